@@ -1,0 +1,18 @@
+//! The rules of Waypass: who may ask, what an approval binds, what a token carries, how all of it ends.
+//!
+//! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
+//! redemption), [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
+//! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! goes over the network).
+//!
+//! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
+//! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
+
+pub mod base64url;
+pub mod digest;
+pub mod refusal;
+pub mod scope;
+pub mod secret;
+pub mod time;
+pub mod user_code;
+pub mod wire;

@@ -1,0 +1,232 @@
+//! Every way the rules say no, and its code on the wire. One variant per reason; reasons that an
+//! outsider must not tell apart share a code and a sentence on purpose.
+
+use serde::Serialize;
+
+/// The rules said no. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    AccessDenied,
+    AlreadyDecided,
+    ApproverDisabled,
+    AssertionInvalid,
+    AssertionReplayed,
+    AuthorizationPending,
+    ClientAuthenticationFailed,
+    ClientAuthenticationMissing,
+    ClientDisabled,
+    ClientExpired,
+    ClientUnknown,
+    CodeExpired,
+    DecisionInvalid,
+    DeviceCodeUnknown,
+    DeviceGrantNotAllowed,
+    DpopKeyMismatch,
+    DpopNonceRequired,
+    DpopProofInvalid,
+    DpopProofMissing,
+    DpopProofReplayed,
+    EnrollmentLinkInvalid,
+    GrantEnded,
+    GrantTypeUnsupported,
+    GuessesExhausted,
+    IntrospectionNotAllowed,
+    KeyAlreadyRegistered,
+    LastPasskey,
+    NotTheViewer,
+    ParameterMissing(&'static str),
+    ParameterRepeated,
+    ParameterUnknown,
+    PasskeyInvalid,
+    ReauthenticationRequired,
+    RefreshTokenUnknown,
+    RefreshTokenVoided,
+    RequestMalformed,
+    ResourceMalformed,
+    ResourceNotAllowed,
+    ScopeAmbiguous,
+    ScopeMalformed,
+    ScopeNotAllowed,
+    SignInRequired,
+    SlowDown,
+    SoftwareKeyNotAllowed,
+    TokenInvalid,
+    TooManyMethods,
+    TooManyOpenRequests,
+    TooManyRequests,
+    UserCodeUnusable,
+}
+
+/// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
+/// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
+    InvalidClient,
+    InvalidDpopProof,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    InvalidToken,
+    RateLimited,
+    Refused,
+    SlowDown,
+    UnauthorizedClient,
+    UnknownCode,
+    UnsupportedGrantType,
+    UseDpopNonce,
+}
+
+impl ErrorCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::ExpiredToken => "expired_token",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidToken => "invalid_token",
+            Self::RateLimited => "rate_limited",
+            Self::Refused => "refused",
+            Self::SlowDown => "slow_down",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnknownCode => "unknown_code",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UseDpopNonce => "use_dpop_nonce",
+        }
+    }
+}
+
+impl Refusal {
+    pub fn code(self) -> ErrorCode {
+        use ErrorCode as Code;
+        match self {
+            Self::AccessDenied => Code::AccessDenied,
+            Self::AuthorizationPending => Code::AuthorizationPending,
+            Self::CodeExpired => Code::ExpiredToken,
+            Self::AssertionInvalid
+            | Self::AssertionReplayed
+            | Self::ClientAuthenticationFailed
+            | Self::ClientAuthenticationMissing
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientUnknown => Code::InvalidClient,
+            Self::DpopProofInvalid | Self::DpopProofMissing | Self::DpopProofReplayed => Code::InvalidDpopProof,
+            Self::DpopNonceRequired => Code::UseDpopNonce,
+            Self::ApproverDisabled
+            | Self::DeviceCodeUnknown
+            | Self::DpopKeyMismatch
+            | Self::GrantEnded
+            | Self::RefreshTokenUnknown
+            | Self::RefreshTokenVoided => Code::InvalidGrant,
+            Self::ParameterMissing(_)
+            | Self::ParameterRepeated
+            | Self::ParameterUnknown
+            | Self::RequestMalformed
+            | Self::TooManyMethods => Code::InvalidRequest,
+            Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
+            Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::TokenInvalid => Code::InvalidToken,
+            Self::SlowDown => Code::SlowDown,
+            Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests => Code::RateLimited,
+            Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
+            Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
+            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
+            Self::DecisionInvalid
+            | Self::EnrollmentLinkInvalid
+            | Self::KeyAlreadyRegistered
+            | Self::LastPasskey
+            | Self::PasskeyInvalid
+            | Self::ReauthenticationRequired
+            | Self::SignInRequired
+            | Self::SoftwareKeyNotAllowed => Code::Refused,
+        }
+    }
+
+    /// One fixed sentence for people: `error_description`, in the characters RFC 6749 §5.2 allows.
+    /// Never carries what was sent.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "The request was declined.",
+            Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
+            Self::AssertionInvalid | Self::AssertionReplayed => {
+                "The client assertion was not accepted: check its signature, issuer, audience, expiry and that it is used once."
+            }
+            Self::AuthorizationPending => "Nobody has decided yet.",
+            Self::ClientAuthenticationFailed | Self::ClientDisabled | Self::ClientExpired | Self::ClientUnknown => {
+                "The client is unknown, disabled, or could not be authenticated."
+            }
+            Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
+            Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
+            Self::DecisionInvalid => "The signature does not fit this decision.",
+            Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
+            Self::DeviceGrantNotAllowed => {
+                "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
+            }
+            Self::DpopKeyMismatch => "The proof is by another key than the one this code or token is bound to.",
+            Self::DpopNonceRequired => "Use the nonce of the DPoP-Nonce header in the proof.",
+            Self::DpopProofInvalid => "The DPoP proof was not accepted.",
+            Self::DpopProofMissing => "A DPoP proof is needed here.",
+            Self::DpopProofReplayed => "This DPoP proof was used before.",
+            Self::EnrollmentLinkInvalid => {
+                "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
+            }
+            Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
+            Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
+            Self::KeyAlreadyRegistered => "This key is registered already.",
+            Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
+            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => {
+                "This code is unknown, expired, used, or open in another browser."
+            }
+            Self::ParameterMissing(_) => "A required parameter is missing.",
+            Self::ParameterRepeated => "A parameter is repeated.",
+            Self::ParameterUnknown => "A parameter is not understood, and this client is registered as strict.",
+            Self::PasskeyInvalid => "The passkey was not accepted.",
+            Self::ReauthenticationRequired => "Sign in again to do this.",
+            Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {
+                "The refresh token is unknown, used up, or not this client's."
+            }
+            Self::RequestMalformed => "The request is not a well-formed form of a kind this endpoint takes.",
+            Self::ResourceMalformed => "A resource must be an absolute URI without a fragment.",
+            Self::ResourceNotAllowed => "This client may not ask for that resource.",
+            Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",
+            Self::ScopeMalformed => "The scope is not well-formed.",
+            Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",
+            Self::SignInRequired => "Sign in first.",
+            Self::SlowDown => "Polled too soon: wait five seconds longer between polls from now on.",
+            Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",
+            Self::TokenInvalid => "The access token is malformed, expired, revoked or bound to another key.",
+            Self::TooManyMethods => "More than one way of client authentication was used.",
+            Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",
+            Self::TooManyRequests => "Too many requests from here. Wait a little.",
+        }
+    }
+
+    /// The HTTP status. 401 only where RFC 6749 §5.2 or RFC 6750 §3 has it, 429 for limits, else 400.
+    pub fn status(self) -> u16 {
+        match self.code() {
+            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            ErrorCode::RateLimited => 429,
+            ErrorCode::Refused => 403,
+            ErrorCode::UnknownCode => 404,
+            _ => 400,
+        }
+    }
+
+    /// The parameter that is missing, named so that a developer need not guess.
+    pub fn parameter(self) -> Option<&'static str> {
+        match self {
+            Self::ParameterMissing(name) => Some(name),
+            _ => None,
+        }
+    }
+}

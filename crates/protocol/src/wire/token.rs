@@ -1,0 +1,27 @@
+//! RFC 6749 §5.1, RFC 7662 §2.2.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+#[derive(Serialize, Deserialize)]
+pub struct TokenResponse {
+    pub access_token: String,
+    /// `Bearer` or `DPoP` (RFC 9449 §5).
+    pub token_type: String,
+    /// Seconds.
+    pub expires_in: i64,
+    /// What was granted; always sent.
+    pub scope: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}
+
+/// RFC 7662 §2.2: the claims of the token as they stand in the JWT, and `active`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntrospectionResponse {
+    pub active: bool,
+    #[serde(flatten)]
+    pub claims: Map<String, Value>,
+}
