@@ -8,9 +8,21 @@
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
 //! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
 
+pub mod approval;
+pub mod approver;
+pub mod authorization_request;
 pub mod base64url;
+pub mod client;
+pub mod client_auth;
 pub mod digest;
+pub mod event;
+pub mod fact;
+pub mod grant;
+pub mod guess;
+pub mod profile;
+pub mod refresh;
 pub mod refusal;
+pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod time;

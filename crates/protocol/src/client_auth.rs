@@ -1,0 +1,77 @@
+//! Credentials to an [`AuthenticatedClient`]. RFC 6749 §2.3, RFC 7523 §2.2, RFC 10070.
+//! Not here: reading the credentials from a request (`server/extract/client.rs`).
+
+use crate::client::{AssertionAudience, Authentication, Client};
+use crate::client_assertion::{self, Audience, VerifiedAssertion};
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// What came with the request, at most one kind of it (B02).
+pub enum Presented<'a> {
+    Nothing,
+    /// The keyed digest of the presented secret; `is_empty` tells "no secret" of a public client that
+    /// comes with Basic and an empty password.
+    Secret { mac: &'a str, is_empty: bool },
+    Assertion(&'a str),
+}
+
+/// The names that an assertion may call this server by.
+#[derive(Clone, Copy)]
+pub struct ServerNames<'a> {
+    pub issuer: &'a str,
+    pub token_endpoint: &'a str,
+}
+
+/// A client that has authenticated as it was registered to, or a public one that named itself.
+/// Private fields: [`authenticate`] is the one maker.
+pub struct AuthenticatedClient {
+    client: Client,
+    assertion: Option<VerifiedAssertion>,
+}
+
+impl AuthenticatedClient {
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The assertion that must be marked as used in the batch that takes effect.
+    pub fn assertion(&self) -> Option<&VerifiedAssertion> {
+        self.assertion.as_ref()
+    }
+}
+
+/// Every failure has one code and one sentence: an outsider learns neither which clients exist nor how
+/// they authenticate.
+pub fn authenticate(
+    client: Client,
+    presented: &Presented<'_>,
+    names: ServerNames<'_>,
+    now: Timestamp,
+) -> Result<AuthenticatedClient, Refusal> {
+    client.must_be_active(now)?;
+    let assertion = match (&client.registration.authentication, presented) {
+        (Authentication::None, Presented::Nothing | Presented::Secret { is_empty: true, .. }) => None,
+        (Authentication::ClientSecret { mac }, Presented::Secret { mac: presented, is_empty: false }) => {
+            let is_equal: bool = subtle::ConstantTimeEq::ct_eq(mac.as_bytes(), presented.as_bytes()).into();
+            if !is_equal {
+                return Err(Refusal::ClientAuthenticationFailed);
+            }
+            None
+        }
+        (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
+            let audience = match audience {
+                AssertionAudience::Issuer => Audience::Issuer,
+                AssertionAudience::Legacy => Audience::Legacy { token_endpoint: names.token_endpoint },
+            };
+            Some(client_assertion::verify(
+                assertion,
+                &client_assertion::Expected { client_id: &client.client_id, issuer: names.issuer, audience },
+                &client.jwks()?,
+                now,
+            )?)
+        }
+        (_, Presented::Nothing | Presented::Secret { is_empty: true, .. }) => return Err(Refusal::ClientAuthenticationMissing),
+        _ => return Err(Refusal::ClientAuthenticationFailed),
+    };
+    Ok(AuthenticatedClient { client, assertion })
+}
