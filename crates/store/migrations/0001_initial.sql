@@ -1,0 +1,2 @@
+-- One text for both databases: TEXT and BIGINT only.
+CREATE TABLE placeholder (id TEXT PRIMARY KEY);
