@@ -10,9 +10,11 @@
 
 pub mod base64url;
 pub mod digest;
+pub mod jwk;
 pub mod refusal;
 pub mod scope;
 pub mod secret;
+pub mod strict_json;
 pub mod time;
 pub mod user_code;
 pub mod wire;
