@@ -76,6 +76,6 @@ fn state(name: &str, used_at: Option<i64>) -> Result<State, Fault> {
         ("unused", None) => Ok(State::Unused),
         ("used", Some(at)) => Ok(State::Used { at: Timestamp::from_millis(at) }),
         ("voided", _) => Ok(State::Voided),
-        _ => Err(Fault::corrupt("a refresh token's state does not decode")),
+        _ => Err(Fault::broken("a refresh token's state does not decode")),
     }
 }
