@@ -102,6 +102,22 @@ pub struct Poller<'a> {
     pub jkt: Option<&'a str>,
 }
 
+impl Poller<'_> {
+    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
+    /// and consumes nothing.
+    pub fn must_hold(&self, client_id: &str, jkt: Option<&str>) -> Result<(), Refusal> {
+        if self.client_id != client_id {
+            return Err(Refusal::DeviceCodeUnknown);
+        }
+        match (jkt, self.jkt) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(Refusal::DpopProofMissing),
+            (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
+            (Some(_), Some(_)) => Err(Refusal::DpopKeyMismatch),
+        }
+    }
+}
+
 /// What this node remembers of the last poll. It starts lenient and is never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollMark {
@@ -126,6 +142,8 @@ pub enum Poll {
 pub struct AuthorizationRequest {
     pub content: Content,
     pub digest: Digest,
+    /// Of the device code: the name under which polls find the request.
+    pub device_code: Digest,
     pub state: State,
     /// As last stored; grows with each `slow_down`.
     pub interval: Lifetime,
@@ -206,18 +224,9 @@ impl AuthorizationRequest {
         }
     }
 
-    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
-    /// and consumes nothing.
+    /// See [`Poller::must_hold`].
     pub fn belongs_to(&self, by: Poller<'_>) -> Result<(), Refusal> {
-        if by.client_id != self.content.client_id {
-            return Err(Refusal::DeviceCodeUnknown);
-        }
-        match (&self.content.jkt, by.jkt) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(Refusal::DpopProofMissing),
-            (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
-            (Some(_), Some(_)) => Err(Refusal::DpopKeyMismatch),
-        }
+        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())
     }
 
     /// Pending or too early, by this node's mark alone.
