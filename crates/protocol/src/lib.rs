@@ -11,6 +11,7 @@
 pub mod base64url;
 pub mod digest;
 pub mod jwk;
+pub mod jwt;
 pub mod refusal;
 pub mod scope;
 pub mod secret;
