@@ -6,7 +6,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
 use crate::client::{AssertionAudience, Authentication, Client};
-use crate::client_assertion::{self, Audience, VerifiedAssertion};
+use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -60,13 +60,17 @@ pub fn authenticate(
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
-                AssertionAudience::Issuer => Audience::Issuer,
-                AssertionAudience::Legacy => Audience::Legacy { token_endpoint: names.token_endpoint },
+                AssertionAudience::Issuer => AudienceRule::IssuerOnly,
+                AssertionAudience::Legacy => AudienceRule::Legacy { token_endpoint: names.token_endpoint },
             };
             Some(client_assertion::verify(
                 assertion,
-                &client_assertion::Expected { client_id: &client.client_id, issuer: names.issuer, audience },
-                &client.jwks()?,
+                &AssertionExpectation {
+                    client_id: &client.client_id,
+                    jwks: &client.jwks()?,
+                    issuer: names.issuer,
+                    audience,
+                },
                 now,
             )?)
         }

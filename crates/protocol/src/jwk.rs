@@ -129,6 +129,16 @@ impl PublicJwk {
         }))
     }
 
+    /// From the PKCS #1 form of a key as we make them: 2048 bits, exponent 65537. The frame around the
+    /// modulus is then always the same, and anything else is refused rather than parsed.
+    pub fn rsa_2048(pkcs1: &[u8]) -> Result<Self, Flaw> {
+        let n = pkcs1
+            .strip_prefix(&[0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00])
+            .and_then(|rest| rest.strip_suffix(&[0x02, 0x03, 0x01, 0x00, 0x01]))
+            .ok_or(Flaw("not a 2048-bit key with exponent 65537"))?;
+        Self::rsa(n, &[1, 0, 1])
+    }
+
     pub fn ed25519(x: &[u8]) -> Result<Self, Flaw> {
         let x: [u8; 32] = x.try_into().map_err(|_| Flaw("wrong length of a coordinate"))?;
         Ok(Self::from(Material::Ed25519(x)))

@@ -11,7 +11,7 @@ use protocol::authorization_request::Poller;
 use protocol::client::Client;
 use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
-use protocol::dpop::{self, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::dpop::{self, NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::refusal::Refusal;
 use store::Batch;
 
@@ -20,6 +20,8 @@ use crate::extract::form::Form;
 use crate::failure::Failure;
 use crate::peer::{self, SeenAddress};
 
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// An endpoint that clients call.
@@ -42,10 +44,10 @@ impl Endpoint {
     }
 
     /// The first contact has no nonce to use yet (design decision G3).
-    fn nonce_rule(self) -> NonceRule {
+    fn nonce_rule(self, nonces: &NonceKey) -> NonceRule<'_> {
         match self {
-            Self::Token => NonceRule::Required,
-            _ => NonceRule::Optional,
+            Self::Token => NonceRule::Required(nonces),
+            _ => NonceRule::Optional(nonces),
         }
     }
 }
@@ -96,10 +98,10 @@ impl ClientRequest {
     pub fn used_up(&self) -> Batch {
         let mut batch = Batch::default();
         if let Some(proof) = &self.proof {
-            batch = batch.use_once(proof.replay_digest(), proof.expires_at(), Refusal::DpopProofReplayed);
+            batch = batch.use_once(proof.jti_digest(), proof.replayable_until(), Refusal::DpopProofReplayed);
         }
         if let Some(assertion) = self.authenticated.assertion() {
-            batch = batch.use_once(assertion.replay_digest(), assertion.expires_at(), Refusal::AssertionReplayed);
+            batch = batch.use_once(assertion.jti_digest(), assertion.expires_at(), Refusal::AssertionReplayed);
         }
         batch
     }
@@ -108,12 +110,12 @@ impl ClientRequest {
     fn must_be_first(&self, app: &App) -> Result<(), Refusal> {
         let now = app.now();
         if let Some(proof) = &self.proof
-            && !app.seen.is_first(proof.replay_digest(), proof.expires_at(), now)
+            && !app.seen.is_first(proof.jti_digest(), proof.replayable_until(), now)
         {
             return Err(Refusal::DpopProofReplayed);
         }
         match self.authenticated.assertion() {
-            Some(assertion) if !app.seen.is_first(assertion.replay_digest(), assertion.expires_at(), now) => {
+            Some(assertion) if !app.seen.is_first(assertion.jti_digest(), assertion.expires_at(), now) => {
                 Err(Refusal::AssertionReplayed)
             }
             _ => Ok(()),
@@ -140,7 +142,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
     if methods.into_iter().filter(|&used| used).count() > 1 {
         return Err(Refusal::TooManyMethods.into());
     }
-    if assertion.is_some() && form.get("client_assertion_type") != Some(client_assertion::TYPE) {
+    if assertion.is_some() && form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(Refusal::ClientAuthenticationFailed.into());
     }
     let claimed = assertion.and_then(client_assertion::client_id_claimed);
@@ -196,11 +198,13 @@ fn form_decoded(text: &str) -> String {
 }
 
 fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<Option<VerifiedProof>, Refusal> {
-    let proofs: Vec<&[u8]> = headers.get_all(&DPOP).iter().map(http::HeaderValue::as_bytes).collect();
-    if proofs.is_empty() {
+    if !headers.contains_key(&DPOP) {
         return Ok(None);
     }
+    let values: Result<Vec<&str>, _> = headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
+    let values = values.map_err(|_| Refusal::DpopProofInvalid)?;
     let htu = app.config.issuer.url(endpoint.path());
-    let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce: endpoint.nonce_rule() };
-    dpop::verify(&proofs, &expected, &app.derived.nonces, app.now()).map(Some)
+    let nonce = endpoint.nonce_rule(&app.derived.nonces);
+    let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
+    dpop::verify(&values, &expected, app.now()).map(Some)
 }
