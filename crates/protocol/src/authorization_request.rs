@@ -129,8 +129,9 @@ pub struct PollMark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Poll {
     Pending,
-    /// The new interval, which holds for this and all later polls (RFC 8628 §3.5) and is stored.
-    SlowDown { interval: Lifetime },
+    /// The new interval, which holds for this and all later polls (RFC 8628 §3.5). It is stored where it
+    /// was raised, and no longer once it has reached its bound: polling harder costs us no more writes.
+    SlowDown { interval: Lifetime, raised: bool },
     /// Go on and redeem: by compare-and-set, since another poll may be doing the same.
     Redeem { viewer: Viewer, approved_at: Timestamp },
     /// The code is dead. Presented again it is recorded, and ends its grant unless it looks like the
@@ -233,7 +234,8 @@ impl AuthorizationRequest {
     pub fn pending(mark: PollMark, now: Timestamp) -> Poll {
         match mark.last {
             Some(last) if now < last + mark.interval - Self::POLL_SLACK => {
-                Poll::SlowDown { interval: (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL) }
+                let interval = (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL);
+                Poll::SlowDown { interval, raised: interval > mark.interval }
             }
             _ => Poll::Pending,
         }

@@ -66,7 +66,7 @@ impl PendingRequests {
                 return Some(Err(refusal));
             }
             let poll = AuthorizationRequest::pending(waiting.mark, now);
-            if let Poll::SlowDown { interval } = poll {
+            if let Poll::SlowDown { interval, .. } = poll {
                 waiting.mark.interval = interval;
             }
             waiting.mark.last = Some(now);
@@ -85,7 +85,8 @@ impl PendingRequests {
     }
 
     /// Remembers a request that still waits, unless one was decided since the ticket was taken.
-    pub fn remember(&self, code: &Digest, request: &AuthorizationRequest, mark: PollMark, ticket: &Ticket, now: Timestamp) {
+    pub fn remember(&self, request: &AuthorizationRequest, mark: PollMark, ticket: &Ticket, now: Timestamp) {
+        let code = &request.device_code;
         self.with(code, |shard| {
             let is_current = ticket.shard == self.shard_of(code) && ticket.removals == shard.removals;
             if is_current && (shard.waiting.len() < MOST_IN_A_SHARD || shard.waiting.contains_key(code)) {
