@@ -3,6 +3,7 @@
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
 pub mod batch;
+mod connection_url;
 mod fault;
 pub mod migrate;
 mod postgres;
