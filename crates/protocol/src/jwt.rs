@@ -64,7 +64,7 @@ impl<'a> Unverified<'a> {
     }
 
     /// Checks the signature; only then is the payload read.
-    pub fn verify(self, key: &PublicJwk, allowed: &[Algorithm]) -> Result<Verified, Flaw> {
+    pub fn verify(&self, key: &PublicJwk, allowed: &[Algorithm]) -> Result<Verified, Flaw> {
         let algorithm = self.header.alg;
         if !allowed.contains(&algorithm) {
             return Err(Flaw("the algorithm is not allowed here"));
@@ -74,7 +74,7 @@ impl<'a> Unverified<'a> {
         }
         Ok(Verified {
             claims: Claims::parse(self.payload)?,
-            header: self.header,
+            header: self.header.clone(),
         })
     }
 

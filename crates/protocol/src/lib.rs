@@ -9,7 +9,9 @@
 //! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
 
 pub mod base64url;
+pub mod client_assertion;
 pub mod digest;
+pub mod dpop;
 pub mod jwk;
 pub mod jwt;
 pub mod refusal;
