@@ -10,6 +10,7 @@
 
 pub mod base64url;
 pub mod client_assertion;
+pub mod decision;
 pub mod digest;
 pub mod dpop;
 pub mod jwk;
