@@ -15,6 +15,7 @@ pub mod base64url;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
+pub mod decision;
 pub mod digest;
 pub mod dpop;
 pub mod event;
