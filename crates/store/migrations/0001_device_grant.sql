@@ -9,12 +9,14 @@ CREATE TABLE setting (
 CREATE TABLE signing_key (
     kid TEXT PRIMARY KEY,
     alg TEXT NOT NULL,
-    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('active', 'retiring')),
+    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('next', 'active', 'retiring')),
     sealed TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     retires_at BIGINT
 );
+-- One key of an algorithm signs, one is published to be the next.
 CREATE UNIQUE INDEX signing_key_active ON signing_key (alg) WHERE state = 'active';
+CREATE UNIQUE INDEX signing_key_next ON signing_key (alg) WHERE state = 'next';
 
 CREATE TABLE client (
     client_id TEXT PRIMARY KEY,

@@ -1,6 +1,5 @@
 //! Tables `setting` and `signing_key`: what belongs to the server itself.
 
-use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 
 use crate::batch::args;
@@ -9,19 +8,21 @@ use crate::{Batch, Fault, Row, Store};
 const SETTING: &str = "SELECT content FROM setting WHERE name = $1";
 const SET_ONCE: &str = "INSERT INTO setting (name, content) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const KEYS: &str = "SELECT kid, alg, state, sealed, created_at, retires_at FROM signing_key ORDER BY created_at, kid";
-const ADD_KEY: &str = "INSERT INTO signing_key (kid, alg, state, sealed, created_at) VALUES ($1, $2, 'active', $3, $4)
+const ADD_KEY: &str = "INSERT INTO signing_key (kid, alg, state, sealed, created_at) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT DO NOTHING";
-const RETIRE_KEY: &str =
-    "UPDATE signing_key SET state = 'retiring', retires_at = $2 WHERE kid = $1 AND state = 'active'";
+const MOVE_KEY: &str = "UPDATE signing_key SET state = $3, retires_at = $4 WHERE kid = $1 AND state = $2";
 
 /// A signing key as stored: the private part sealed under the key file.
-pub struct SealedKey {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
     pub kid: String,
     pub alg: String,
-    pub is_active: bool,
-    pub sealed: String,
+    /// `next`, `active` or `retiring`.
+    pub state: String,
     pub created_at: Timestamp,
+    /// When it leaves the JWKS; only of a retiring key.
     pub retires_at: Option<Timestamp>,
+    pub sealed: String,
 }
 
 impl Store {
@@ -30,8 +31,8 @@ impl Store {
     }
 
     /// Retiring ones too, oldest first.
-    pub async fn signing_keys(&self) -> Result<Vec<SealedKey>, Fault> {
-        self.rows(KEYS, args![]).await?.iter().map(sealed_key).collect()
+    pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, Fault> {
+        self.rows(KEYS, args![]).await?.iter().map(stored_key).collect()
     }
 }
 
@@ -41,24 +42,23 @@ impl Batch {
         self.any(SET_ONCE, args![name, content])
     }
 
-    /// Conflict when another node added an active key of this kind meanwhile.
-    pub fn add_signing_key(self, key: &SealedKey) -> Self {
-        self.guard(
-            ADD_KEY,
-            args![&*key.kid, &*key.alg, &*key.sealed, key.created_at.millis()],
-        )
+    /// Conflict when another node added a key of this kind meanwhile.
+    pub fn add_signing_key(self, key: &StoredKey) -> Self {
+        self.guard(ADD_KEY, args![&*key.kid, &*key.alg, &*key.state, &*key.sealed, key.created_at.millis()])
     }
 
-    pub fn retire_signing_key(self, kid: &str, retires_at: Timestamp) -> Self {
-        self.one(RETIRE_KEY, args![kid, retires_at.millis()], Refusal::AlreadyDecided)
+    /// From one state to the next; Conflict when another node moved it meanwhile.
+    pub fn move_signing_key(self, kid: &str, states: (&str, &str), retires_at: Option<Timestamp>) -> Self {
+        let (from, to) = states;
+        self.guard(MOVE_KEY, args![kid, from, to, retires_at.map(Timestamp::millis)])
     }
 }
 
-fn sealed_key(row: &Row) -> Result<SealedKey, Fault> {
-    Ok(SealedKey {
+fn stored_key(row: &Row) -> Result<StoredKey, Fault> {
+    Ok(StoredKey {
         kid: row.text(0)?,
         alg: row.text(1)?,
-        is_active: row.text(2)? == "active",
+        state: row.text(2)?,
         sealed: row.text(3)?,
         created_at: Timestamp::from_millis(row.int(4)?),
         retires_at: row.maybe_int(5)?.map(Timestamp::from_millis),

@@ -16,7 +16,7 @@ use crate::extract::client::{DPOP, seen_address};
 use crate::failure::Failure;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
-    app.limits.check(seen_address(&app, &request).counted)?;
+    app.limits.check(seen_address(&app, &request).counted, app.now())?;
     let (scheme, token) = credentials(request.headers())?;
     let access = Access::check(&app, &token).await?;
     must_hold_key(&app, &access, (request.method().as_str(), request.headers()), scheme, &token)?;
@@ -65,7 +65,7 @@ fn must_hold_key(
     };
     let proofs: Vec<&str> = headers.get_all(&DPOP).iter().filter_map(|value| value.to_str().ok()).collect();
     let htu = app.config.issuer.url("/userinfo");
-    let nonce = NonceRule::Optional(&app.derived.nonces);
+    let nonce = NonceRule::Optional(&app.nonces);
     let expected = ProofExpectation { htm: method, htu: &htu, access_token: Some(token), nonce };
     let now = app.now();
     let proof = dpop::verify(&proofs, &expected, now).map_err(|_| Refusal::TokenInvalid)?;

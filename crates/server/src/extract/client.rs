@@ -1,10 +1,10 @@
 //! A client's request: form, credentials, proof, address; each read and checked once, in this order, for
 //! every endpoint that clients call. RFC 6749 §2.3, RFC 7523 §2.2, RFC 9449 §4.3.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use protocol::authorization_request::Poller;
@@ -13,12 +13,13 @@ use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::{self, NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::refusal::Refusal;
+use protocol::secret::ClientSecret;
 use store::Batch;
 
 use crate::app::App;
 use crate::extract::form::Form;
 use crate::failure::Failure;
-use crate::peer::{self, SeenAddress};
+use crate::peer::{self, Peer, SeenAddress};
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -64,7 +65,7 @@ pub struct ClientRequest {
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
         let address = seen_address(app, &request);
-        app.limits.check(address.counted)?;
+        app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         let authenticated = authenticated(app, &headers, &form).await?;
         let proof = verified_proof(app, &headers, endpoint)?;
@@ -125,7 +126,7 @@ impl ClientRequest {
 
 /// Where the request comes from, as far as that can be known.
 pub fn seen_address(app: &App, request: &Request) -> SeenAddress {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     peer::seen(peer, request.headers(), &app.config.trusted_proxies)
 }
 
@@ -153,7 +154,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         (None, Some(secret)) => vec![secret],
         (None, None) => Vec::new(),
     };
-    let macs: Vec<String> = secrets.iter().map(|secret| app.derived.client_secret_mac(secret)).collect();
+    let macs: Vec<String> = secrets.iter().map(|secret| mac(app, client_id, secret)).collect();
     let presented = match assertion {
         Some(assertion) => Presented::Assertion(assertion),
         None if secrets.is_empty() => Presented::Nothing,
@@ -161,6 +162,10 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         None => Presented::Secret { macs: &macs },
     };
     Ok(client_auth::authenticate(Arc::clone(&client), &presented, app.names(), app.now())?)
+}
+
+fn mac(app: &App, client_id: &str, secret: &str) -> String {
+    app.master.client_secret(client_id, &ClientSecret::presented(secret)).as_str().to_owned()
 }
 
 /// All names that were given are one name.
@@ -204,7 +209,7 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
     let values: Result<Vec<&str>, _> = headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
     let values = values.map_err(|_| Refusal::DpopProofInvalid)?;
     let htu = app.config.issuer.url(endpoint.path());
-    let nonce = endpoint.nonce_rule(&app.derived.nonces);
+    let nonce = endpoint.nonce_rule(&app.nonces);
     let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
     dpop::verify(&values, &expected, app.now()).map(Some)
 }
