@@ -54,7 +54,7 @@ fn claims(app: &App, token: &str) -> Option<Map<String, Value>> {
     let claims = verified.claims();
     let is_ours = verified.header().typ.as_deref() == Some("at+jwt") && claims.text("iss").ok()? == Some(app.issuer());
     let is_alive = now < claims.required_instant("exp").ok()?;
-    (is_ours && is_alive).then(|| claims.members().clone())
+    (is_ours && is_alive).then(|| verified.into_claims().into_members())
 }
 
 pub fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

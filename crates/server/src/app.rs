@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
-use protocol::dpop::NonceKey;
 use protocol::event::{Action, Event};
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
@@ -18,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
-use crate::keys::{KeyRing, MasterKey};
+use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
@@ -30,8 +29,7 @@ pub struct App {
     pub clock: Clock,
     pub entropy: EntropySource,
     pub keys: ArcSwap<KeyRing>,
-    pub master: MasterKey,
-    pub nonces: NonceKey,
+    pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
     pub seen: SeenOnce,
@@ -50,7 +48,7 @@ impl App {
 
     /// A time-ordered random identifier.
     pub fn new_id(&self) -> String {
-        entropy::event_id(self.now(), &self.entropy.draw())
+        entropy::time_ordered_id(self.now(), &self.entropy.draw())
     }
 
     pub fn event(&self, action: Action) -> Event {

@@ -64,9 +64,9 @@ impl Deciding {
     }
 
     async fn open_by_code(&self, app: &App, code: &UserCode, entry: CodeEntry) -> Result<String, Failure> {
-        let mac = app.master.user_code(code);
+        let mac = app.derived.user_code_mac(code.canonical());
         let attempt = || async {
-            let request = app.store.request_by_user_code(mac.as_str()).await?.ok_or(Refusal::UserCodeUnusable)?;
+            let request = app.store.request_by_user_code(&mac).await?.ok_or(Refusal::UserCodeUnusable)?;
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
@@ -108,7 +108,7 @@ impl Deciding {
     /// server can make it, and the request can be approved once.
     pub fn nonce(&self, app: &App, request: &AuthorizationRequest) -> String {
         let parts = ["decision-nonce", request.digest.as_str(), &self.approver.id, &self.viewer.through];
-        app.master.page_token(&parts).as_str().to_owned()
+        app.derived.page_token(&parts).as_str().to_owned()
     }
 
     /// `key` is the approver's registered key that the evidence names.

@@ -73,7 +73,7 @@ fn post_only(route: axum::routing::MethodRouter<Shared>) -> axum::routing::Metho
 /// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one.
 async fn fresh_nonce(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await.into_response();
-    if let Ok(nonce) = HeaderValue::from_str(&app.nonces.issue(app.now())) {
+    if let Ok(nonce) = HeaderValue::from_str(&app.derived.nonces.issue(app.now())) {
         response.headers_mut().insert(DPOP_NONCE, nonce);
     }
     response

@@ -15,7 +15,7 @@ use crate::client_registry::ClientRegistry;
 use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
-use crate::keys::MasterKey;
+use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
@@ -100,13 +100,13 @@ async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<Ap
     } else {
         MasterKey::load(&config.key_file.path)?
     };
-    signing_keys::check_key_file(&store, &master).await?;
+    let derived = DerivedKeys::new(&master)?;
+    signing_keys::check_key_file(&store, &derived).await?;
     let now = clock.now();
-    let keys = signing_keys::open(&store, &master, &entropy, now).await?;
+    let keys = signing_keys::open(&store, &derived, &entropy, now).await?;
     Ok(App {
         keys: ArcSwap::from_pointee(keys),
-        nonces: master.dpop_nonces(),
-        master,
+        derived,
         clients: ClientRegistry::load(&store, now).await?,
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),

@@ -14,15 +14,15 @@ const MOVE_KEY: &str = "UPDATE signing_key SET state = $3, retires_at = $4 WHERE
 
 /// A signing key as stored: the private part sealed under the key file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredKey {
+pub struct SealedKey {
     pub kid: String,
     pub alg: String,
-    /// `next`, `active` or `retiring`.
+    /// `next`, `active` or `retiring`; at most one key of an algorithm is active, and one next.
     pub state: String,
-    pub created_at: Timestamp,
-    /// When it leaves the JWKS; only of a retiring key.
-    pub retires_at: Option<Timestamp>,
     pub sealed: String,
+    pub created_at: Timestamp,
+    /// When the row is deleted; only of a retiring key.
+    pub retires_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -31,8 +31,8 @@ impl Store {
     }
 
     /// Retiring ones too, oldest first.
-    pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, Fault> {
-        self.rows(KEYS, args![]).await?.iter().map(stored_key).collect()
+    pub async fn signing_keys(&self) -> Result<Vec<SealedKey>, Fault> {
+        self.rows(KEYS, args![]).await?.iter().map(sealed_key).collect()
     }
 }
 
@@ -42,20 +42,22 @@ impl Batch {
         self.any(SET_ONCE, args![name, content])
     }
 
-    /// Conflict when another node added a key of this kind meanwhile.
-    pub fn add_signing_key(self, key: &StoredKey) -> Self {
-        self.guard(ADD_KEY, args![&*key.kid, &*key.alg, &*key.state, &*key.sealed, key.created_at.millis()])
+    /// Conflict when another node added a key of this algorithm in this state meanwhile.
+    pub fn add_signing_key(self, key: &SealedKey) -> Self {
+        self.guard(
+            ADD_KEY,
+            args![&*key.kid, &*key.alg, &*key.state, &*key.sealed, key.created_at.millis()],
+        )
     }
 
-    /// From one state to the next; Conflict when another node moved it meanwhile.
-    pub fn move_signing_key(self, kid: &str, states: (&str, &str), retires_at: Option<Timestamp>) -> Self {
-        let (from, to) = states;
+    /// Conflict when another node moved it meanwhile.
+    pub fn move_signing_key(self, kid: &str, from: &str, to: &str, retires_at: Option<Timestamp>) -> Self {
         self.guard(MOVE_KEY, args![kid, from, to, retires_at.map(Timestamp::millis)])
     }
 }
 
-fn stored_key(row: &Row) -> Result<StoredKey, Fault> {
-    Ok(StoredKey {
+fn sealed_key(row: &Row) -> Result<SealedKey, Fault> {
+    Ok(SealedKey {
         kid: row.text(0)?,
         alg: row.text(1)?,
         state: row.text(2)?,

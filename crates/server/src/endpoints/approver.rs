@@ -40,7 +40,7 @@ impl<T: DeserializeOwned> Call<T> {
         let (parts, body) = request.into_parts();
         let values: Result<Vec<&str>, _> = parts.headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
         let htu = app.config.issuer.url(path);
-        let nonce = NonceRule::Required(&app.nonces);
+        let nonce = NonceRule::Required(&app.derived.nonces);
         let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
         let proof = dpop::verify(&values.map_err(|_| Refusal::DpopProofInvalid)?, &expected, app.now())?;
         let body = serde_json::from_slice(&read_body(body).await?).map_err(|_| Refusal::RequestMalformed)?;

@@ -61,10 +61,10 @@ fn issue(
         version: 1,
         content,
     };
-    let user_code_mac = app.master.user_code(&user_code);
+    let user_code_mac = app.derived.user_code_mac(user_code.canonical());
     let batch = asked
         .used_up()
-        .add_request(&request, &Filed { user_code_mac: user_code_mac.as_str(), source })?
+        .add_request(&request, &Filed { user_code_mac: &user_code_mac, source })?
         .record(&app.event(Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);

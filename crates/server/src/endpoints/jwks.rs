@@ -9,5 +9,5 @@ use crate::app::Shared;
 
 /// Short enough that a rotated key is known everywhere before the old one is gone.
 pub async fn jwks(State(app): State<Shared>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(app.keys.load().jwks(app.now())))
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(app.keys.load().jwks()))
 }

@@ -65,7 +65,7 @@ fn must_hold_key(
     };
     let proofs: Vec<&str> = headers.get_all(&DPOP).iter().filter_map(|value| value.to_str().ok()).collect();
     let htu = app.config.issuer.url("/userinfo");
-    let nonce = NonceRule::Optional(&app.nonces);
+    let nonce = NonceRule::Optional(&app.derived.nonces);
     let expected = ProofExpectation { htm: method, htu: &htu, access_token: Some(token), nonce };
     let now = app.now();
     let proof = dpop::verify(&proofs, &expected, now).map_err(|_| Refusal::TokenInvalid)?;

@@ -13,7 +13,6 @@ use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::{self, NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::refusal::Refusal;
-use protocol::secret::ClientSecret;
 use store::Batch;
 
 use crate::app::App;
@@ -154,7 +153,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         (None, Some(secret)) => vec![secret],
         (None, None) => Vec::new(),
     };
-    let macs: Vec<String> = secrets.iter().map(|secret| mac(app, client_id, secret)).collect();
+    let macs: Vec<String> = secrets.iter().map(|secret| app.derived.client_secret_mac(secret)).collect();
     let presented = match assertion {
         Some(assertion) => Presented::Assertion(assertion),
         None if secrets.is_empty() => Presented::Nothing,
@@ -162,10 +161,6 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         None => Presented::Secret { macs: &macs },
     };
     Ok(client_auth::authenticate(Arc::clone(&client), &presented, app.names(), app.now())?)
-}
-
-fn mac(app: &App, client_id: &str, secret: &str) -> String {
-    app.master.client_secret(client_id, &ClientSecret::presented(secret)).as_str().to_owned()
 }
 
 /// All names that were given are one name.
@@ -209,7 +204,7 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
     let values: Result<Vec<&str>, _> = headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
     let values = values.map_err(|_| Refusal::DpopProofInvalid)?;
     let htu = app.config.issuer.url(endpoint.path());
-    let nonce = endpoint.nonce_rule(&app.nonces);
+    let nonce = endpoint.nonce_rule(&app.derived.nonces);
     let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
     dpop::verify(&values, &expected, app.now()).map(Some)
 }

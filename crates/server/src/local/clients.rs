@@ -8,7 +8,6 @@ use protocol::event::Action;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
-use protocol::secret::ClientSecret;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::local::{AddClient, ClientView};
 use store::Batch;
@@ -124,18 +123,13 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
         (true, None, None) if asked.introspect => Err(invalid("a resource server has to authenticate: give it a secret or a key set")),
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
-        (false, Some(secret), None) => Ok(Authentication::ClientSecret { mac: client_secret(app, &asked.client_id, secret) }),
+        (false, Some(secret), None) => Ok(Authentication::ClientSecret { mac: app.derived.client_secret_mac(secret) }),
         (false, None, Some(jwks)) => {
             let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;
             Ok(Authentication::PrivateKeyJwt { jwks: parsed.to_value(), audience })
         }
         _ => Err(invalid("a client is either public, or has a secret, or has a key set")),
     }
-}
-
-/// Kept only as a keyed digest.
-fn client_secret(app: &App, client_id: &str, secret: &str) -> String {
-    app.master.client_secret(client_id, &ClientSecret::presented(secret)).as_str().to_owned()
 }
 
 fn kind(name: Option<&str>) -> Result<Kind, Failure> {

@@ -13,7 +13,7 @@ pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<KeyView>>, Failu
     let keys = app.store.signing_keys().await?.into_iter().map(|key| KeyView {
         kid: key.kid,
         alg: key.alg,
-        state: if key.is_active { "active" } else { "retiring" }.to_owned(),
+        state: key.state,
         created_at: key.created_at.millis(),
         retires_at: key.retires_at.map(Timestamp::millis),
     });
