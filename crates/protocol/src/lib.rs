@@ -15,6 +15,7 @@ pub mod digest;
 pub mod dpop;
 pub mod jwk;
 pub mod jwt;
+pub mod key_words;
 pub mod refusal;
 pub mod scope;
 pub mod secret;
