@@ -17,7 +17,9 @@ pub enum Presented<'a> {
     EmptySecret,
     /// Keyed digests of the secret in every reading it allows: RFC 6749 §2.3.1 has Basic credentials
     /// form-encoded, and half of all clients do not.
-    Secret { macs: &'a [String] },
+    Secret {
+        macs: &'a [String],
+    },
     Assertion(&'a str),
 }
 
@@ -61,7 +63,9 @@ pub fn authenticate(
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
                 AssertionAudience::Issuer => AudienceRule::IssuerOnly,
-                AssertionAudience::Legacy => AudienceRule::Legacy { token_endpoint: names.token_endpoint },
+                AssertionAudience::Legacy => AudienceRule::Legacy {
+                    token_endpoint: names.token_endpoint,
+                },
             };
             Some(client_assertion::verify(
                 assertion,
@@ -81,5 +85,6 @@ pub fn authenticate(
 }
 
 fn is_one_of(mac: &str, macs: &[String]) -> bool {
-    macs.iter().any(|presented| mac.as_bytes().ct_eq(presented.as_bytes()).into())
+    macs.iter()
+        .any(|presented| mac.as_bytes().ct_eq(presented.as_bytes()).into())
 }

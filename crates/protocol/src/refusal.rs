@@ -177,7 +177,7 @@ impl Refusal {
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
             }
-            Self::DpopKeyMismatch => "The proof is by another key than the one this code or token is bound to.",
+            Self::DpopKeyMismatch => "This code or token is bound to a key: a DPoP proof by that key is needed.",
             Self::DpopNonceRequired => "Use the nonce of the DPoP-Nonce header in the proof.",
             Self::DpopProofInvalid => "The DPoP proof was not accepted.",
             Self::DpopProofMissing => "A DPoP proof is needed here.",

@@ -31,10 +31,12 @@ const INSERT: &str = "INSERT INTO authorization_request
 const MOVE: &str = "UPDATE authorization_request SET state = $3, state_detail = $4, version = version + 1
     WHERE id = $1 AND version = $2";
 const UNCHANGED: &str = "SELECT 1 FROM authorization_request WHERE id = $1 AND version = $2";
-const RAISE_INTERVAL: &str = "UPDATE authorization_request SET interval_millis = $2 WHERE id = $1 AND interval_millis < $2";
+const RAISE_INTERVAL: &str =
+    "UPDATE authorization_request SET interval_millis = $2 WHERE id = $1 AND interval_millis < $2";
 const APPROVE: &str = "INSERT INTO approval (request_id, approver_id, decision, evidence, acr, amr, approved_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const APPROVAL: &str = "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval WHERE request_id = $1";
+const APPROVAL: &str =
+    "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval WHERE request_id = $1";
 
 /// What else a new request is stored under.
 pub struct Filed<'a> {
@@ -61,11 +63,19 @@ pub struct StoredApproval {
 
 impl Store {
     pub async fn request_by_device_code(&self, digest: &Digest) -> Result<Option<AuthorizationRequest>, Fault> {
-        self.row(BY_DEVICE_CODE, args![digest.as_str()]).await?.as_ref().map(request).transpose()
+        self.row(BY_DEVICE_CODE, args![digest.as_str()])
+            .await?
+            .as_ref()
+            .map(request)
+            .transpose()
     }
 
     pub async fn request_by_user_code(&self, mac: &str) -> Result<Option<AuthorizationRequest>, Fault> {
-        self.row(BY_USER_CODE, args![mac]).await?.as_ref().map(request).transpose()
+        self.row(BY_USER_CODE, args![mac])
+            .await?
+            .as_ref()
+            .map(request)
+            .transpose()
     }
 
     pub async fn request(&self, id: &str) -> Result<Option<AuthorizationRequest>, Fault> {
@@ -76,7 +86,10 @@ impl Store {
         let Some(row) = self.row(OPEN, args![client_id, source, now.millis()]).await? else {
             return Ok(OpenRequests::default());
         };
-        Ok(OpenRequests { of_client: row.int(0)?, from_source: row.int(1)? })
+        Ok(OpenRequests {
+            of_client: row.int(0)?,
+            from_source: row.int(1)?,
+        })
     }
 
     /// Newest first.
@@ -85,7 +98,11 @@ impl Store {
     }
 
     pub async fn approval(&self, request_id: &str) -> Result<Option<StoredApproval>, Fault> {
-        self.row(APPROVAL, args![request_id]).await?.as_ref().map(approval).transpose()
+        self.row(APPROVAL, args![request_id])
+            .await?
+            .as_ref()
+            .map(approval)
+            .transpose()
     }
 }
 
@@ -112,7 +129,10 @@ impl Batch {
 
     /// Moves the request to `state`, if it is still the one that was decided upon.
     pub fn move_request(self, request: &AuthorizationRequest, state: &State) -> Result<Self, Fault> {
-        Ok(self.guard(MOVE, args![&*request.content.id, request.version, state.name(), to_json(state)?]))
+        Ok(self.guard(
+            MOVE,
+            args![&*request.content.id, request.version, state.name(), to_json(state)?],
+        ))
     }
 
     pub fn request_is_unchanged(self, request: &AuthorizationRequest) -> Self {

@@ -11,7 +11,8 @@ const SET_ONCE: &str = "INSERT INTO setting (name, content) VALUES ($1, $2) ON C
 const KEYS: &str = "SELECT kid, alg, state, sealed, created_at, retires_at FROM signing_key ORDER BY created_at, kid";
 const ADD_KEY: &str = "INSERT INTO signing_key (kid, alg, state, sealed, created_at) VALUES ($1, $2, 'active', $3, $4)
     ON CONFLICT DO NOTHING";
-const RETIRE_KEY: &str = "UPDATE signing_key SET state = 'retiring', retires_at = $2 WHERE kid = $1 AND state = 'active'";
+const RETIRE_KEY: &str =
+    "UPDATE signing_key SET state = 'retiring', retires_at = $2 WHERE kid = $1 AND state = 'active'";
 
 /// A signing key as stored: the private part sealed under the key file.
 pub struct SealedKey {
@@ -42,7 +43,10 @@ impl Batch {
 
     /// Conflict when another node added an active key of this kind meanwhile.
     pub fn add_signing_key(self, key: &SealedKey) -> Self {
-        self.guard(ADD_KEY, args![&*key.kid, &*key.alg, &*key.sealed, key.created_at.millis()])
+        self.guard(
+            ADD_KEY,
+            args![&*key.kid, &*key.alg, &*key.sealed, key.created_at.millis()],
+        )
     }
 
     pub fn retire_signing_key(self, kid: &str, retires_at: Timestamp) -> Self {
