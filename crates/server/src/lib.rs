@@ -1,1 +1,6 @@
 //! server
+
+pub mod clock;
+pub mod entropy;
+pub mod failure;
+pub mod keys;
