@@ -24,6 +24,7 @@ pub mod grant;
 pub mod guess;
 pub mod jwk;
 pub mod jwt;
+pub mod key_words;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;
