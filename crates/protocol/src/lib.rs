@@ -13,6 +13,7 @@ pub mod digest;
 pub mod refusal;
 pub mod scope;
 pub mod secret;
+pub mod shown;
 pub mod time;
 pub mod user_code;
 pub mod wire;
