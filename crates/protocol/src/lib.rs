@@ -31,6 +31,7 @@ pub mod refusal;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod shown;
 pub mod strict_json;
 pub mod time;
 pub mod user_code;
