@@ -9,12 +9,14 @@ pub enum Refusal {
     AccessDenied,
     AlreadyDecided,
     ApproverDisabled,
+    ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
     AuthorizationPending,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientDisabled,
+    ClientExists,
     ClientExpired,
     ClientUnknown,
     CodeExpired,
@@ -140,7 +142,9 @@ impl Refusal {
             Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
-            Self::DecisionInvalid
+            Self::ApproverExists
+            | Self::ClientExists
+            | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
@@ -157,6 +161,7 @@ impl Refusal {
         match self {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
+            Self::ApproverExists => "An approver of this name exists already.",
             Self::AssertionInvalid | Self::AssertionReplayed => {
                 "The client assertion was not accepted: check its signature, issuer, audience, expiry and that it is used once."
             }
@@ -165,13 +170,14 @@ impl Refusal {
                 "The client is unknown, disabled, or could not be authenticated."
             }
             Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
+            Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
             }
-            Self::DpopKeyMismatch => "The proof is by another key than the one this code or token is bound to.",
+            Self::DpopKeyMismatch => "This code or token is bound to a key: a DPoP proof by that key is needed.",
             Self::DpopNonceRequired => "Use the nonce of the DPoP-Nonce header in the proof.",
             Self::DpopProofInvalid => "The DPoP proof was not accepted.",
             Self::DpopProofMissing => "A DPoP proof is needed here.",

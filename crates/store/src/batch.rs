@@ -11,6 +11,12 @@ pub enum Value {
     Int(Option<i64>),
 }
 
+/// The arguments of one statement, each of its own type.
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { Vec::<$crate::batch::Value>::from([$($crate::batch::Value::from($arg)),*]) };
+}
+pub(crate) use args;
+
 #[derive(Clone)]
 pub struct Statement {
     pub(crate) sql: &'static str,

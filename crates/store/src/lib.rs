@@ -2,13 +2,26 @@
 //! In reading order: `batch` (a write as a value), `row` (what is read), `sqlite` and `postgres` (the two
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
+pub mod approver_keys;
+pub mod approvers;
+pub mod authorization_requests;
 pub mod batch;
+pub mod browser_sessions;
+mod clients;
+pub mod events;
+
 mod connection_url;
 mod fault;
+mod grants;
+pub mod guesses;
 pub mod migrate;
 mod postgres;
 mod row;
+pub mod settings;
 mod sqlite;
+mod stored;
+mod sweep;
+mod tokens;
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -19,7 +32,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::refusal::Refusal;
 
-use crate::batch::{Batch, Stopped, Value};
+pub use crate::batch::Batch;
+use crate::batch::{Stopped, Value};
 pub use crate::fault::{Fault, FaultKind};
 use crate::postgres::Postgres;
 pub use crate::row::Row;

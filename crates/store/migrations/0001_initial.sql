@@ -1,2 +1,0 @@
--- One text for both databases: TEXT and BIGINT only.
-CREATE TABLE placeholder (id TEXT PRIMARY KEY);
