@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The authorization server: endpoints for clients, pages and calls for approvers, a local API for
 //! administrators. In reading order: `routes` (everything that is served), `app` (what handlers share),
 //! `endpoints`, `deciding` (what approvers do), `pages`, `local`. The rules are in `protocol`, the tables
@@ -35,11 +34,3 @@ mod start;
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;
 pub use start::{Running, serve, start};
-=======
-//! server
-
-pub mod clock;
-pub mod entropy;
-pub mod failure;
-pub mod keys;
->>>>>>> jose

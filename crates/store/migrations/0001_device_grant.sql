@@ -14,13 +14,7 @@ CREATE TABLE signing_key (
     created_at BIGINT NOT NULL,
     retires_at BIGINT
 );
-<<<<<<< HEAD
--- One key of an algorithm signs, one is published to be the next.
-CREATE UNIQUE INDEX signing_key_active ON signing_key (alg) WHERE state = 'active';
-CREATE UNIQUE INDEX signing_key_next ON signing_key (alg) WHERE state = 'next';
-=======
 CREATE UNIQUE INDEX signing_key_one ON signing_key (alg, state) WHERE state IN ('next', 'active');
->>>>>>> jose
 
 CREATE TABLE client (
     client_id TEXT PRIMARY KEY,
