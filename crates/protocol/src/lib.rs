@@ -9,10 +9,16 @@
 //! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
 
 pub mod base64url;
+pub mod client_assertion;
+pub mod decision;
 pub mod digest;
+pub mod dpop;
+pub mod jwk;
+pub mod jwt;
 pub mod refusal;
 pub mod scope;
 pub mod secret;
+pub mod strict_json;
 pub mod time;
 pub mod user_code;
 pub mod wire;
