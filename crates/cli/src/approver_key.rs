@@ -35,7 +35,9 @@ impl KeyFile {
             Failure::usage(format!("the key file {} cannot be used: {why}", path.display()))
                 .hint("waypass approver enroll LINK --key-file FILE makes one")
         };
-        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| unusable(&error.to_string()))?;
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| unusable(&error.to_string()))?;
         // Without serde's words: they could quote the key.
         serde_json::from_str(&text).map_err(|_| unusable("it holds no software key"))
     }
@@ -60,8 +62,12 @@ impl KeyFile {
         if self.server.trim_end_matches('/') == issuer.as_str().trim_end_matches('/') {
             return Ok(());
         }
-        Err(Failure::usage(format!("this key is registered at {}, not at {}", self.server, issuer.as_str()))
-            .hint(format!("use --server {}", self.server)))
+        Err(Failure::usage(format!(
+            "this key is registered at {}, not at {}",
+            self.server,
+            issuer.as_str()
+        ))
+        .hint(format!("use --server {}", self.server)))
     }
 }
 
@@ -74,15 +80,20 @@ pub async fn post<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     let url = issuer.endpoint(&format!("approver/{verb}"));
     let body = serde_json::to_value(body).map_err(|error| Failure::failed(error.to_string()))?;
-    let answer = caller.json(io, &url, &body).await.map_err(|unanswered| unanswered.failure(&url))?;
+    let answer = caller
+        .json(io, &url, &body)
+        .await
+        .map_err(|unanswered| unanswered.failure(&url))?;
     if answer.is_success() {
-        return answer.json().ok_or_else(|| answer.unreadable("the answer cannot be read"));
+        return answer
+            .json()
+            .ok_or_else(|| answer.unreadable("the answer cannot be read"));
     }
     match answer.error() {
         // A path that is not ours answers 404 too: only the body tells an unknown code.
-        Some(ErrorBody { error, .. }) if error == "unknown_code" => {
-            Err(answer.failure("there is no such request").hint("codes are used once and end after some minutes"))
-        }
+        Some(ErrorBody { error, .. }) if error == "unknown_code" => Err(answer
+            .failure("there is no such request")
+            .hint("codes are used once and end after some minutes")),
         _ => Err(answer.failure("the server refused")),
     }
 }

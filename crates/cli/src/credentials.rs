@@ -58,7 +58,9 @@ impl Credentials {
     }
 
     pub fn fresh_tokens(&self, now: Timestamp) -> Option<&Tokens> {
-        self.tokens.as_ref().filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
+        self.tokens
+            .as_ref()
+            .filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
     }
 }
 
@@ -71,7 +73,9 @@ impl Vault {
     pub fn of(io: &Io, profile: &str) -> Result<Self, Failure> {
         settings::check_name(profile)?;
         let folder = settings::home(io, "XDG_STATE_HOME", ".local/state")?;
-        Ok(Self { path: folder.join("waypass/credentials").join(format!("{profile}.json")) })
+        Ok(Self {
+            path: folder.join("waypass/credentials").join(format!("{profile}.json")),
+        })
     }
 
     /// One process at a time. The scope of the lock is this credential: the keyring's account is named
@@ -102,7 +106,11 @@ impl Vault {
     pub fn save(&self, io: &Io, credentials: &Credentials, place: Option<Place>) -> Result<Place, Failure> {
         let text = serde_json::to_string_pretty(credentials).map_err(|error| self.unusable(&error.to_string()))?;
         let text = Zeroizing::new(text);
-        let keyring = if place == Some(Place::File) { None } else { (io.keyring)() };
+        let keyring = if place == Some(Place::File) {
+            None
+        } else {
+            (io.keyring)()
+        };
         if keyring.is_some_and(|keyring| keyring.write(&self.account(), &text).is_ok()) {
             files::remove(&self.path).map_err(|error| self.unusable(&error.to_string()))?;
             return Ok(Place::Keyring);

@@ -112,7 +112,18 @@ mod tests {
         assert_eq!(parse_end("90d", now), Some(Timestamp::from_seconds(1000 + 90 * 86_400)));
         assert_eq!(parse_end("30m", now), Some(Timestamp::from_seconds(2800)));
         assert_eq!(parse_end("2000-02-29", now), Some(Timestamp::from_seconds(951_782_400)));
-        for text in ["", "d", "-1d", "1y", "2001-02-29", "2001-13-01", "2001-00-01", "x-y-z", "1é", "99999999999d"] {
+        for text in [
+            "",
+            "d",
+            "-1d",
+            "1y",
+            "2001-02-29",
+            "2001-13-01",
+            "2001-00-01",
+            "x-y-z",
+            "1é",
+            "99999999999d",
+        ] {
             assert_eq!(parse_end(text, now), None, "{text:?}");
         }
     }

@@ -38,12 +38,22 @@ impl<'a> Caller<'a> {
     }
 
     pub async fn form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
-        let call = Call { method: Method::POST, url, body: Body::Form(form), access_token: None };
+        let call = Call {
+            method: Method::POST,
+            url,
+            body: Body::Form(form),
+            access_token: None,
+        };
         self.call(io, &call).await
     }
 
     pub async fn json(&mut self, io: &mut Io, url: &Url, body: &Value) -> Result<Answer, Unanswered> {
-        let call = Call { method: Method::POST, url, body: Body::Json(body), access_token: None };
+        let call = Call {
+            method: Method::POST,
+            url,
+            body: Body::Json(body),
+            access_token: None,
+        };
         self.call(io, &call).await
     }
 
@@ -59,7 +69,10 @@ impl<'a> Caller<'a> {
 
     async fn send(&mut self, io: &mut Io, call: &Call<'_>) -> Result<Answer, Unanswered> {
         let proof = proof(io, self.key, call, self.nonce.as_deref()).ok_or(Unanswered::NotProven)?;
-        let mut request = self.http.request(call.method.clone(), call.url.clone()).header("DPoP", proof);
+        let mut request = self
+            .http
+            .request(call.method.clone(), call.url.clone())
+            .header("DPoP", proof);
         request = request.header("Accept", "application/json");
         if let Some(token) = call.access_token {
             request = request.header("Authorization", format!("DPoP {token}"));

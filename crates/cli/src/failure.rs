@@ -80,7 +80,8 @@ impl Failure {
     pub fn print(&self, io: &mut Io, as_json: bool) {
         if as_json {
             let exit = self.exit as u8;
-            io.errors.json(&json!({"error": self.error, "message": self.what, "hint": self.hint, "exit": exit}));
+            io.errors
+                .json(&json!({"error": self.error, "message": self.what, "hint": self.hint, "exit": exit}));
             return;
         }
         say!(io.errors, "error: {}", self.what);

@@ -43,7 +43,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// Waits until nobody else holds the lock of `path`. It ends with the file that is returned.
 pub fn lock(path: &Path) -> io::Result<File> {
     make_folder_of(path)?;
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, ".lock"))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(beside(path, ".lock"))?;
     file.lock()?;
     Ok(file)
 }
@@ -55,7 +60,9 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn make_folder_of(path: &Path) -> io::Result<()> {

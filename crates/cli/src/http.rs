@@ -64,7 +64,10 @@ impl Http {
     }
 
     pub fn for_socket(path: &Path) -> Result<Self, Failure> {
-        let builder = Client::builder().redirect(Policy::none()).tls_certs_only([]).unix_socket(path);
+        let builder = Client::builder()
+            .redirect(Policy::none())
+            .tls_certs_only([])
+            .unix_socket(path);
         let client = builder.build().map_err(|error| Failure::failed(cause(&error)))?;
         Ok(Self { client })
     }
@@ -82,18 +85,30 @@ impl Http {
 }
 
 async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
-    let mut response = request.send().await.map_err(|error| Unanswered::Unreachable(cause(&error)))?;
+    let mut response = request
+        .send()
+        .await
+        .map_err(|error| Unanswered::Unreachable(cause(&error)))?;
     let status = response.status().as_u16();
     let dpop_nonce = header(&response, "dpop-nonce");
     let challenge = header(&response, "www-authenticate");
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Unanswered::Unreachable(cause(&error)))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| Unanswered::Unreachable(cause(&error)))?
+    {
         if body.len() + chunk.len() > LARGEST_ANSWER {
             return Err(Unanswered::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, dpop_nonce, challenge, body })
+    Ok(Answer {
+        status,
+        dpop_nonce,
+        challenge,
+        body,
+    })
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
@@ -136,7 +151,11 @@ impl Answer {
     /// RFC 9449 §8 (authorization servers) and §9 (resource servers).
     pub fn wants_nonce(&self) -> bool {
         let in_body = || self.error().is_some_and(|body| body.error == "use_dpop_nonce");
-        let in_challenge = || self.challenge.as_ref().is_some_and(|text| text.contains("use_dpop_nonce"));
+        let in_challenge = || {
+            self.challenge
+                .as_ref()
+                .is_some_and(|text| text.contains("use_dpop_nonce"))
+        };
         matches!(self.status, 400 | 401) && (in_body() || in_challenge())
     }
 
@@ -146,7 +165,10 @@ impl Answer {
             Some(body) if self.status < 500 => Failure::refusal(what, &body),
             Some(body) => {
                 let why = body.error_description.unwrap_or(body.error);
-                let reference = body.reference.map(|number| format!(" (reference {number})")).unwrap_or_default();
+                let reference = body
+                    .reference
+                    .map(|number| format!(" (reference {number})"))
+                    .unwrap_or_default();
                 Failure::failed(format!("{what}: the server failed: {why}{reference}"))
             }
             None => Failure::failed(format!("{what}: the server answered {} and no reason", self.status)),
@@ -154,8 +176,11 @@ impl Answer {
     }
 
     pub fn unreadable(&self, what: &str) -> Failure {
-        Failure::failed(format!("{what}: the server answered {} with something else than expected", self.status))
-            .hint("is this the address of an authorization server, and is it up to date?")
+        Failure::failed(format!(
+            "{what}: the server answered {} with something else than expected",
+            self.status
+        ))
+        .hint("is this the address of an authorization server, and is it up to date?")
     }
 }
 

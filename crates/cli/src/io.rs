@@ -55,7 +55,9 @@ impl Io {
 
     /// An absolute path in the environment; anything else counts as not set (XDG base directories).
     pub fn path(&self, variable: &str) -> Option<PathBuf> {
-        (self.environment)(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+        (self.environment)(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// Asks on standard error, so that standard output stays what a script wants.

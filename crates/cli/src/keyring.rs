@@ -86,6 +86,8 @@ mod secret_service {
             // Nobody listens any more when patience ran out.
             let _ = sender.send(act().map_err(|error| error.to_string()));
         });
-        receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("the keyring does not answer".to_owned()))
+        receiver
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| Err("the keyring does not answer".to_owned()))
     }
 }

@@ -144,7 +144,10 @@ mod tests {
         let drawn = Key::draw(&Entropy(scalar)).unwrap();
         assert_eq!((&drawn.x, &drawn.y), (&jwk.x, &jwk.y));
         assert_eq!(drawn.to_jwk().unwrap().d, jwk.d);
-        assert_eq!(drawn.thumbprint().as_str(), "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
+        assert_eq!(
+            drawn.thumbprint().as_str(),
+            "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"
+        );
     }
 
     #[test]
@@ -154,7 +157,10 @@ mod tests {
         jwk.d = base64url::encode(&[1; 32]);
         assert!(Key::from_jwk(&jwk).is_none());
         assert!(Key::draw(&Entropy([0; 32])).is_none(), "zero is no private key");
-        assert!(Key::draw(&Entropy([255; 32])).is_none(), "beyond the order of the curve");
+        assert!(
+            Key::draw(&Entropy([255; 32])).is_none(),
+            "beyond the order of the curve"
+        );
     }
 
     #[test]
@@ -172,7 +178,10 @@ mod tests {
             .unwrap();
         let parts: Vec<_> = jwt.split('.').collect();
         let json = |part: &str| serde_json::from_slice::<Value>(&base64url::decode(part).unwrap()).unwrap();
-        assert_eq!(json(parts[0]), json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.public_jwk()}));
+        assert_eq!(
+            json(parts[0]),
+            json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.public_jwk()})
+        );
         assert_eq!(
             json(parts[1]),
             json!({
@@ -181,7 +190,10 @@ mod tests {
             })
         );
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.pair.public_key().as_ref())
-            .verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &base64url::decode(parts[2]).unwrap())
+            .verify(
+                format!("{}.{}", parts[0], parts[1]).as_bytes(),
+                &base64url::decode(parts[2]).unwrap(),
+            )
             .unwrap();
     }
 }

@@ -92,7 +92,11 @@ pub fn main(command: Command) -> ExitCode {
 pub fn usage(error: &clap::Error) -> ExitCode {
     // A closed stream cannot be told that it is closed.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
 }
 
 pub async fn run(command: Command, io: &mut Io) -> Exit {

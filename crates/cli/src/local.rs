@@ -32,7 +32,10 @@ pub struct Local {
 impl Local {
     pub fn open(folder: &Path) -> Result<Self, Failure> {
         let http = Http::for_socket(&folder.join("waypass.sock"))?;
-        Ok(Self { http, folder: folder.to_owned() })
+        Ok(Self {
+            http,
+            folder: folder.to_owned(),
+        })
     }
 
     pub async fn get(&self, io: &Io, path: &[&str]) -> Result<Value, Failure> {
@@ -68,10 +71,16 @@ impl Local {
         if is_post {
             request = request.json(body);
         }
-        let answer = self.http.send(&*io.clock, request).await.map_err(|unanswered| self.no_server(&unanswered))?;
+        let answer = self
+            .http
+            .send(&*io.clock, request)
+            .await
+            .map_err(|unanswered| self.no_server(&unanswered))?;
         match answer.status {
             204 => Ok(Value::Null),
-            200 | 201 => answer.json().ok_or_else(|| answer.unreadable("the answer cannot be read")),
+            200 | 201 => answer
+                .json()
+                .ok_or_else(|| answer.unreadable("the answer cannot be read")),
             _ => Err(refusal(&answer)),
         }
     }
@@ -93,7 +102,11 @@ impl Local {
 /// `invalid`, `exists`, `not_found`, `refused`: what the administrator asked for is not possible.
 fn refusal(answer: &Answer) -> Failure {
     match answer.error() {
-        Some(ErrorBody { error, error_description, .. }) if answer.status < 500 => {
+        Some(ErrorBody {
+            error,
+            error_description,
+            ..
+        }) if answer.status < 500 => {
             let exit = if error == "invalid" { Exit::Usage } else { Exit::Refused };
             Failure::new(exit, &error, error_description.unwrap_or_else(|| error.clone()))
         }

@@ -44,7 +44,10 @@ impl Issuer {
         if !is_plain || url.password().is_some() {
             return Err(Failure::usage("the address of a server has no user, query or fragment").hint(example));
         }
-        Ok(Self { text: text.to_owned(), url })
+        Ok(Self {
+            text: text.to_owned(),
+            url,
+        })
     }
 
     pub fn as_str(&self) -> &str {
@@ -80,18 +83,27 @@ impl Issuer {
 pub async fn discover(io: &Io, http: &Http, issuer: &Issuer) -> Result<Metadata, Failure> {
     let mut last = None;
     for url in issuer.well_known() {
-        let request = http.request(Method::GET, url.clone()).header("Accept", "application/json");
-        let answer = http.send(&*io.clock, request).await.map_err(|unanswered| unanswered.failure(&url))?;
+        let request = http
+            .request(Method::GET, url.clone())
+            .header("Accept", "application/json");
+        let answer = http
+            .send(&*io.clock, request)
+            .await
+            .map_err(|unanswered| unanswered.failure(&url))?;
         if answer.status == 200 {
-            let document: Document =
-                answer.json().ok_or_else(|| answer.unreadable("the server's metadata cannot be read"))?;
+            let document: Document = answer
+                .json()
+                .ok_or_else(|| answer.unreadable("the server's metadata cannot be read"))?;
             return document.validated(issuer);
         }
         last = Some(answer.status);
     }
     let status = last.unwrap_or_default();
-    Err(Failure::failed(format!("{} publishes no authorization server metadata (status {status})", issuer.text))
-        .hint("check the address: a server below a path is named with that path"))
+    Err(Failure::failed(format!(
+        "{} publishes no authorization server metadata (status {status})",
+        issuer.text
+    ))
+    .hint("check the address: a server below a path is named with that path"))
 }
 
 impl Document {
@@ -149,7 +161,13 @@ mod tests {
 
     #[test]
     fn the_address_of_a_server_is_an_address_and_nothing_more() {
-        for text in ["", "login.example", "http://login.example", "https://u@a.example", "https://a.example?x=1"] {
+        for text in [
+            "",
+            "login.example",
+            "http://login.example",
+            "https://u@a.example",
+            "https://a.example?x=1",
+        ] {
             assert!(Issuer::parse(text).is_err(), "{text:?}");
         }
     }

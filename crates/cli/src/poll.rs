@@ -31,9 +31,14 @@ pub enum Heard {
 /// What to do now.
 #[derive(Debug)]
 pub enum Next {
-    Poll { at: Timestamp, then: Waiting },
+    Poll {
+        at: Timestamp,
+        then: Waiting,
+    },
     /// The code ends before the next poll is due: wait for that and give up.
-    Expire { at: Timestamp },
+    Expire {
+        at: Timestamp,
+    },
     Stop,
 }
 
@@ -47,7 +52,11 @@ pub struct Waiting {
 impl Waiting {
     pub fn new(interval: Option<i64>, expires_at: Timestamp) -> Self {
         let interval = interval.unwrap_or(DEFAULT_INTERVAL).max(1);
-        Self { interval: Lifetime::from_seconds(interval), timeouts: 0, expires_at }
+        Self {
+            interval: Lifetime::from_seconds(interval),
+            timeouts: 0,
+            expires_at,
+        }
     }
 
     /// The first poll: nobody approves within one interval.
@@ -104,13 +113,19 @@ mod tests {
             let Next::Poll { at, then } = next else {
                 panic!("{next:?} before {heard:?}\n{table}");
             };
-            writeln!(table, "{:>3} s after {} s: {heard:?}", at.seconds(), (at - now).seconds()).unwrap();
+            writeln!(
+                table,
+                "at {:>3} s, after {} s: {heard:?}",
+                at.seconds(),
+                (at - now).seconds()
+            )
+            .unwrap();
             now = at;
             next = then.after(*heard, now);
         }
         match next {
-            Next::Poll { at, .. } => writeln!(table, "{:>3} s: poll", at.seconds()).unwrap(),
-            Next::Expire { at } => writeln!(table, "{:>3} s: expire", at.seconds()).unwrap(),
+            Next::Poll { at, .. } => writeln!(table, "at {:>3} s: poll", at.seconds()).unwrap(),
+            Next::Expire { at } => writeln!(table, "at {:>3} s: expire", at.seconds()).unwrap(),
             Next::Stop => writeln!(table, "stop").unwrap(),
         }
         expected.assert_eq(&table);
@@ -118,77 +133,120 @@ mod tests {
 
     #[test]
     fn d10_without_an_interval_it_is_five_seconds() {
-        check(None, 600, &[Pending], expect![[r"
-              5 s after 5 s: Pending
-             10 s: poll
-        "]]);
+        check(
+            None,
+            600,
+            &[Pending],
+            expect![[r"
+            at   5 s, after 5 s: Pending
+            at  10 s: poll
+        "]],
+        );
     }
 
     #[test]
     fn d20_pending_repeats_at_the_servers_interval() {
-        check(Some(7), 600, &[Pending, Pending], expect![[r"
-              7 s after 7 s: Pending
-             14 s after 7 s: Pending
-             21 s: poll
-        "]]);
-        check(Some(0), 600, &[Pending], expect![[r"
-              1 s after 1 s: Pending
-              2 s: poll
-        "]]);
+        check(
+            Some(7),
+            600,
+            &[Pending, Pending],
+            expect![[r"
+            at   7 s, after 7 s: Pending
+            at  14 s, after 7 s: Pending
+            at  21 s: poll
+        "]],
+        );
+        check(
+            Some(0),
+            600,
+            &[Pending],
+            expect![[r"
+            at   1 s, after 1 s: Pending
+            at   2 s: poll
+        "]],
+        );
     }
 
     #[test]
     fn d21_slow_down_adds_five_seconds_for_good() {
-        check(Some(5), 600, &[SlowDown(None), Pending, SlowDown(None), Pending], expect![[r"
-              5 s after 5 s: SlowDown(None)
-             15 s after 10 s: Pending
-             25 s after 10 s: SlowDown(None)
-             40 s after 15 s: Pending
-             55 s: poll
-        "]]);
+        check(
+            Some(5),
+            600,
+            &[SlowDown(None), Pending, SlowDown(None), Pending],
+            expect![[r"
+            at   5 s, after 5 s: SlowDown(None)
+            at  15 s, after 10 s: Pending
+            at  25 s, after 10 s: SlowDown(None)
+            at  40 s, after 15 s: Pending
+            at  55 s: poll
+        "]],
+        );
     }
 
     #[test]
     fn d21_a_larger_interval_beside_slow_down_counts_and_a_smaller_one_does_not() {
-        check(Some(5), 600, &[SlowDown(Some(30)), SlowDown(Some(1)), Pending], expect![[r"
-              5 s after 5 s: SlowDown(Some(30))
-             35 s after 30 s: SlowDown(Some(1))
-             70 s after 35 s: Pending
-            105 s: poll
-        "]]);
+        check(
+            Some(5),
+            600,
+            &[SlowDown(Some(30)), SlowDown(Some(1)), Pending],
+            expect![[r"
+            at   5 s, after 5 s: SlowDown(Some(30))
+            at  35 s, after 30 s: SlowDown(Some(1))
+            at  70 s, after 35 s: Pending
+            at 105 s: poll
+        "]],
+        );
     }
 
     #[test]
     fn d22_d23_d24_anything_else_stops() {
         for answer in [Denied, Expired, Refused, Tokens] {
             let waiting = Waiting::new(None, Timestamp::from_seconds(600));
-            assert!(matches!(waiting.after(answer, Timestamp::default()), Next::Stop), "{answer:?}");
+            assert!(
+                matches!(waiting.after(answer, Timestamp::default()), Next::Stop),
+                "{answer:?}"
+            );
         }
     }
 
     #[test]
     fn d23_no_poll_is_made_when_the_code_has_ended() {
-        check(Some(5), 14, &[Pending, Pending], expect![[r"
-              5 s after 5 s: Pending
-             10 s after 5 s: Pending
-             14 s: expire
-        "]]);
-        check(None, 0, &[], expect![[r"
-              0 s: expire
-        "]]);
+        check(
+            Some(5),
+            14,
+            &[Pending, Pending],
+            expect![[r"
+            at   5 s, after 5 s: Pending
+            at  10 s, after 5 s: Pending
+            at  14 s: expire
+        "]],
+        );
+        check(
+            None,
+            0,
+            &[],
+            expect![[r"
+            at   0 s: expire
+        "]],
+        );
     }
 
     #[test]
     fn d25_silence_doubles_the_pause_and_an_answer_ends_that() {
-        check(Some(5), 900, &[Nothing, Nothing, Nothing, Nothing, Nothing, Pending], expect![[r"
-              5 s after 5 s: Nothing
-             15 s after 10 s: Nothing
-             35 s after 20 s: Nothing
-             75 s after 40 s: Nothing
-            135 s after 60 s: Nothing
-            195 s after 60 s: Pending
-            200 s: poll
-        "]]);
+        check(
+            Some(5),
+            900,
+            &[Nothing, Nothing, Nothing, Nothing, Nothing, Pending],
+            expect![[r"
+            at   5 s, after 5 s: Nothing
+            at  15 s, after 10 s: Nothing
+            at  35 s, after 20 s: Nothing
+            at  75 s, after 40 s: Nothing
+            at 135 s, after 60 s: Nothing
+            at 195 s, after 60 s: Pending
+            at 200 s: poll
+        "]],
+        );
     }
 
     #[test]

@@ -104,11 +104,19 @@ impl Printer {
 
     /// Columns as wide as they need to be. The first row is the heading.
     pub fn table(&mut self, rows: &[Vec<String>]) {
-        let rows: Vec<Vec<Escaped>> =
-            rows.iter().map(|row| row.iter().map(|cell| Escaped::of(cell)).collect()).collect();
+        let rows: Vec<Vec<Escaped>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| Escaped::of(cell)).collect())
+            .collect();
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
-            .map(|column| rows.iter().filter_map(|row| row.get(column)).map(Escaped::width).max().unwrap_or(0))
+            .map(|column| {
+                rows.iter()
+                    .filter_map(|row| row.get(column))
+                    .map(Escaped::width)
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         for row in &rows {
             let mut text = String::new();
@@ -161,7 +169,10 @@ mod tests {
             ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
             ("a\r\nb\tc\u{7f}\u{9b}1m", "a\\u{d}\\u{a}b\\u{9}c\\u{7f}\\u{9b}1m"),
             ("\u{202e}drawkcab\u{2066}", "\\u{202e}drawkcab\\u{2066}"),
-            ("zero\u{200b}width\u{feff}\u{2060}", "zero\\u{200b}width\\u{feff}\\u{2060}"),
+            (
+                "zero\u{200b}width\u{feff}\u{2060}",
+                "zero\\u{200b}width\\u{feff}\\u{2060}",
+            ),
             ("tag\u{e0041}\u{ad}", "tag\\u{e0041}\\u{ad}"),
             ("Grüße, 日本 \u{2588}", "Grüße, 日本 \u{2588}"),
         ] {

@@ -23,11 +23,18 @@ pub struct Session {
 impl Session {
     pub fn open(io: &Io, profile: &str) -> Result<Self, Failure> {
         let vault = Vault::of(io, profile)?;
-        let ca_file = Settings::load(io)?.profile(profile).and_then(|profile| profile.ca_file.clone());
+        let ca_file = Settings::load(io)?
+            .profile(profile)
+            .and_then(|profile| profile.ca_file.clone());
         let kept = vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
         let issuer = Issuer::parse(&kept.credentials.issuer)?;
         let http = Http::for_server(io, issuer.url(), ca_file.as_deref().map(Path::new))?;
-        Ok(Self { vault, issuer, http, kept })
+        Ok(Self {
+            vault,
+            issuer,
+            http,
+            kept,
+        })
     }
 
     /// The session with an access token that is good for at least half a minute.
@@ -50,7 +57,10 @@ impl Session {
         let credentials = &self.kept.credentials;
         let tokens = credentials.tokens.as_ref().ok_or_else(|| not_logged_in(profile))?;
         let Some(refresh_token) = &tokens.refresh_token else {
-            return Err(log_in_again("the access token has ended, and there is no refresh token", profile));
+            return Err(log_in_again(
+                "the access token has ended, and there is no refresh token",
+                profile,
+            ));
         };
         let metadata = discover(io, &self.http, &self.issuer).await?;
         let key = credentials.signing_key()?;
@@ -67,16 +77,22 @@ impl Session {
             TokenAnswer::Issued(mut issued) => {
                 // RFC 6749 §6: without a new refresh token the old one goes on.
                 issued.refresh_token = issued.refresh_token.clone().or_else(|| Some(refresh_token.clone()));
-                let credentials = Credentials { tokens: Some(issued), ..credentials.clone() };
+                let credentials = Credentials {
+                    tokens: Some(issued),
+                    ..credentials.clone()
+                };
                 self.kept.place = self.vault.save(io, &credentials, Some(self.kept.place))?;
                 self.kept.credentials = credentials;
                 Ok(())
             }
-            TokenAnswer::Refused(body) if body.error == "invalid_grant" => {
-                Err(log_in_again("the server takes the refresh token no longer: what was approved has ended", profile))
-            }
+            TokenAnswer::Refused(body) if body.error == "invalid_grant" => Err(log_in_again(
+                "the server takes the refresh token no longer: what was approved has ended",
+                profile,
+            )),
             TokenAnswer::Refused(body) => Err(Failure::refusal("no fresh token was issued", &body)),
-            TokenAnswer::Busy => Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon")),
+            TokenAnswer::Busy => {
+                Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon"))
+            }
         }
     }
 }

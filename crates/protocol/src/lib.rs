@@ -14,6 +14,7 @@ pub mod decision;
 pub mod digest;
 pub mod dpop;
 pub mod jwk;
+pub mod key_words;
 pub mod jwt;
 pub mod refusal;
 pub mod scope;

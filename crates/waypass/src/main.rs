@@ -20,7 +20,9 @@ enum Command {
 
 fn main() -> ExitCode {
     match Waypass::try_parse() {
-        Ok(Waypass { command: Command::Cli(command) }) => cli::main(command),
+        Ok(Waypass {
+            command: Command::Cli(command),
+        }) => cli::main(command),
         Err(error) => cli::usage(&error),
     }
 }

@@ -50,14 +50,18 @@ pub async fn run(command: &ApproverCommand, io: &mut Io) -> Result<(), Failure> 
     match command {
         ApproverCommand::Enroll(args) => enroll::run(args, io).await,
         ApproverCommand::Add(args) => {
-            let body = AddApprover { name: args.name.clone() };
+            let body = AddApprover {
+                name: args.name.clone(),
+            };
             let value = Local::open(&args.local.data)?.post(io, &["approvers"], &body).await?;
             print_link(io, args.local.json, value)
         }
         ApproverCommand::List(local) => list(local, io).await,
         ApproverCommand::Relink(args) => {
             let local = Local::open(&args.local.data)?;
-            let value = local.post(io, &["approvers", &args.name, "relink"], &Value::Null).await?;
+            let value = local
+                .post(io, &["approvers", &args.name, "relink"], &Value::Null)
+                .await?;
             print_link(io, args.local.json, value)
         }
         ApproverCommand::Disable(args) => change(args, io, "disable").await,
@@ -76,7 +80,11 @@ fn print_link(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
     say!(io.output, "");
     say!(io.output, "    {}", link.enrollment_link);
     say!(io.output, "");
-    say!(io.output, "Whoever opens it first becomes {}. Opened in a browser, it makes a passkey.", link.approver);
+    say!(
+        io.output,
+        "Whoever opens it first becomes {}. Opened in a browser, it makes a passkey.",
+        link.approver
+    );
     Ok(())
 }
 
@@ -86,9 +94,17 @@ async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&value);
         return Ok(());
     }
-    let mut rows = vec![["APPROVER", "PASSKEYS", "SOFTWARE KEYS", "STATE", "SINCE"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["APPROVER", "PASSKEYS", "SOFTWARE KEYS", "STATE", "SINCE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for approver in read::<Vec<ApproverView>>(value)? {
-        let state = if approver.disabled_at.is_some() { "disabled" } else { "enabled" };
+        let state = if approver.disabled_at.is_some() {
+            "disabled"
+        } else {
+            "enabled"
+        };
         rows.push(vec![
             approver.name,
             approver.passkeys.to_string(),

@@ -124,7 +124,9 @@ pub async fn run(command: &ClientCommand, io: &mut Io) -> Result<(), Failure> {
         ClientCommand::Add(args) => add(args, io).await,
         ClientCommand::List(local) => list(local, io).await,
         ClientCommand::Show(args) => {
-            let value = Local::open(&args.local.data)?.get(io, &["clients", &args.client_id]).await?;
+            let value = Local::open(&args.local.data)?
+                .get(io, &["clients", &args.client_id])
+                .await?;
             show(io, args.local.json, value)
         }
         ClientCommand::Disable(args) => change(args, io, "disable").await,
@@ -204,9 +206,17 @@ async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&value);
         return Ok(());
     }
-    let mut rows = vec![["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for client in read::<Vec<ClientView>>(value)? {
-        let state = if client.disabled_at.is_some() { "disabled" } else { "enabled" };
+        let state = if client.disabled_at.is_some() {
+            "disabled"
+        } else {
+            "enabled"
+        };
         rows.push(vec![
             client.client_id,
             client.profile.unwrap_or_else(|| "-".to_owned()),
@@ -228,7 +238,9 @@ fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let moment = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), |at| date::utc(Timestamp::from_millis(at)));
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-    let lifetime = client.code_lifetime.map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
+    let lifetime = client
+        .code_lifetime
+        .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
     let rows = [
         ("Client", client.client_id),
         ("Name", client.name),
@@ -260,7 +272,9 @@ fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
 
 async fn change(args: &OneArgs, io: &mut Io, verb: &str) -> Result<(), Failure> {
     let local = Local::open(&args.local.data)?;
-    let value = local.post(io, &["clients", &args.client_id, verb], &Value::Null).await?;
+    let value = local
+        .post(io, &["clients", &args.client_id, verb], &Value::Null)
+        .await?;
     if args.local.json {
         io.output.json(&value);
     } else {
@@ -270,7 +284,9 @@ async fn change(args: &OneArgs, io: &mut Io, verb: &str) -> Result<(), Failure> 
 }
 
 async fn delete(args: &OneArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&args.local.data)?.delete(io, &["clients", &args.client_id]).await?;
+    let value = Local::open(&args.local.data)?
+        .delete(io, &["clients", &args.client_id])
+        .await?;
     if args.local.json {
         io.output.json(&value);
     } else {

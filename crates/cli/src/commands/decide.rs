@@ -78,7 +78,12 @@ impl Approver {
         file.must_be_for(&issuer)?;
         let key = file.key()?;
         let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
-        Ok(Self { file, key, issuer, http })
+        Ok(Self {
+            file,
+            key,
+            issuer,
+            http,
+        })
     }
 
     /// Looks at the request. It is bound to this key from now on, as it would be to a browser.
@@ -88,7 +93,15 @@ impl Approver {
             Failure::new(Exit::UnknownCode, "unknown_code", "this is no code of ours")
                 .hint("it is eight letters, as in WDJB-MJHT")
         })?;
-        post(io, caller, (&self.issuer, "view"), &ViewRequest { user_code: user_code.reveal() }).await
+        post(
+            io,
+            caller,
+            (&self.issuer, "view"),
+            &ViewRequest {
+                user_code: user_code.reveal(),
+            },
+        )
+        .await
     }
 }
 
@@ -97,7 +110,8 @@ pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
     let mut caller = Caller::new(&approver.http, &approver.key);
     let view = approver.view(args, io, &mut caller).await?;
     if args.json {
-        io.output.json(&serde_json::to_value(&view).map_err(|error| Failure::failed(error.to_string()))?);
+        io.output
+            .json(&serde_json::to_value(&view).map_err(|error| Failure::failed(error.to_string()))?);
     } else {
         let now = io.now();
         print(&mut io.output, &view, now);
@@ -114,12 +128,25 @@ pub async fn approve(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
             .hint("what the server wants signed is not what it shows: do not approve this")
     })?;
     if io.input_is_terminal && !is_wanted(io, &view) {
-        return Err(Failure::new(Exit::Failed, "not_approved", "nothing was decided")
-            .hint(format!("to decline it: waypass deny {} with the same options", args.user_code)));
+        return Err(
+            Failure::new(Exit::Failed, "not_approved", "nothing was decided").hint(format!(
+                "to decline it: waypass deny {} with the same options",
+                args.user_code
+            )),
+        );
     }
-    let canonical = decision.canonical().map_err(|_| Failure::failed("the decision has no canonical form"))?;
-    let signature = approver.key.sign(canonical.as_bytes()).ok_or_else(|| Failure::failed("signing failed"))?;
-    let body = ApproveRequest { request_id: view.request_id, decision: view.decision, signature };
+    let canonical = decision
+        .canonical()
+        .map_err(|_| Failure::failed("the decision has no canonical form"))?;
+    let signature = approver
+        .key
+        .sign(canonical.as_bytes())
+        .ok_or_else(|| Failure::failed("signing failed"))?;
+    let body = ApproveRequest {
+        request_id: view.request_id,
+        decision: view.decision,
+        signature,
+    };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
     tell(args, io, &decided);
     Ok(())
@@ -129,7 +156,10 @@ pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
     let approver = Approver::open(&args.decide, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
     let view = approver.view(&args.decide, io, &mut caller).await?;
-    let body = DenyRequest { request_id: view.request_id, report: args.report };
+    let body = DenyRequest {
+        request_id: view.request_id,
+        report: args.report,
+    };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "deny"), &body).await?;
     tell(&args.decide, io, &decided);
     Ok(())
@@ -137,7 +167,8 @@ pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
 
 fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
     if args.json {
-        io.output.json(&json!({"request_id": decided.request_id, "state": decided.state}));
+        io.output
+            .json(&json!({"request_id": decided.request_id, "state": decided.state}));
     } else {
         say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
     }
@@ -171,7 +202,11 @@ fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
     }
     // Where no resource is asked for it is the server itself, which needs no line of its own.
     let resources = shown("resource");
-    if !granted.resource.iter().all(|name| resources.contains(name.as_str()) || *name == file.server) {
+    if !granted
+        .resource
+        .iter()
+        .all(|name| resources.contains(name.as_str()) || *name == file.server)
+    {
         return Err("it grants a resource that is not shown");
     }
     if !granted.authorization_details.is_empty() {
@@ -184,25 +219,62 @@ fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
 }
 
 fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
-    let verified = if view.client_verified { "verified" } else { "NOT verified" };
+    let verified = if view.client_verified {
+        "verified"
+    } else {
+        "NOT verified"
+    };
     let mut rows = vec![
-        vec!["Who".to_owned(), format!("{} (client {}, {verified})", view.client_name, view.client_id)],
-        vec!["Owner".to_owned(), view.client_owner.clone().unwrap_or_else(|| "nobody is named".to_owned())],
+        vec![
+            "Who".to_owned(),
+            format!("{} (client {}, {verified})", view.client_name, view.client_id),
+        ],
+        vec![
+            "Owner".to_owned(),
+            view.client_owner
+                .clone()
+                .unwrap_or_else(|| "nobody is named".to_owned()),
+        ],
     ];
-    rows.extend(view.purpose.iter().map(|purpose| vec!["Purpose".to_owned(), purpose.clone()]));
+    rows.extend(
+        view.purpose
+            .iter()
+            .map(|purpose| vec!["Purpose".to_owned(), purpose.clone()]),
+    );
     for permission in &view.permissions {
-        rows.push(vec!["Asks for".to_owned(), format!("{}: {}", permission.name, permission.sentence)]);
+        rows.push(vec![
+            "Asks for".to_owned(),
+            format!("{}: {}", permission.name, permission.sentence),
+        ]);
     }
     for fact in &view.facts {
         rows.push(vec![fact.label.clone(), format!("{} [{}]", fact.value, fact.source)]);
     }
-    rows.extend(view.key_words.iter().map(|words| vec!["Key words".to_owned(), words.clone()]));
+    rows.extend(
+        view.key_words
+            .iter()
+            .map(|words| vec!["Key words".to_owned(), words.clone()]),
+    );
     let left = date::countdown(Timestamp::from_millis(view.expires_at) - now);
-    rows.push(vec!["Asked at".to_owned(), date::utc(Timestamp::from_millis(view.requested_at))]);
+    rows.push(vec![
+        "Asked at".to_owned(),
+        date::utc(Timestamp::from_millis(view.requested_at)),
+    ]);
     rows.push(vec!["Decide in".to_owned(), left]);
-    rows.push(vec!["Good until".to_owned(), date::utc(Timestamp::from_millis(view.grant_expires_at))]);
-    rows.extend(view.consequences.iter().map(|consequence| vec!["If approved".to_owned(), consequence.clone()]));
-    rows.extend(view.warnings.iter().map(|warning| vec!["WARNING".to_owned(), warning.clone()]));
+    rows.push(vec![
+        "Good until".to_owned(),
+        date::utc(Timestamp::from_millis(view.grant_expires_at)),
+    ]);
+    rows.extend(
+        view.consequences
+            .iter()
+            .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
+    );
+    rows.extend(
+        view.warnings
+            .iter()
+            .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),
+    );
     printer.table(&rows);
     say!(printer, "");
 }

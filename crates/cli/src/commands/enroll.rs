@@ -49,21 +49,32 @@ pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
     let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
     let key = Key::draw(&io.draw()?).ok_or_else(|| Failure::failed("no key could be made: try again"))?;
     let mut file = KeyFile {
-        jwk: key.to_jwk().ok_or_else(|| Failure::failed("the key cannot be written"))?,
+        jwk: key
+            .to_jwk()
+            .ok_or_else(|| Failure::failed("the key cannot be written"))?,
         approver: None,
         approver_id: None,
         server: issuer.as_str().to_owned(),
     };
     // Before the link is used up: a key that cannot be kept must not be registered.
     files::create_new(&args.key_file, file.to_text()?.as_bytes()).map_err(|error| {
-        Failure::usage(format!("the key file {} cannot be made: {error}", args.key_file.display()))
-            .hint("an existing file is never overwritten: name another one")
+        Failure::usage(format!(
+            "the key file {} cannot be made: {error}",
+            args.key_file.display()
+        ))
+        .hint("an existing file is never overwritten: name another one")
     })?;
 
-    let body = EnrollRequest { enrollment_token: token.reveal().to_owned() };
+    let body = EnrollRequest {
+        enrollment_token: token.reveal().to_owned(),
+    };
     let mut caller = Caller::new(&http, &key);
     let answer = approver_key::post(io, &mut caller, (&issuer, "enroll"), &body).await;
-    let EnrollResponse { approver, approver_id, thumbprint } = answer.map_err(|failure| give_up(args, failure))?;
+    let EnrollResponse {
+        approver,
+        approver_id,
+        thumbprint,
+    } = answer.map_err(|failure| give_up(args, failure))?;
     if thumbprint != key.thumbprint().as_str() {
         return Err(Failure::failed("the server has registered another key than ours"));
     }
@@ -71,17 +82,28 @@ pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
     file.approver_id = approver_id;
     file.replace(&args.key_file)?;
     if args.json {
-        io.output.json(&json!({"approver": approver, "thumbprint": thumbprint, "key_file": args.key_file}));
+        io.output
+            .json(&json!({"approver": approver, "thumbprint": thumbprint, "key_file": args.key_file}));
     } else {
-        say!(io.output, "Enrolled as {approver}. The key is in {}.", args.key_file.display());
-        say!(io.output, "Whoever can read that file decides in your name: keep it to yourself.");
+        say!(
+            io.output,
+            "Enrolled as {approver}. The key is in {}.",
+            args.key_file.display()
+        );
+        say!(
+            io.output,
+            "Whoever can read that file decides in your name: keep it to yourself."
+        );
     }
     Ok(())
 }
 
 /// `{issuer}/enroll#TOKEN`.
 fn take_apart(link: &str) -> Result<(Issuer, EnrollmentToken), Failure> {
-    let parts = link.trim().split_once('#').and_then(|(page, token)| Some((page.strip_suffix("/enroll")?, token)));
+    let parts = link
+        .trim()
+        .split_once('#')
+        .and_then(|(page, token)| Some((page.strip_suffix("/enroll")?, token)));
     match parts {
         Some((issuer, token)) if !token.is_empty() => Ok((Issuer::parse(issuer)?, EnrollmentToken::presented(token))),
         _ => Err(Failure::usage("this is no enrollment link")
@@ -94,7 +116,9 @@ fn take_apart(link: &str) -> Result<(Issuer, EnrollmentToken), Failure> {
 fn give_up(args: &EnrollArgs, failure: Failure) -> Failure {
     let path = args.key_file.display();
     if failure.exit == Exit::Unreachable {
-        return failure.hint(format!("{path} is kept, in case the server has registered it: try `waypass show` with it"));
+        return failure.hint(format!(
+            "{path} is kept, in case the server has registered it: try `waypass show` with it"
+        ));
     }
     match files::remove(&args.key_file) {
         Ok(()) => failure,
@@ -115,7 +139,13 @@ mod tests {
             let (found, secret) = take_apart(link).ok().unwrap();
             assert_eq!((found.as_str(), secret.reveal()), (issuer, token));
         }
-        for link in ["", "abc", "http://localhost/enroll", "http://localhost/enroll#", "http://a.example/enroll#t"] {
+        for link in [
+            "",
+            "abc",
+            "http://localhost/enroll",
+            "http://localhost/enroll#",
+            "http://a.example/enroll#t",
+        ] {
             assert!(take_apart(link).is_err(), "{link:?}");
         }
     }

@@ -80,12 +80,21 @@ fn line(event: &EventView) -> String {
         ("grant", &event.grant_id),
         ("approver", &event.approver_id),
     ];
-    let mut text = format!("{}  {} {}", date::utc(Timestamp::from_millis(event.at)), event.action, event.outcome);
+    let mut text = format!(
+        "{}  {} {}",
+        date::utc(Timestamp::from_millis(event.at)),
+        event.action,
+        event.outcome
+    );
     for (name, id) in named {
         if let Some(id) = id {
             text = format!("{text}  {name}={id}");
         }
     }
     let is_empty = event.detail.is_null() || event.detail.as_object().is_some_and(serde_json::Map::is_empty);
-    if is_empty { text } else { format!("{text}  {}", event.detail) }
+    if is_empty {
+        text
+    } else {
+        format!("{text}  {}", event.detail)
+    }
 }

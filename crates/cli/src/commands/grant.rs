@@ -43,12 +43,16 @@ pub async fn run(command: &GrantCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
         GrantCommand::List(local) => list(local, io).await,
         GrantCommand::Show(args) => {
-            let value = Local::open(&args.local.data)?.get(io, &["grants", &args.grant_id]).await?;
+            let value = Local::open(&args.local.data)?
+                .get(io, &["grants", &args.grant_id])
+                .await?;
             show(io, args.local.json, value)
         }
         GrantCommand::Revoke(args) => {
             let local = Local::open(&args.local.data)?;
-            let value = local.post(io, &["grants", &args.grant_id, "revoke"], &Value::Null).await?;
+            let value = local
+                .post(io, &["grants", &args.grant_id, "revoke"], &Value::Null)
+                .await?;
             if args.local.json {
                 io.output.json(&value);
             } else {
@@ -78,10 +82,21 @@ async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&value);
         return Ok(());
     }
-    let mut rows = vec![["GRANT", "STATE", "CLIENT", "APPROVER", "UNTIL", "SCOPE"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["GRANT", "STATE", "CLIENT", "APPROVER", "UNTIL", "SCOPE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for grant in read::<Vec<GrantView>>(value)? {
         let state = state(&grant, io.now());
-        rows.push(vec![grant.grant_id, state, grant.client_id, grant.approver, moment(grant.expires_at), grant.scope]);
+        rows.push(vec![
+            grant.grant_id,
+            state,
+            grant.client_id,
+            grant.approver,
+            moment(grant.expires_at),
+            grant.scope,
+        ]);
     }
     io.output.table(&rows);
     Ok(())
@@ -105,7 +120,15 @@ fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
         ("Bound to key", grant.jkt.unwrap_or_else(|| "no key".to_owned())),
         ("Approved", moment(grant.created_at)),
         ("Until", moment(grant.expires_at)),
-        ("Signed decision", if grant.evidence.is_some() { "kept: see --json" } else { "-" }.to_owned()),
+        (
+            "Signed decision",
+            if grant.evidence.is_some() {
+                "kept: see --json"
+            } else {
+                "-"
+            }
+            .to_owned(),
+        ),
     ];
     io.output.table(&rows.map(|(name, text)| vec![name.to_owned(), text]));
     Ok(())

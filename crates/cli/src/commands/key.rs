@@ -31,7 +31,9 @@ pub async fn run(command: &KeyCommand, io: &mut Io) -> Result<(), Failure> {
     let (local, value) = match command {
         KeyCommand::List(local) => (local, Local::open(&local.data)?.get(io, &["keys"]).await?),
         KeyCommand::Rotate(local) => {
-            let value = Local::open(&local.data)?.post(io, &["keys", "rotate"], &Value::Null).await?;
+            let value = Local::open(&local.data)?
+                .post(io, &["keys", "rotate"], &Value::Null)
+                .await?;
             (local, value)
         }
     };
@@ -40,7 +42,11 @@ pub async fn run(command: &KeyCommand, io: &mut Io) -> Result<(), Failure> {
         return Ok(());
     }
     let moment = |at: i64| date::utc(Timestamp::from_millis(at));
-    let mut rows = vec![["KEY", "ALGORITHM", "STATE", "MADE", "RETIRES"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["KEY", "ALGORITHM", "STATE", "MADE", "RETIRES"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for key in read::<Vec<KeyView>>(value)? {
         let retires = key.retires_at.map_or_else(|| "-".to_owned(), moment);
         rows.push(vec![key.kid, key.alg, key.state, moment(key.created_at), retires]);

@@ -114,14 +114,17 @@ pub async fn run(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let outcome = login(args, io).await;
     io.errors.end_live();
     if let (Err(failure), true) = (&outcome, args.json) {
-        io.output.json(&json!({"event": "failed", "error": failure.error, "message": failure.what}));
+        io.output
+            .json(&json!({"event": "failed", "error": failure.error, "message": failure.what}));
     }
     outcome
 }
 
 async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     if args.hide_code && !io.input_is_terminal {
-        return Err(Failure::usage("--hide-code waits for Enter, and there is no terminal to press it on"));
+        return Err(Failure::usage(
+            "--hide-code waits for Enter, and there is no terminal to press it on",
+        ));
     }
     let vault = Vault::of(io, &args.profile)?;
     let profile = args.profile(Settings::load(io)?.profile(&args.profile))?;
@@ -131,7 +134,12 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let key = key_of_profile(io, &vault, &profile).await?;
 
     let caller = Caller::new(&http, &key);
-    let mut request = Request { profile: &profile, key: &key, metadata: &metadata, caller };
+    let mut request = Request {
+        profile: &profile,
+        key: &key,
+        metadata: &metadata,
+        caller,
+    };
     let asked = request.ask(io).await?;
     request.announce(args, io, &asked);
     let interrupted = (io.interrupted)();
@@ -163,7 +171,9 @@ fn credentials(profile: &Profile, key: &Key, tokens: Option<Tokens>) -> Result<C
     Ok(Credentials {
         issuer: profile.server.clone(),
         client_id: profile.client_id.clone(),
-        key: key.to_jwk().ok_or_else(|| Failure::failed("the key cannot be written"))?,
+        key: key
+            .to_jwk()
+            .ok_or_else(|| Failure::failed("the key cannot be written"))?,
         tokens,
     })
 }
@@ -192,11 +202,26 @@ async fn keep(
         }));
         return Ok(());
     }
-    say!(io.output, "Approved: {}", if tokens.scope.is_empty() { "(no scope)" } else { &tokens.scope });
+    say!(
+        io.output,
+        "Approved: {}",
+        if tokens.scope.is_empty() {
+            "(no scope)"
+        } else {
+            &tokens.scope
+        }
+    );
     if !tokens.token_type.eq_ignore_ascii_case("DPoP") {
-        say!(io.errors, "warning: this server does not bind tokens to a key: whoever copies one can use it");
+        say!(
+            io.errors,
+            "warning: this server does not bind tokens to a key: whoever copies one can use it"
+        );
     }
-    say!(io.output, "Logged in as profile {}; key and tokens are in {stored_in}.", args.profile);
+    say!(
+        io.output,
+        "Logged in as profile {}; key and tokens are in {stored_in}.",
+        args.profile
+    );
     Ok(())
 }
 
@@ -204,13 +229,26 @@ impl Request<'_> {
     /// RFC 8628 §3.1, with a proof that binds the code to our key (design decision G1).
     async fn ask(&mut self, io: &mut Io) -> Result<Asked, Failure> {
         let url = self.metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
-            Failure::new(Exit::Refused, "unsupported", format!("{} offers no device grant", self.profile.server))
+            Failure::new(
+                Exit::Refused,
+                "unsupported",
+                format!("{} offers no device grant", self.profile.server),
+            )
         })?;
         let mut form = vec![("client_id", self.profile.client_id.as_str())];
         form.extend(self.profile.scope.as_deref().map(|scope| ("scope", scope)));
-        form.extend(self.profile.resource.iter().map(|resource| ("resource", resource.as_str())));
+        form.extend(
+            self.profile
+                .resource
+                .iter()
+                .map(|resource| ("resource", resource.as_str())),
+        );
         let asked_at = io.now();
-        let answer = self.caller.form(io, url, &form).await.map_err(|unanswered| unanswered.failure(url))?;
+        let answer = self
+            .caller
+            .form(io, url, &form)
+            .await
+            .map_err(|unanswered| unanswered.failure(url))?;
         if !answer.is_success() {
             return Err(answer.failure("access could not be asked for"));
         }
@@ -222,7 +260,12 @@ impl Request<'_> {
         shown.verification_uri_complete = shown.verification_uri_complete.filter(|uri| is_web_address(uri));
         let device_code = DeviceCode::presented(std::mem::take(&mut shown.device_code));
         let expires_at = asked_at + Lifetime::from_seconds(shown.expires_in);
-        Ok(Asked { interval: shown.interval, device_code, expires_at, shown })
+        Ok(Asked {
+            interval: shown.interval,
+            device_code,
+            expires_at,
+            shown,
+        })
     }
 
     /// RFC 8628 §3.3 and §3.3.1: the address and the code as text in any case.
@@ -252,7 +295,10 @@ impl Request<'_> {
         say!(io.output, "Enter this code:      {}", shown.user_code);
         say!(io.output, "Compare these words:  {key_words}");
         say!(io.output, "");
-        say!(io.output, "The page shows the same words, or this is not your request: decline it then.");
+        say!(
+            io.output,
+            "The page shows the same words, or this is not your request: decline it then."
+        );
     }
 
     /// RFC 8628 §3.4 and §3.5. When the code ends it says so and never asks for another by itself (§3.1).
@@ -319,7 +365,9 @@ async fn sleep_until(args: &LoginArgs, io: &mut Io, at: Timestamp, expires_at: T
         let mut step = at - io.now();
         if is_live {
             let left = date::countdown(expires_at - io.now());
-            io.errors.live(&Escaped::of(&format!("Waiting for a decision, {left} left. Ctrl-C stops.")));
+            io.errors.live(&Escaped::of(&format!(
+                "Waiting for a decision, {left} left. Ctrl-C stops."
+            )));
             step = step.min(Lifetime::from_seconds(1));
         }
         io.clock.sleep(step).await;
@@ -332,7 +380,8 @@ fn tell_that_it_is_pending(args: &LoginArgs, io: &mut Io, told: Timestamp, expir
     if !args.json || now - told < Lifetime::from_seconds(60) {
         return told;
     }
-    io.output.json(&json!({"event": "pending", "expires_at": expires_at.seconds()}));
+    io.output
+        .json(&json!({"event": "pending", "expires_at": expires_at.seconds()}));
     now
 }
 
@@ -350,8 +399,12 @@ fn is_web_address(text: &str) -> bool {
 }
 
 fn expired() -> Failure {
-    Failure::new(Exit::UnknownCode, "expired_token", "the code has expired and nobody has decided")
-        .hint("run waypass login again when somebody is there to approve")
+    Failure::new(
+        Exit::UnknownCode,
+        "expired_token",
+        "the code has expired and nobody has decided",
+    )
+    .hint("run waypass login again when somebody is there to approve")
 }
 
 fn refused(body: &ErrorBody) -> Failure {

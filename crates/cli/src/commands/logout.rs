@@ -44,14 +44,23 @@ pub async fn run(args: &LogoutArgs, io: &mut Io) -> Result<(), Failure> {
             Failure { hint: None, ..failure }.hint("nothing was changed; --local forgets the tokens only here")
         })?;
     }
-    let credentials = Credentials { tokens: None, ..kept.credentials };
+    let credentials = Credentials {
+        tokens: None,
+        ..kept.credentials
+    };
     session.vault.save(io, &credentials, Some(kept.place))?;
     if args.json {
         io.output.json(&json!({"profile": args.profile, "revoked": revoked}));
     } else if revoked {
-        say!(io.output, "Logged out: the server has ended the grant, and the tokens are removed here.");
+        say!(
+            io.output,
+            "Logged out: the server has ended the grant, and the tokens are removed here."
+        );
     } else {
-        say!(io.output, "Logged out here only: tokens already issued stay good until they end.");
+        say!(
+            io.output,
+            "Logged out here only: tokens already issued stay good until they end."
+        );
     }
     Ok(())
 }
@@ -67,7 +76,11 @@ async fn revoke(io: &mut Io, session: &Session, tokens: &Tokens) -> Result<bool,
         None => (&tokens.access_token, "access_token"),
     };
     let credentials = &session.kept.credentials;
-    let form = [("token", token.as_str()), ("token_type_hint", hint), ("client_id", &credentials.client_id)];
+    let form = [
+        ("token", token.as_str()),
+        ("token_type_hint", hint),
+        ("client_id", &credentials.client_id),
+    ];
     let key = credentials.signing_key()?;
     let answer = Caller::new(&session.http, &key).form(io, url, &form).await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;

@@ -43,7 +43,10 @@ pub fn run(args: &StatusArgs, io: &mut Io) -> Result<(), Failure> {
     if args.json {
         io.output.json(&Value::Array(statuses));
     } else if statuses.is_empty() {
-        say!(io.output, "No profile yet. Make one with: waypass login --server URL --client-id ID");
+        say!(
+            io.output,
+            "No profile yet. Make one with: waypass login --server URL --client-id ID"
+        );
     } else {
         for status in &statuses {
             print(io, status);
@@ -85,15 +88,30 @@ fn print(io: &mut Io, status: &Value) {
         vec!["Client".to_owned(), text("client_id")],
     ];
     if let Some(seconds) = status.get("expires_at").and_then(Value::as_i64) {
-        let ended = if Timestamp::from_seconds(seconds) <= io.now() { "ended" } else { "until" };
-        let renewal = if is("has_refresh_token") { ", renewed by itself" } else { "" };
+        let ended = if Timestamp::from_seconds(seconds) <= io.now() {
+            "ended"
+        } else {
+            "until"
+        };
+        let renewal = if is("has_refresh_token") {
+            ", renewed by itself"
+        } else {
+            ""
+        };
         rows.push(vec!["Scope".to_owned(), text("scope")]);
         rows.push(vec![
             "Token".to_owned(),
-            format!("{} {ended} {}{renewal}", text("token_type"), date::utc(Timestamp::from_seconds(seconds))),
+            format!(
+                "{} {ended} {}{renewal}",
+                text("token_type"),
+                date::utc(Timestamp::from_seconds(seconds))
+            ),
         ]);
     } else {
-        rows.push(vec!["Token".to_owned(), format!("not logged in: waypass login --profile {}", text("profile"))]);
+        rows.push(vec![
+            "Token".to_owned(),
+            format!("not logged in: waypass login --profile {}", text("profile")),
+        ]);
     }
     rows.push(vec!["Key words".to_owned(), text("key_words")]);
     rows.push(vec!["Stored in".to_owned(), text("stored_in")]);

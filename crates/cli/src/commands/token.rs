@@ -46,12 +46,20 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
     };
     let session = Session::fresh(io, &args.profile).await?;
     let credentials = &session.kept.credentials;
-    let tokens = credentials.tokens.as_ref().ok_or_else(|| not_logged_in(&args.profile))?;
+    let tokens = credentials
+        .tokens
+        .as_ref()
+        .ok_or_else(|| not_logged_in(&args.profile))?;
     let proof = match wanted {
         None => None,
         Some((method, url)) => {
             let access_token = Some(tokens.access_token.as_str());
-            let call = Call { method, url: &url, body: Body::None, access_token };
+            let call = Call {
+                method,
+                url: &url,
+                body: Body::None,
+                access_token,
+            };
             let proof = proof(io, &credentials.signing_key()?, &call, args.nonce.as_deref());
             Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
         }

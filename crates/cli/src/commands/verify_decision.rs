@@ -34,22 +34,35 @@ impl VerifyDecisionArgs {
 pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
     let file = args.file.display();
     let text = std::fs::read_to_string(&args.file).map_err(|error| Failure::usage(format!("{file}: {error}")))?;
-    let no_record = || Failure::usage(format!("{file} holds no decision")).hint("waypass grant show ID --json prints one");
+    let no_record =
+        || Failure::usage(format!("{file} holds no decision")).hint("waypass grant show ID --json prints one");
     let value: Value = serde_json::from_str(&text).map_err(|_| no_record())?;
-    let record = value.get("evidence").filter(|evidence| evidence.get("decision").is_some()).unwrap_or(&value);
+    let record = value
+        .get("evidence")
+        .filter(|evidence| evidence.get("decision").is_some())
+        .unwrap_or(&value);
     let record: DecisionRecord = serde_json::from_value(record.clone()).map_err(|_| no_record())?;
     let refused = |_| {
-        Failure::new(Exit::Refused, "signature_invalid", "the signature does not fit this decision")
-            .hint("decision, evidence or key were changed, or do not belong together")
+        Failure::new(
+            Exit::Refused,
+            "signature_invalid",
+            "the signature does not fit this decision",
+        )
+        .hint("decision, evidence or key were changed, or do not belong together")
     };
     verify_record(&record).map_err(refused)?;
     let decision = Decision::from_value(&record.decision).map_err(refused)?;
     if args.json {
-        io.output.json(&json!({"valid": true, "approver": decision.approver, "decision": record.decision}));
+        io.output
+            .json(&json!({"valid": true, "approver": decision.approver, "decision": record.decision}));
         return Ok(());
     }
     let until = date::utc(Timestamp::from_seconds(decision.granted.expires_at));
-    say!(io.output, "The signature is good: approver {} has approved", decision.approver);
+    say!(
+        io.output,
+        "The signature is good: approver {} has approved",
+        decision.approver
+    );
     io.output.table(&[
         vec!["  request".to_owned(), decision.request_digest.as_str().to_owned()],
         vec!["  scope".to_owned(), decision.granted.scope.to_string()],
@@ -57,6 +70,9 @@ pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
         vec!["  until".to_owned(), until],
         vec!["  signed for".to_owned(), record.relying_party.origin.clone()],
     ]);
-    say!(io.output, "That the key is this approver's is for you to know: compare it with the one you expect.");
+    say!(
+        io.output,
+        "That the key is this approver's is for you to know: compare it with the one you expect."
+    );
     Ok(())
 }

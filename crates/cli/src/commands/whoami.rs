@@ -30,7 +30,12 @@ impl WhoamiArgs {
 
 pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
     let session = Session::fresh(io, &args.profile).await?;
-    let tokens = session.kept.credentials.tokens.clone().ok_or_else(|| not_logged_in(&args.profile))?;
+    let tokens = session
+        .kept
+        .credentials
+        .tokens
+        .clone()
+        .ok_or_else(|| not_logged_in(&args.profile))?;
     let claims = if tokens.scope.split(' ').any(|scope| scope == "openid") {
         userinfo(io, &session, &tokens.access_token).await?
     } else {
@@ -44,7 +49,10 @@ pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&Value::Object(claims));
         return Ok(());
     }
-    let rows: Vec<_> = claims.iter().map(|(name, value)| vec![name.clone(), plain(value)]).collect();
+    let rows: Vec<_> = claims
+        .iter()
+        .map(|(name, value)| vec![name.clone(), plain(value)])
+        .collect();
     io.output.table(&rows);
     Ok(())
 }
@@ -55,13 +63,21 @@ async fn userinfo(io: &mut Io, session: &Session, token: &str) -> Result<Option<
         return Ok(None);
     };
     let key = session.kept.credentials.signing_key()?;
-    let call = Call { method: Method::GET, url, body: Body::None, access_token: Some(token) };
+    let call = Call {
+        method: Method::GET,
+        url,
+        body: Body::None,
+        access_token: Some(token),
+    };
     let answer = Caller::new(&session.http, &key).call(io, &call).await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
     if !answer.is_success() {
         return Err(answer.failure("the server does not say who this is"));
     }
-    answer.json().map(Some).ok_or_else(|| answer.unreadable("the claims cannot be read"))
+    answer
+        .json()
+        .map(Some)
+        .ok_or_else(|| answer.unreadable("the claims cannot be read"))
 }
 
 /// The claims of a JWT, not verified: they came from the server with the token.
