@@ -1,6 +1,6 @@
 //! An approver's software key: the file it lives in, and calls to the server that it signs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use protocol::wire::ErrorBody;
 use serde::de::DeserializeOwned;
@@ -52,7 +52,7 @@ impl KeyFile {
     }
 
     /// The file with what the server has told, in place of the file without. One step.
-    pub fn replace(&self, path: &PathBuf) -> Result<(), Failure> {
+    pub fn replace(&self, path: &Path) -> Result<(), Failure> {
         files::replace(path, self.to_text()?.as_bytes())
             .map_err(|error| Failure::failed(format!("{} cannot be completed: {error}", path.display())))
     }

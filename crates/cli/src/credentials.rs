@@ -97,7 +97,9 @@ impl Vault {
         let Some(keyring) = (io.keyring)() else {
             return Ok(None);
         };
-        let text = keyring.read(&self.account()).map_err(|why| self.keyring_failed(&why))?;
+        let text = keyring
+            .read(&self.account())
+            .map_err(|why| Self::keyring_failed(&why))?;
         text.map(|text| self.parse(text, Place::Keyring)).transpose()
     }
 
@@ -143,7 +145,7 @@ impl Vault {
             .hint("if it is damaged, remove it and log in again")
     }
 
-    fn keyring_failed(&self, why: &str) -> Failure {
+    fn keyring_failed(why: &str) -> Failure {
         Failure::failed(format!("the keyring cannot be read: {why}")).hint("unlock it, or log in again to use a file")
     }
 }

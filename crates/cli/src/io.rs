@@ -14,6 +14,9 @@ use crate::failure::Failure;
 use crate::keyring::{self, Keyring};
 use crate::print::{Escaped, Printer};
 
+/// Looks up one variable.
+pub type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send>;
+
 pub struct Io {
     pub input: Box<dyn BufRead + Send>,
     /// Somebody sits there who can be asked.
@@ -22,7 +25,7 @@ pub struct Io {
     pub errors: Printer,
     pub clock: Arc<dyn Clock>,
     pub entropy: Box<dyn FnMut() -> Option<Entropy> + Send>,
-    pub environment: Box<dyn Fn(&str) -> Option<OsString> + Send>,
+    pub environment: Environment,
     /// Ends when Ctrl-C is pressed.
     pub interrupted: Box<dyn Fn() -> Pause<'static> + Send>,
     /// The keyring of this desktop, if there is one.

@@ -39,26 +39,26 @@ impl Local {
     }
 
     pub async fn get(&self, io: &Io, path: &[&str]) -> Result<Value, Failure> {
-        self.call(io, Method::GET, self.url(path), &Value::Null).await
+        self.call(io, Method::GET, Self::url(path), &Value::Null).await
     }
 
     pub async fn get_with(&self, io: &Io, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
-        let mut url = self.url(path)?;
+        let mut url = Self::url(path)?;
         url.query_pairs_mut().extend_pairs(query);
         self.call(io, Method::GET, Ok(url), &Value::Null).await
     }
 
     pub async fn post(&self, io: &Io, path: &[&str], body: &impl Serialize) -> Result<Value, Failure> {
         let body = serde_json::to_value(body).map_err(|error| Failure::failed(error.to_string()))?;
-        self.call(io, Method::POST, self.url(path), &body).await
+        self.call(io, Method::POST, Self::url(path), &body).await
     }
 
     pub async fn delete(&self, io: &Io, path: &[&str]) -> Result<Value, Failure> {
-        self.call(io, Method::DELETE, self.url(path), &Value::Null).await
+        self.call(io, Method::DELETE, Self::url(path), &Value::Null).await
     }
 
     /// Each part of a path is one segment, whatever a name holds.
-    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+    fn url(path: &[&str]) -> Result<Url, Failure> {
         let broken = || Failure::failed("the local address cannot be built");
         let mut url = Url::parse("http://localhost/local").map_err(|_| broken())?;
         url.path_segments_mut().map_err(|()| broken())?.extend(path);

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     /// Plays answers, each arriving at once, and prints when the next poll is due.
-    fn check(interval: Option<i64>, lifetime: i64, answers: &[Heard], expected: Expect) {
+    fn check(interval: Option<i64>, lifetime: i64, answers: &[Heard], expected: &Expect) {
         let mut now = Timestamp::default();
         let mut next = Waiting::new(interval, Timestamp::from_seconds(lifetime)).first(now);
         let mut table = String::new();
@@ -137,7 +137,7 @@ mod tests {
             None,
             600,
             &[Pending],
-            expect![[r"
+            &expect![[r"
             at   5 s, after 5 s: Pending
             at  10 s: poll
         "]],
@@ -150,7 +150,7 @@ mod tests {
             Some(7),
             600,
             &[Pending, Pending],
-            expect![[r"
+            &expect![[r"
             at   7 s, after 7 s: Pending
             at  14 s, after 7 s: Pending
             at  21 s: poll
@@ -160,7 +160,7 @@ mod tests {
             Some(0),
             600,
             &[Pending],
-            expect![[r"
+            &expect![[r"
             at   1 s, after 1 s: Pending
             at   2 s: poll
         "]],
@@ -173,7 +173,7 @@ mod tests {
             Some(5),
             600,
             &[SlowDown(None), Pending, SlowDown(None), Pending],
-            expect![[r"
+            &expect![[r"
             at   5 s, after 5 s: SlowDown(None)
             at  15 s, after 10 s: Pending
             at  25 s, after 10 s: SlowDown(None)
@@ -189,7 +189,7 @@ mod tests {
             Some(5),
             600,
             &[SlowDown(Some(30)), SlowDown(Some(1)), Pending],
-            expect![[r"
+            &expect![[r"
             at   5 s, after 5 s: SlowDown(Some(30))
             at  35 s, after 30 s: SlowDown(Some(1))
             at  70 s, after 35 s: Pending
@@ -215,7 +215,7 @@ mod tests {
             Some(5),
             14,
             &[Pending, Pending],
-            expect![[r"
+            &expect![[r"
             at   5 s, after 5 s: Pending
             at  10 s, after 5 s: Pending
             at  14 s: expire
@@ -225,7 +225,7 @@ mod tests {
             None,
             0,
             &[],
-            expect![[r"
+            &expect![[r"
             at   0 s: expire
         "]],
         );
@@ -237,7 +237,7 @@ mod tests {
             Some(5),
             900,
             &[Nothing, Nothing, Nothing, Nothing, Nothing, Pending],
-            expect![[r"
+            &expect![[r"
             at   5 s, after 5 s: Nothing
             at  15 s, after 10 s: Nothing
             at  35 s, after 20 s: Nothing

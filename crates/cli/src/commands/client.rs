@@ -42,6 +42,7 @@ pub struct OneArgs {
 ///   waypass client add cli --data DIR --public --profile open --scope "openid offline_access read"
 ///   waypass client add svc --data DIR --jwks-file svc.jwks --profile open --scope read
 ///   waypass client add api --data DIR --secret-file api.secret --introspect
+#[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file"])]
