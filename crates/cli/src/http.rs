@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::clock::Clock;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::io::Io;
 
 /// No answer of ours is near it; a server that sends more wants to fill our memory.
@@ -164,12 +164,16 @@ impl Answer {
         match self.error() {
             Some(body) if self.status < 500 => Failure::refusal(what, &body),
             Some(body) => {
-                let why = body.error_description.unwrap_or(body.error);
+                let why = body.error_description.as_deref().unwrap_or(&body.error);
                 let reference = body
                     .reference
                     .map(|number| format!(" (reference {number})"))
                     .unwrap_or_default();
-                Failure::failed(format!("{what}: the server failed: {why}{reference}"))
+                Failure::new(
+                    Exit::Failed,
+                    &body.error,
+                    format!("{what}: the server failed: {why}{reference}"),
+                )
             }
             None => Failure::failed(format!("{what}: the server answered {} and no reason", self.status)),
         }

@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// RFC 7517 appendix A.2, which is also the key of RFC 9500's P-256 examples in JWK form.
+    /// The private key of RFC 7517 appendix A.2; its thumbprint was computed with another program.
     fn rfc7517_a_2() -> PrivateJwk {
         PrivateJwk {
             kty: "EC".to_owned(),

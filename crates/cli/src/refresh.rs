@@ -98,7 +98,11 @@ impl Session {
 }
 
 pub fn not_logged_in(profile: &str) -> Failure {
-    log_in_again(&format!("profile {profile:?} is not logged in"), profile)
+    let failure = log_in_again(&format!("profile {profile:?} is not logged in"), profile);
+    Failure {
+        exit: Exit::Failed,
+        ..failure
+    }
 }
 
 fn log_in_again(what: &str, profile: &str) -> Failure {
