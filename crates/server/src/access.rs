@@ -3,7 +3,6 @@
 
 use protocol::approver::Approver;
 use protocol::grant::Grant;
-use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
 use serde_json::{Map, Value};
 
@@ -21,7 +20,7 @@ impl Access {
     /// Refused with [`Refusal::TokenInvalid`] whatever the reason: the presenter learns no more.
     pub async fn check(app: &App, token: &str) -> Result<Self, Failure> {
         let invalid = Failure::Refusal(Refusal::TokenInvalid);
-        let Some(claims) = claims(app, token) else { return Err(invalid) };
+        let claims = app.keys.load().verify_access_token(token, app.issuer(), app.now())?;
         let (Some(grant_id), Some(jti)) = (text(&claims, "grant_id"), text(&claims, "jti")) else { return Err(invalid) };
         if app.store.is_revoked(jti).await? {
             return Err(invalid);
@@ -42,19 +41,6 @@ impl Access {
             _ => false,
         }
     }
-}
-
-/// RFC 9068 §4: the type, a signature by one of our keys, the issuer, the time.
-fn claims(app: &App, token: &str) -> Option<Map<String, Value>> {
-    let now = app.now();
-    let keys = app.keys.load();
-    let unverified = Unverified::parse(token).ok()?;
-    let key = keys.public(unverified.header().kid.as_deref()?, now)?;
-    let verified = unverified.verify(key.public(), &[key.algorithm()]).ok()?;
-    let claims = verified.claims();
-    let is_ours = verified.header().typ.as_deref() == Some("at+jwt") && claims.text("iss").ok()? == Some(app.issuer());
-    let is_alive = now < claims.required_instant("exp").ok()?;
-    (is_ours && is_alive).then(|| verified.into_claims().into_members())
 }
 
 pub fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -157,7 +157,6 @@ async fn sweep(app: &App) -> Result<(), Fault> {
     let now = app.now();
     app.pending.sweep(now);
     app.seen.sweep(now);
-    app.limits.sweep(now);
     if app.store.is_shared() {
         app.clients.reload(&app.store, now).await?;
         signing_keys::reload(app).await?;
