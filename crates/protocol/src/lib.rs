@@ -23,7 +23,6 @@ pub mod fact;
 pub mod grant;
 pub mod guess;
 pub mod jwk;
-pub mod key_words;
 pub mod jwt;
 pub mod key_words;
 pub mod profile;
