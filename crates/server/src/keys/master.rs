@@ -44,7 +44,8 @@ impl Purpose {
 }
 
 impl MasterKey {
-    pub fn from_entropy(entropy: &Entropy) -> Self {
+    #[cfg(test)]
+    pub(super) fn from_entropy(entropy: &Entropy) -> Self {
         Self(entropy.0)
     }
 
