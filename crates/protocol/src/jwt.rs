@@ -92,6 +92,10 @@ impl Verified {
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
+
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
 }
 
 impl Header {
@@ -121,6 +125,10 @@ impl Claims {
 
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    pub fn into_members(self) -> Map<String, Value> {
+        self.0
     }
 
     /// A string claim, or none.

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
+use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
-use store::Store;
+use store::{Batch, Fault, Rejected, Store};
 use webauthn_rs::Webauthn;
 
 use crate::client_registry::ClientRegistry;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
+use crate::failure::Failure;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
@@ -54,6 +57,21 @@ impl App {
 
     pub fn issuer(&self) -> &str {
         self.config.issuer.as_str()
+    }
+
+    /// Writes a batch that stands on nothing that could have changed.
+    pub async fn commit(&self, batch: Batch) -> Result<(), Failure> {
+        match self.store.commit(batch).await {
+            Ok(()) => Ok(()),
+            Err(Rejected::Refused(refusal)) => Err(refusal.into()),
+            Err(Rejected::Conflict) => Err(Fault::busy("what was written upon has changed meanwhile").into()),
+            Err(Rejected::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// The client as it stands in the database now: for what is decided for good.
+    pub async fn stored_client(&self, client_id: &str) -> Result<Client, Failure> {
+        self.store.client(client_id).await?.ok_or(Failure::Refusal(Refusal::ClientUnknown))
     }
 
     pub fn names(&self) -> ServerNames<'_> {

@@ -19,6 +19,9 @@ pub enum Failure {
     Fault(Fault),
     BodyTooLarge,
     MethodNotAllowed { allow: &'static str },
+    /// Of the local API: what an administrator asked for makes no sense, and why.
+    Invalid(String),
+    NotFound(&'static str),
 }
 
 impl From<Refusal> for Failure {
@@ -52,6 +55,8 @@ impl IntoResponse for Failure {
                 let body = body("invalid_request", "This endpoint does not take that method.");
                 answer(StatusCode::METHOD_NOT_ALLOWED, body, &[(ALLOW, HeaderValue::from_static(allow))])
             }
+            Self::Invalid(sentence) => answer(StatusCode::BAD_REQUEST, body("invalid", &sentence), &[]),
+            Self::NotFound(sentence) => answer(StatusCode::NOT_FOUND, body("not_found", sentence), &[]),
         }
     }
 }

@@ -9,12 +9,12 @@ CREATE TABLE setting (
 CREATE TABLE signing_key (
     kid TEXT PRIMARY KEY,
     alg TEXT NOT NULL,
-    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('active', 'retiring')),
+    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('next', 'active', 'retiring')),
     sealed TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     retires_at BIGINT
 );
-CREATE UNIQUE INDEX signing_key_active ON signing_key (alg) WHERE state = 'active';
+CREATE UNIQUE INDEX signing_key_one ON signing_key (alg, state) WHERE state IN ('next', 'active');
 
 CREATE TABLE client (
     client_id TEXT PRIMARY KEY,

@@ -33,7 +33,7 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let profile = asked.client().profile()?;
     must_be_understood(&asked)?;
     must_have_key(&asked, profile)?;
-    let source = peer::network(asked.address.counted);
+    let source = peer::network(asked.address.counted).to_string();
     must_have_room(&app, &asked, &source).await?;
 
     let issued = app.store.decide(|| async { issue(&app, &asked, profile, &source) }).await?;
@@ -92,7 +92,7 @@ fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) 
     let scope = client.requested_scope(asked.form.get("scope"))?;
     let resource = requested_resource(app, asked, &scope)?;
     let lifetimes = &app.config.lifetimes;
-    let code_lifetime = client.registration.code_lifetime.unwrap_or(lifetimes.device_code.unwrap_or(profile.code_lifetime));
+    let shortest = lifetimes.device_code.min(profile.code_lifetime);
     Ok(Content {
         id: app.new_id(),
         client_id: client.client_id.clone(),
@@ -102,8 +102,8 @@ fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) 
         jkt: asked.jkt().map(str::to_owned),
         facts: facts(asked),
         requested_at: now,
-        expires_at: now + code_lifetime,
-        grant_expires_at: now + lifetimes.grant.unwrap_or(profile.grant_lifetime),
+        expires_at: now + client.registration.code_lifetime.unwrap_or(shortest),
+        grant_expires_at: now + lifetimes.grant.min(profile.grant_lifetime),
     })
 }
 
@@ -180,7 +180,7 @@ async fn must_have_room(app: &App, asked: &ClientRequest, source: &str) -> Resul
         return Ok(());
     }
     let open = app.store.open_requests(&asked.client().client_id, source, app.now()).await?;
-    let is_over = |open: i64, limit: Option<i64>| limit.is_some_and(|limit| open >= limit);
+    let is_over = |open: i64, limit: Option<u32>| limit.is_some_and(|limit| open >= i64::from(limit));
     if is_over(open.of_client, limits.open_requests_per_client) || is_over(open.from_source, limits.open_requests_per_source) {
         return Err(Refusal::TooManyOpenRequests.into());
     }

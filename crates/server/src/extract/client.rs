@@ -1,10 +1,10 @@
 //! A client's request: form, credentials, proof, address; each read and checked once, in this order, for
 //! every endpoint that clients call. RFC 6749 §2.3, RFC 7523 §2.2, RFC 9449 §4.3.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use protocol::authorization_request::Poller;
@@ -18,7 +18,7 @@ use store::Batch;
 use crate::app::App;
 use crate::extract::form::Form;
 use crate::failure::Failure;
-use crate::peer::{self, SeenAddress};
+use crate::peer::{self, Peer, SeenAddress};
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -64,7 +64,7 @@ pub struct ClientRequest {
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
         let address = seen_address(app, &request);
-        app.limits.check(address.counted)?;
+        app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         let authenticated = authenticated(app, &headers, &form).await?;
         let proof = verified_proof(app, &headers, endpoint)?;
@@ -125,7 +125,7 @@ impl ClientRequest {
 
 /// Where the request comes from, as far as that can be known.
 pub fn seen_address(app: &App, request: &Request) -> SeenAddress {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     peer::seen(peer, request.headers(), &app.config.trusted_proxies)
 }
 

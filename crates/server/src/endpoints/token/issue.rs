@@ -8,7 +8,7 @@ use protocol::secret::RefreshToken;
 use protocol::time::Timestamp;
 use protocol::wire::token::TokenResponse;
 use serde_json::{Value, json};
-use store::Batch;
+use store::{Batch, Fault};
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let now = app.now();
     let grant = issue.grant;
     let profile = issue.client.profile()?;
-    let lifetime = app.config.lifetimes.access_token.unwrap_or(profile.access_token_lifetime);
+    let lifetime = app.config.lifetimes.access_token.min(profile.access_token_lifetime);
     let expires_at = grant.token_expiry(lifetime, now);
     let jti = app.new_id();
     let granted = Scope::parse(&grant.scope)?;
@@ -101,7 +101,7 @@ fn id_token(app: &App, issue: &Issue<'_>, expires_at: Timestamp) -> Result<Strin
 }
 
 fn sign(app: &App, client: &Client, typ: &str, claims: &Value) -> Result<String, Failure> {
-    Ok(app.keys.load().sign_jwt(client.registration.signing_alg, typ, claims)?)
+    Ok(app.keys.load().sign_jwt(client.registration.signing_alg, typ, claims).map_err(Fault::from)?)
 }
 
 /// One audience is a text, several are a list (RFC 7519 §4.1.3).
