@@ -74,14 +74,22 @@ pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Resu
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
     let tls = app.config.tls.as_ref().map(listen::tls).transpose()?;
-    let settings = listen::ConnectionSettings { connections: app.config.limits.connections };
+    let settings = listen::ConnectionSettings {
+        connections: app.config.limits.connections,
+    };
     let local = listen::bind_local(&app.config.socket())?;
     tasks.spawn(listen::serve_local(local, local::routes(app.clone()), stopped.clone()));
     tasks.spawn(listen::serve_public(public, tls, router, settings, stopped.clone()));
     if let Some(address) = app.config.metrics_listen {
         let listener = bind(address).await?;
         let plain = listen::ConnectionSettings { connections: 64 };
-        tasks.spawn(listen::serve_public(listener, None, app.metrics.router(), plain, stopped.clone()));
+        tasks.spawn(listen::serve_public(
+            listener,
+            None,
+            app.metrics.router(),
+            plain,
+            stopped.clone(),
+        ));
     }
     tasks.spawn(keep_house(app.clone(), stopped));
     announce(&app).await?;
@@ -132,7 +140,13 @@ async fn announce(app: &App) -> Result<(), Fault> {
     if app.config.trusted_proxies.is_empty() {
         tracing::info!("no trusted proxy: requests with forwarded headers have an unknown address");
     }
-    for client in app.store.clients().await?.iter().filter(|client| client.disabled_at.is_none()) {
+    for client in app
+        .store
+        .clients()
+        .await?
+        .iter()
+        .filter(|client| client.disabled_at.is_none())
+    {
         for warning in local::client_warnings(client) {
             tracing::warn!(client.id = client.client_id, "{warning}");
         }

@@ -170,7 +170,8 @@ fn the_acts_of_people() {
         cancelled alice denies       -> refused: AlreadyDecided
         cancelled bob denies         -> refused: AlreadyDecided
         cancelled cancel             -> refused: AlreadyDecided
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]
@@ -256,7 +257,8 @@ fn the_answers_to_polls() {
         cancelled on time            -> refused: AccessDenied
         cancelled early              -> refused: AccessDenied
         cancelled expired            -> refused: CodeExpired
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// Who presents a code: its client and key, or another.
@@ -315,7 +317,8 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
         cancelled other key          -> refused: DpopKeyMismatch
         cancelled no proof           -> refused: DpopKeyMismatch
         cancelled other client       -> refused: DeviceCodeUnknown
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

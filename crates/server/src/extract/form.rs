@@ -59,7 +59,10 @@ impl Form {
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn required(&self, name: &'static str) -> Result<&str, Refusal> {
@@ -73,13 +76,19 @@ impl Form {
 
     /// RFC 8707 §2: each is an absolute URI without a fragment.
     pub fn resource(&self) -> Result<Vec<String>, Refusal> {
-        self.resource.iter().map(|text| protocol::resource::parse(text)).collect()
+        self.resource
+            .iter()
+            .map(|text| protocol::resource::parse(text))
+            .collect()
     }
 }
 
 /// A charset beside it is borne.
 fn is_form(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
