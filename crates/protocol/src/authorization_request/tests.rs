@@ -72,8 +72,8 @@ fn row(state: &str, what: &str, outcome: Result<String, Refusal>) -> String {
     format!("{state:9} {what:18} -> {outcome}\n")
 }
 
-#[test]
-fn the_acts_of_people() {
+/// Every state, every act, by the viewer and by another.
+fn acts_of_people() -> String {
     let mut table = String::new();
     let (alice, bob) = (viewer("alice"), viewer("bob"));
     let digest = request(State::Pending).digest;
@@ -121,6 +121,11 @@ fn the_acts_of_people() {
             table += &row(request.state.name(), what, outcome.map(|state| state.name().to_owned()));
         }
     }
+    table
+}
+
+#[test]
+fn the_acts_of_people() {
     expect![[r#"
         pending   alice views        -> viewed
         pending   bob views          -> viewed
@@ -171,7 +176,7 @@ fn the_acts_of_people() {
         cancelled bob denies         -> refused: AlreadyDecided
         cancelled cancel             -> refused: AlreadyDecided
     "#]]
-    .assert_eq(&table);
+    .assert_eq(&acts_of_people());
 }
 
 #[test]

@@ -22,7 +22,7 @@ use store::{Batch, Fault};
 use crate::app::{App, Shared};
 use crate::deciding::Deciding;
 use crate::extract::client::{DPOP, seen_address};
-use crate::extract::form::read_body;
+use crate::extract::form::read_json;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
 
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned> Call<T> {
             nonce,
         };
         let proof = dpop::verify(&values.map_err(|_| Refusal::DpopProofInvalid)?, &expected, app.now())?;
-        let body = serde_json::from_slice(&read_body(body).await?).map_err(|_| Refusal::RequestMalformed)?;
+        let body = read_json(body).await?;
         Ok(Self { body, proof, address })
     }
 
