@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::print::say;
 
-/// Check, without a server, that an approver's key has signed a decision.
+/// Check, without a server, that an approver's key has signed a decision
 ///
 ///   waypass grant show GRANT --data DIR --json > grant.json
 ///   waypass verify-decision grant.json

@@ -231,23 +231,23 @@ fn nothing_is_signed_that_was_not_shown() {
     let lies: [(&str, Lie); 10] = [
         ("another request", |view| view["request_digest"] = json!("digest-2")),
         ("other scopes", |view| {
-            view["decision"]["granted"]["scope"] = json!("admin openid read")
+            view["decision"]["granted"]["scope"] = json!("admin openid read");
         }),
         ("other scopes", |view| view["permissions"][0]["name"] = json!("write")),
         ("resource", |view| {
-            view["decision"]["granted"]["resource"] = json!(["https://other.example"])
+            view["decision"]["granted"]["resource"] = json!(["https://other.example"]);
         }),
         ("details", |view| {
-            view["decision"]["granted"]["authorization_details"] = json!([{"type": "x"}])
+            view["decision"]["granted"]["authorization_details"] = json!([{"type": "x"}]);
         }),
         ("another time", |view| {
-            view["decision"]["granted"]["expires_at"] = json!(EXPIRES + 1)
+            view["decision"]["granted"]["expires_at"] = json!(EXPIRES + 1);
         }),
         ("another approver", |view| {
-            view["decision"]["approver"] = json!("approver_2")
+            view["decision"]["approver"] = json!("approver_2");
         }),
         ("no decision", |view| {
-            view["decision"]["type"] = json!("waypass-decision/2")
+            view["decision"]["type"] = json!("waypass-decision/2");
         }),
         ("no decision", |view| view["decision"]["decision"] = json!("deny")),
         ("no decision", |view| view["decision"]["more"] = json!(1)),
