@@ -94,11 +94,6 @@ impl Keyring for MemoryKeyring {
         self.items.lock().unwrap().insert(account.to_owned(), text.to_owned());
         Ok(())
     }
-
-    fn delete(&self, account: &str) -> Result<(), String> {
-        self.items.lock().unwrap().remove(account);
-        Ok(())
-    }
 }
 
 pub struct World {
