@@ -6,6 +6,7 @@ use std::fmt;
 
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature as aws;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::base64url;
@@ -26,11 +27,15 @@ impl std::error::Error for Flaw {}
 
 /// The signature algorithms that are spoken (RFC 7518 §3, RFC 8037 §3.1). `none` and MACs have no value
 /// here: a public key used as a MAC key is the oldest attack on JWTs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
+    #[serde(rename = "ES256")]
     Es256,
+    #[serde(rename = "RS256")]
     Rs256,
+    #[serde(rename = "PS256")]
     Ps256,
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 

@@ -14,15 +14,19 @@ struct Waypass {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the authorization server.
+    Serve(server::ServeArgs),
+    /// Check a configuration without starting.
+    Check(server::CheckArgs),
     #[command(flatten)]
     Cli(cli::Command),
 }
 
 fn main() -> ExitCode {
-    match Waypass::try_parse() {
-        Ok(Waypass {
-            command: Command::Cli(command),
-        }) => cli::main(command),
+    match Waypass::try_parse().map(|waypass| waypass.command) {
+        Ok(Command::Serve(args)) => server::serve(&args),
+        Ok(Command::Check(args)) => server::check(&args),
+        Ok(Command::Cli(command)) => cli::main(command),
         Err(error) => cli::usage(&error),
     }
 }
