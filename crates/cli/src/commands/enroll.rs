@@ -79,7 +79,7 @@ pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
         return Err(Failure::failed("the server has registered another key than ours"));
     }
     file.approver = Some(approver.clone());
-    file.approver_id = approver_id;
+    file.approver_id = Some(approver_id);
     file.replace(&args.key_file)?;
     if args.json {
         io.output

@@ -20,8 +20,7 @@ pub struct EnrollResponse {
     /// The approver's name.
     pub approver: String,
     /// The approver's id, as it stands in a decision: kept beside the key, which then signs for no other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approver_id: Option<String>,
+    pub approver_id: String,
     /// RFC 7638 thumbprint of the key that was registered.
     pub thumbprint: String,
 }

@@ -70,10 +70,14 @@ pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<
         let approver = app.store.invited_approver(&token, app.now()).await?.ok_or(Refusal::EnrollmentLinkInvalid)?;
         approver.must_be_active()?;
         let batch = enrolled(&app, &call, &approver)?.use_invitation(&token, app.now());
-        Ok::<_, Failure>((batch, approver.name))
+        Ok::<_, Failure>((batch, approver))
     };
     let approver = app.store.decide(attempt).await?;
-    Ok(Json(EnrollResponse { approver, thumbprint: call.proof.thumbprint().to_owned() }))
+    Ok(Json(EnrollResponse {
+        approver: approver.name,
+        approver_id: approver.id,
+        thumbprint: call.proof.thumbprint().to_owned(),
+    }))
 }
 
 fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Result<Batch, Failure> {
