@@ -180,7 +180,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
     };
     let macs: Vec<String> = secrets
         .iter()
-        .map(|secret| app.derived.client_secret_mac(secret))
+        .map(|secret| app.derived.client_secret_mac(client_id, secret))
         .collect();
     let presented = match assertion {
         Some(assertion) => Presented::Assertion(assertion),

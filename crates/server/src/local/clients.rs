@@ -145,7 +145,7 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
         (false, Some(secret), None) => Ok(Authentication::ClientSecret {
-            mac: app.derived.client_secret_mac(secret),
+            mac: app.derived.client_secret_mac(&asked.client_id, secret),
         }),
         (false, None, Some(jwks)) => {
             let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;

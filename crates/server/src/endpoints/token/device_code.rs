@@ -118,12 +118,12 @@ async fn redeemed(
         .store
         .approval(&request.content.id)
         .await?
-        .ok_or(missing("an approval"))?;
+        .ok_or_else(|| missing("an approval"))?;
     let approver = app
         .store
         .approver(&approval.approver_id)
         .await?
-        .ok_or(missing("an approver"))?;
+        .ok_or_else(|| missing("an approver"))?;
     let grant = Grant::begin(
         app.new_id(),
         request,
@@ -170,7 +170,7 @@ async fn replayed(
     grant_id: &str,
     revoke: bool,
 ) -> Result<(Batch, Answer), Failure> {
-    let grant = app.store.grant(grant_id).await?.ok_or(missing("a grant"))?;
+    let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
     let event = app
         .event(Action::DeviceReplayed)
         .grant(&grant)
