@@ -19,8 +19,8 @@ pub struct ConfirmedApproval {
     pub(crate) viewer: Viewer,
     decision: Decision,
     evidence: Evidence,
-    /// The authenticator's counter after this signature, to be stored (passkeys only).
-    sign_count: Option<i64>,
+    /// The authenticator's counter after this signature, to be stored (a software key has none: 0).
+    sign_count: u32,
 }
 
 /// Everything that a decision is checked against.
@@ -64,11 +64,20 @@ impl ConfirmedApproval {
         }
         let decision = expected.decision()?;
         let checked = decision::check(&decision, &evidence, expected.relying_party, expected.key)?;
-        Ok(Self { viewer: expected.viewer.clone(), decision, evidence, sign_count: checked.sign_count })
+        Ok(Self {
+            viewer: expected.viewer.clone(),
+            decision,
+            evidence,
+            sign_count: checked.sign_count,
+        })
     }
 
     pub(crate) fn must_be_for(&self, digest: &Digest) -> Result<(), Refusal> {
-        if self.decision.request_digest.matches(digest) { Ok(()) } else { Err(Refusal::DecisionInvalid) }
+        if self.decision.request_digest.matches(digest) {
+            Ok(())
+        } else {
+            Err(Refusal::DecisionInvalid)
+        }
     }
 
     pub fn decision(&self) -> &Decision {
@@ -79,7 +88,7 @@ impl ConfirmedApproval {
         &self.evidence
     }
 
-    pub fn sign_count(&self) -> Option<i64> {
+    pub fn sign_count(&self) -> u32 {
         self.sign_count
     }
 
@@ -95,6 +104,37 @@ impl ConfirmedApproval {
         match self.evidence {
             Evidence::Passkey { .. } => vec!["pop", "user"],
             Evidence::SoftwareKey { .. } => vec!["swk"],
+        }
+    }
+}
+
+#[cfg(test)]
+impl ConfirmedApproval {
+    /// For the tests of the state machine, which is about who and when; what a signature proves is
+    /// tested with the signatures, in `decision`.
+    pub(crate) fn for_tests(viewer: Viewer, request_digest: Digest) -> Self {
+        let granted = Granted {
+            scope: Scope::default(),
+            resource: Vec::new(),
+            authorization_details: Vec::new(),
+            expires_at: 0,
+        };
+        let decision = Decision {
+            request_digest,
+            granted,
+            approver: viewer.approver_id.clone(),
+            nonce: "nonce".to_owned(),
+        };
+        let evidence = Evidence::SoftwareKey {
+            thumbprint: String::new(),
+            public_key: serde_json::Value::Null,
+            signature: String::new(),
+        };
+        Self {
+            viewer,
+            decision,
+            evidence,
+            sign_count: 0,
         }
     }
 }

@@ -18,7 +18,11 @@ pub struct Approver {
 
 impl Approver {
     pub fn must_be_active(&self) -> Result<(), Refusal> {
-        if self.disabled_at.is_some() { Err(Refusal::ApproverDisabled) } else { Ok(()) }
+        if self.disabled_at.is_some() {
+            Err(Refusal::ApproverDisabled)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -27,5 +31,7 @@ pub fn is_name(text: &str) -> bool {
     const LONGEST: usize = 64;
     !text.is_empty()
         && text.len() <= LONGEST
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+'))
 }

@@ -56,11 +56,29 @@ pub struct Viewer {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     Pending,
-    Viewed { viewer: Viewer, at: Timestamp, entry: CodeEntry },
-    Approved { viewer: Viewer, at: Timestamp },
-    Denied { viewer: Viewer, at: Timestamp, reported: bool },
-    Redeemed { grant_id: String, jkt: Option<String>, at: Timestamp },
-    Cancelled { at: Timestamp, because: String },
+    Viewed {
+        viewer: Viewer,
+        at: Timestamp,
+        entry: CodeEntry,
+    },
+    Approved {
+        viewer: Viewer,
+        at: Timestamp,
+    },
+    Denied {
+        viewer: Viewer,
+        at: Timestamp,
+        reported: bool,
+    },
+    Redeemed {
+        grant_id: String,
+        jkt: Option<String>,
+        at: Timestamp,
+    },
+    Cancelled {
+        at: Timestamp,
+        because: String,
+    },
 }
 
 /// How the code reached the page (field `code.entry` of the event).
@@ -87,11 +105,19 @@ impl State {
 /// What a person or an administrator does to a request.
 #[derive(Clone, Debug)]
 pub enum Act<'a> {
-    View { viewer: &'a Viewer, entry: CodeEntry },
+    View {
+        viewer: &'a Viewer,
+        entry: CodeEntry,
+    },
     /// The evidence has been checked: see `approval::ConfirmedApproval`.
     Approve(&'a crate::approval::ConfirmedApproval),
-    Deny { viewer: &'a Viewer, reported: bool },
-    Cancel { because: &'a str },
+    Deny {
+        viewer: &'a Viewer,
+        reported: bool,
+    },
+    Cancel {
+        because: &'a str,
+    },
 }
 
 /// Who presents the device code at the token endpoint.
@@ -100,6 +126,21 @@ pub struct Poller<'a> {
     pub client_id: &'a str,
     /// Thumbprint of the DPoP proof's key, if there was a proof.
     pub jkt: Option<&'a str>,
+}
+
+impl Poller<'_> {
+    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
+    /// and consumes nothing.
+    pub fn must_hold(&self, client_id: &str, jkt: Option<&str>) -> Result<(), Refusal> {
+        if self.client_id != client_id {
+            return Err(Refusal::DeviceCodeUnknown);
+        }
+        match (jkt, self.jkt) {
+            (None, _) => Ok(()),
+            (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
+            (Some(_), _) => Err(Refusal::DpopKeyMismatch),
+        }
+    }
 }
 
 /// What this node remembers of the last poll. It starts lenient and is never stored.
@@ -113,19 +154,31 @@ pub struct PollMark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Poll {
     Pending,
-    /// The new interval, which holds for this and all later polls (RFC 8628 §3.5) and is stored.
-    SlowDown { interval: Lifetime },
+    /// The new interval, which holds for this and all later polls (RFC 8628 §3.5). It is stored where it
+    /// was raised, and no longer once it has reached its bound: polling harder costs us no more writes.
+    SlowDown {
+        interval: Lifetime,
+        raised: bool,
+    },
     /// Go on and redeem: by compare-and-set, since another poll may be doing the same.
-    Redeem { viewer: Viewer, approved_at: Timestamp },
+    Redeem {
+        viewer: Viewer,
+        approved_at: Timestamp,
+    },
     /// The code is dead. Presented again it is recorded, and ends its grant unless it looks like the
     /// client's own retry.
-    Replayed { grant_id: String, revoke: bool },
+    Replayed {
+        grant_id: String,
+        revoke: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
     pub content: Content,
     pub digest: Digest,
+    /// Of the device code: the name under which polls find the request.
+    pub device_code: Digest,
     pub state: State,
     /// As last stored; grows with each `slow_down`.
     pub interval: Lifetime,
@@ -156,19 +209,30 @@ impl AuthorizationRequest {
             return Err(Refusal::UserCodeUnusable);
         }
         match (act, &self.state) {
-            (Act::View { viewer, entry }, State::Pending) => {
-                Ok(State::Viewed { viewer: (*viewer).clone(), at: now, entry: *entry })
-            }
+            (Act::View { viewer, entry }, State::Pending) => Ok(State::Viewed {
+                viewer: (*viewer).clone(),
+                at: now,
+                entry: *entry,
+            }),
             // The same browser may open its request again: a reload, the back button.
-            (Act::View { viewer, .. }, State::Viewed { viewer: first, .. }) if *viewer == first => Ok(self.state.clone()),
+            (Act::View { viewer, .. }, State::Viewed { viewer: first, .. }) if *viewer == first => {
+                Ok(self.state.clone())
+            }
             (Act::Approve(approval), State::Viewed { viewer, .. }) => {
                 Self::only_the_viewer(&approval.viewer, viewer)?;
                 approval.must_be_for(&self.digest)?;
-                Ok(State::Approved { viewer: viewer.clone(), at: now })
+                Ok(State::Approved {
+                    viewer: viewer.clone(),
+                    at: now,
+                })
             }
             (Act::Deny { viewer: by, reported }, State::Viewed { viewer, .. }) => {
                 Self::only_the_viewer(by, viewer)?;
-                Ok(State::Denied { viewer: viewer.clone(), at: now, reported: *reported })
+                Ok(State::Denied {
+                    viewer: viewer.clone(),
+                    at: now,
+                    reported: *reported,
+                })
             }
             (Act::View { .. } | Act::Approve(_) | Act::Deny { .. }, State::Pending | State::Viewed { .. }) => {
                 Err(Refusal::NotTheViewer)
@@ -180,12 +244,19 @@ impl AuthorizationRequest {
     fn cancel(&self, because: &str, now: Timestamp) -> Result<State, Refusal> {
         match self.state {
             State::Redeemed { .. } | State::Denied { .. } | State::Cancelled { .. } => Err(Refusal::AlreadyDecided),
-            _ => Ok(State::Cancelled { at: now, because: because.to_owned() }),
+            _ => Ok(State::Cancelled {
+                at: now,
+                because: because.to_owned(),
+            }),
         }
     }
 
     fn only_the_viewer(by: &Viewer, viewer: &Viewer) -> Result<(), Refusal> {
-        if by == viewer { Ok(()) } else { Err(Refusal::NotTheViewer) }
+        if by == viewer {
+            Ok(())
+        } else {
+            Err(Refusal::NotTheViewer)
+        }
     }
 
     /// RFC 8628 §3.4 and §3.5. A decision is answered whenever it is asked for; only a pending answer
@@ -194,37 +265,38 @@ impl AuthorizationRequest {
         if let State::Redeemed { grant_id, jkt, at } = &self.state {
             let is_own = by.client_id == self.content.client_id && by.jkt == jkt.as_deref();
             let revoke = !is_own || now - *at > Self::RETRY_WINDOW;
-            return Ok(Poll::Replayed { grant_id: grant_id.clone(), revoke });
+            return Ok(Poll::Replayed {
+                grant_id: grant_id.clone(),
+                revoke,
+            });
         }
         self.belongs_to(by)?;
         match &self.state {
             State::Denied { .. } => Err(Refusal::AccessDenied),
             _ if self.has_expired(now) => Err(Refusal::CodeExpired),
             State::Cancelled { .. } => Err(Refusal::AccessDenied),
-            State::Approved { viewer, at } => Ok(Poll::Redeem { viewer: viewer.clone(), approved_at: *at }),
+            State::Approved { viewer, at } => Ok(Poll::Redeem {
+                viewer: viewer.clone(),
+                approved_at: *at,
+            }),
             _ => Ok(Self::pending(mark, now)),
         }
     }
 
-    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
-    /// and consumes nothing.
+    /// See [`Poller::must_hold`].
     pub fn belongs_to(&self, by: Poller<'_>) -> Result<(), Refusal> {
-        if by.client_id != self.content.client_id {
-            return Err(Refusal::DeviceCodeUnknown);
-        }
-        match (&self.content.jkt, by.jkt) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(Refusal::DpopProofMissing),
-            (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
-            (Some(_), Some(_)) => Err(Refusal::DpopKeyMismatch),
-        }
+        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())
     }
 
     /// Pending or too early, by this node's mark alone.
     pub fn pending(mark: PollMark, now: Timestamp) -> Poll {
         match mark.last {
             Some(last) if now < last + mark.interval - Self::POLL_SLACK => {
-                Poll::SlowDown { interval: (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL) }
+                let interval = (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL);
+                Poll::SlowDown {
+                    interval,
+                    raised: interval > mark.interval,
+                }
             }
             _ => Poll::Pending,
         }

@@ -53,8 +53,13 @@ pub enum Authentication {
     /// A public client: it sends its `client_id` and proves nothing by it.
     None,
     /// `client_secret_basic` and `client_secret_post`. The keyed digest of the secret.
-    ClientSecret { mac: String },
-    PrivateKeyJwt { jwks: Value, audience: AssertionAudience },
+    ClientSecret {
+        mac: String,
+    },
+    PrivateKeyJwt {
+        jwks: Value,
+        audience: AssertionAudience,
+    },
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.
@@ -109,7 +114,11 @@ impl Client {
 
     /// The device grant is off until a client is given it.
     pub fn profile(&self) -> Result<&'static Profile, Refusal> {
-        self.registration.profile.as_deref().and_then(Profile::named).ok_or(Refusal::DeviceGrantNotAllowed)
+        self.registration
+            .profile
+            .as_deref()
+            .and_then(Profile::named)
+            .ok_or(Refusal::DeviceGrantNotAllowed)
     }
 
     pub fn scope_ceiling(&self) -> Result<Scope, Refusal> {
@@ -124,7 +133,11 @@ impl Client {
             return Ok(ceiling.without("offline_access"));
         };
         let asked = Scope::parse(asked)?;
-        if asked.is_within(&ceiling) { Ok(asked) } else { Err(Refusal::ScopeNotAllowed) }
+        if asked.is_within(&ceiling) {
+            Ok(asked)
+        } else {
+            Err(Refusal::ScopeNotAllowed)
+        }
     }
 
     pub fn is_public(&self) -> bool {
@@ -133,7 +146,9 @@ impl Client {
 
     pub fn jwks(&self) -> Result<Jwks, Refusal> {
         match &self.registration.authentication {
-            Authentication::PrivateKeyJwt { jwks, .. } => Jwks::parse(jwks).map_err(|_| Refusal::ClientAuthenticationFailed),
+            Authentication::PrivateKeyJwt { jwks, .. } => {
+                Jwks::parse(jwks).map_err(|_| Refusal::ClientAuthenticationFailed)
+            }
             _ => Err(Refusal::ClientAuthenticationFailed),
         }
     }
@@ -144,7 +159,10 @@ impl Client {
 pub fn is_client_id(text: &str) -> bool {
     const LONGEST: usize = 64;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(is_plain) && !text.starts_with(crate::approver::ID_PREFIX)
+    !text.is_empty()
+        && text.len() <= LONGEST
+        && text.bytes().all(is_plain)
+        && !text.starts_with(crate::approver::ID_PREFIX)
 }
 
 #[cfg(test)]
@@ -154,7 +172,15 @@ mod tests {
     #[test]
     fn s07_a_client_id_is_never_a_persons_subject() {
         assert!(is_client_id("cli"));
-        for text in ["", "approver_0193", "https://client.example", "a b", "é", "a:b", &"a".repeat(65)] {
+        for text in [
+            "",
+            "approver_0193",
+            "https://client.example",
+            "a b",
+            "é",
+            "a:b",
+            &"a".repeat(65),
+        ] {
             assert!(!is_client_id(text), "{text:?}");
         }
     }

@@ -41,6 +41,10 @@ impl Fact {
     const LONGEST: usize = 256;
 
     pub fn new(name: &str, value: &str, source: Source) -> Self {
-        Self { name: name.to_owned(), value: value.chars().take(Self::LONGEST).collect(), source }
+        Self {
+            name: name.to_owned(),
+            value: value.chars().take(Self::LONGEST).collect(),
+            source,
+        }
     }
 }

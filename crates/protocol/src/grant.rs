@@ -92,5 +92,9 @@ fn still_stands(client: &Client, approver: &Approver, scope: &str, now: Timestam
     client.must_be_active(now)?;
     client.profile()?;
     approver.must_be_active()?;
-    if Scope::parse(scope)?.is_within(&client.scope_ceiling()?) { Ok(()) } else { Err(Refusal::ScopeNotAllowed) }
+    if Scope::parse(scope)?.is_within(&client.scope_ceiling()?) {
+        Ok(())
+    } else {
+        Err(Refusal::ScopeNotAllowed)
+    }
 }

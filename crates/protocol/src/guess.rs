@@ -21,7 +21,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub const DEFAULT: Self = Self { approver: 10, source: 30, total: 1000 };
+    pub const DEFAULT: Self = Self {
+        approver: 10,
+        source: 30,
+        total: 1000,
+    };
     pub const WINDOW: Lifetime = Lifetime::from_seconds(600);
 
     /// The beginning of the window that `now` lies in.
@@ -35,7 +39,11 @@ impl Limits {
         let is_over = counts.approver >= self.approver
             || counts.source >= self.source
             || (counts.total >= self.total && counts.approver > 0);
-        if is_over { Err(Refusal::GuessesExhausted) } else { Ok(()) }
+        if is_over {
+            Err(Refusal::GuessesExhausted)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -45,17 +53,40 @@ mod tests {
 
     #[test]
     fn d28_each_limit_holds_by_itself() {
-        let limits = Limits { approver: 5, source: 10, total: 100 };
-        let counts = Counts { approver: 4, source: 9, total: 99 };
+        let limits = Limits {
+            approver: 5,
+            source: 10,
+            total: 100,
+        };
+        let counts = Counts {
+            approver: 4,
+            source: 9,
+            total: 99,
+        };
         assert_eq!(limits.may_try(counts), Ok(()));
-        for over in [Counts { approver: 5, ..counts }, Counts { source: 10, ..counts }, Counts { total: 100, ..counts }] {
+        for over in [
+            Counts { approver: 5, ..counts },
+            Counts { source: 10, ..counts },
+            Counts { total: 100, ..counts },
+        ] {
             assert_eq!(limits.may_try(over), Err(Refusal::GuessesExhausted), "{over:?}");
         }
     }
 
     #[test]
     fn d28_an_exhausted_total_still_lets_a_first_try_through() {
-        let limits = Limits { approver: 5, source: 10, total: 100 };
-        assert_eq!(limits.may_try(Counts { approver: 0, source: 3, total: 1_000 }), Ok(()));
+        let limits = Limits {
+            approver: 5,
+            source: 10,
+            total: 100,
+        };
+        assert_eq!(
+            limits.may_try(Counts {
+                approver: 0,
+                source: 3,
+                total: 1_000
+            }),
+            Ok(())
+        );
     }
 }

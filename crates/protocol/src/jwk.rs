@@ -6,6 +6,7 @@ use std::fmt;
 
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature as aws;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::base64url;
@@ -26,11 +27,15 @@ impl std::error::Error for Flaw {}
 
 /// The signature algorithms that are spoken (RFC 7518 §3, RFC 8037 §3.1). `none` and MACs have no value
 /// here: a public key used as a MAC key is the oldest attack on JWTs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
+    #[serde(rename = "ES256")]
     Es256,
+    #[serde(rename = "RS256")]
     Rs256,
+    #[serde(rename = "PS256")]
     Ps256,
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -127,6 +132,16 @@ impl PublicJwk {
             n: n.to_vec(),
             e: e.to_vec(),
         }))
+    }
+
+    /// From the PKCS #1 form of a key as we make them: 2048 bits, exponent 65537. The frame around the
+    /// modulus is then always the same, and anything else is refused rather than parsed.
+    pub fn rsa_2048(pkcs1: &[u8]) -> Result<Self, Flaw> {
+        let n = pkcs1
+            .strip_prefix(&[0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00])
+            .and_then(|rest| rest.strip_suffix(&[0x02, 0x03, 0x01, 0x00, 0x01]))
+            .ok_or(Flaw("not a 2048-bit key with exponent 65537"))?;
+        Self::rsa(n, &[1, 0, 1])
     }
 
     pub fn ed25519(x: &[u8]) -> Result<Self, Flaw> {

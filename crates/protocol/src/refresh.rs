@@ -64,10 +64,8 @@ pub fn rotate(
     presented_by: Option<&str>,
     now: Timestamp,
 ) -> Result<Rotation, Refusal> {
-    match (bound_to, presented_by) {
-        (Some(_), None) => return Err(Refusal::DpopProofMissing),
-        (Some(bound), Some(presented)) if bound != presented => return Err(Refusal::DpopKeyMismatch),
-        _ => {}
+    if bound_to.is_some() && bound_to != presented_by {
+        return Err(Refusal::DpopKeyMismatch);
     }
     if now >= token.expires_at {
         return Err(Refusal::RefreshTokenUnknown);
@@ -75,10 +73,10 @@ pub fn rotate(
     Ok(match (token.state, &token.successor) {
         (State::Unused, _) => Rotation::Fresh,
         (State::Voided, _) => Rotation::Voided,
-        (State::Used { at }, Some((successor, State::Unused)))
-            if bound_to.is_some() && now - at <= RETRY_WINDOW =>
-        {
-            Rotation::Again { void: successor.clone() }
+        (State::Used { at }, Some((successor, State::Unused))) if bound_to.is_some() && now - at <= RETRY_WINDOW => {
+            Rotation::Again {
+                void: successor.clone(),
+            }
         }
         (State::Used { .. }, _) => Rotation::Replayed,
     })
@@ -94,7 +92,9 @@ mod tests {
     #[test]
     fn s02_the_rotation_table() {
         let now = Timestamp::from_seconds(1_000_000);
-        let used = |seconds| State::Used { at: now - Lifetime::from_seconds(seconds) };
+        let used = |seconds| State::Used {
+            at: now - Lifetime::from_seconds(seconds),
+        };
         let states = [
             ("unused", State::Unused, None),
             ("used 60 s ago, successor unused", used(60), Some(State::Unused)),
@@ -112,9 +112,12 @@ mod tests {
                 version: 1,
                 successor: successor.map(|state| (Digest::of(b"successor"), state)),
             };
-            for (who, bound, by) in
-                [("unbound", None, None), ("own key", Some("k"), Some("k")), ("other key", Some("k"), Some("x")), ("no proof", Some("k"), None)]
-            {
+            for (who, bound, by) in [
+                ("unbound", None, None),
+                ("own key", Some("k"), Some("k")),
+                ("other key", Some("k"), Some("x")),
+                ("no proof", Some("k"), None),
+            ] {
                 let outcome = match rotate(&token, bound, by, now) {
                     Ok(Rotation::Again { .. }) => "Again".to_owned(),
                     Ok(rotation) => format!("{rotation:?}"),
@@ -123,7 +126,28 @@ mod tests {
                 table += &format!("{name:32} {who:10} -> {outcome}\n");
             }
         }
-        expect![[r#""#]].assert_eq(&table);
+        expect![[r#"
+            unused                           unbound    -> Fresh
+            unused                           own key    -> Fresh
+            unused                           other key  -> refused: DpopKeyMismatch
+            unused                           no proof   -> refused: DpopKeyMismatch
+            used 60 s ago, successor unused  unbound    -> Replayed
+            used 60 s ago, successor unused  own key    -> Again
+            used 60 s ago, successor unused  other key  -> refused: DpopKeyMismatch
+            used 60 s ago, successor unused  no proof   -> refused: DpopKeyMismatch
+            used 61 s ago, successor unused  unbound    -> Replayed
+            used 61 s ago, successor unused  own key    -> Replayed
+            used 61 s ago, successor unused  other key  -> refused: DpopKeyMismatch
+            used 61 s ago, successor unused  no proof   -> refused: DpopKeyMismatch
+            used 1 s ago, successor used     unbound    -> Replayed
+            used 1 s ago, successor used     own key    -> Replayed
+            used 1 s ago, successor used     other key  -> refused: DpopKeyMismatch
+            used 1 s ago, successor used     no proof   -> refused: DpopKeyMismatch
+            voided                           unbound    -> Voided
+            voided                           own key    -> Voided
+            voided                           other key  -> refused: DpopKeyMismatch
+            voided                           no proof   -> refused: DpopKeyMismatch
+        "#]].assert_eq(&table);
     }
 
     #[test]

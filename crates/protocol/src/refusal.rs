@@ -66,6 +66,7 @@ pub enum Refusal {
 pub enum ErrorCode {
     AccessDenied,
     AuthorizationPending,
+    Exists,
     ExpiredToken,
     InvalidClient,
     InvalidDpopProof,
@@ -88,6 +89,7 @@ impl ErrorCode {
         match self {
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
+            Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
             Self::InvalidDpopProof => "invalid_dpop_proof",
@@ -142,9 +144,8 @@ impl Refusal {
             Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
-            Self::ApproverExists
-            | Self::ClientExists
-            | Self::DecisionInvalid
+            Self::ApproverExists | Self::ClientExists => Code::Exists,
+            Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
@@ -177,7 +178,7 @@ impl Refusal {
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
             }
-            Self::DpopKeyMismatch => "The proof is by another key than the one this code or token is bound to.",
+            Self::DpopKeyMismatch => "This code or token is bound to a key: a DPoP proof by that key is needed.",
             Self::DpopNonceRequired => "Use the nonce of the DPoP-Nonce header in the proof.",
             Self::DpopProofInvalid => "The DPoP proof was not accepted.",
             Self::DpopProofMissing => "A DPoP proof is needed here.",
@@ -220,10 +221,13 @@ impl Refusal {
     /// The HTTP status. 401 only where RFC 6749 §5.2 or RFC 6750 §3 has it, 429 for limits, else 400.
     pub fn status(self) -> u16 {
         match self.code() {
+            // RFC 7662 §2.3: the caller is known, and not allowed.
+            _ if self == Self::IntrospectionNotAllowed => 403,
             ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,
             ErrorCode::UnknownCode => 404,
+            ErrorCode::Exists => 409,
             _ => 400,
         }
     }

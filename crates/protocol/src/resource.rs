@@ -35,7 +35,11 @@ pub fn requested(asked: &[String], ceiling: &[String], issuer: &str) -> Result<V
 }
 
 fn is_allowed(resource: &str, ceiling: &[String], issuer: &str) -> bool {
-    if ceiling.is_empty() { resource == issuer } else { ceiling.iter().any(|allowed| allowed == resource) }
+    if ceiling.is_empty() {
+        resource == issuer
+    } else {
+        ceiling.iter().any(|allowed| allowed == resource)
+    }
 }
 
 /// The audience of one access token: what the token request names, within what was approved. A10.
@@ -60,8 +64,18 @@ mod tests {
 
     #[test]
     fn a09_a_resource_is_an_absolute_uri_without_fragment() {
-        assert_eq!(parse("https://api.example.com/v1").unwrap(), "https://api.example.com/v1");
-        for text in ["", "api", "/v1", "https://a.example/#x", "https://a.example/ b", "https://é.example/"] {
+        assert_eq!(
+            parse("https://api.example.com/v1").unwrap(),
+            "https://api.example.com/v1"
+        );
+        for text in [
+            "",
+            "api",
+            "/v1",
+            "https://a.example/#x",
+            "https://a.example/ b",
+            "https://é.example/",
+        ] {
             assert_eq!(parse(text), Err(Refusal::ResourceMalformed), "{text:?}");
         }
     }
@@ -70,19 +84,37 @@ mod tests {
     fn a13_without_a_resource_there_is_one_audience_or_a_refusal() {
         let issuer = "https://as.example";
         assert_eq!(requested(&[], &[], issuer), Ok(list(&[issuer])));
-        assert_eq!(requested(&[], &list(&["https://a.example"]), issuer), Ok(list(&["https://a.example"])));
+        assert_eq!(
+            requested(&[], &list(&["https://a.example"]), issuer),
+            Ok(list(&["https://a.example"]))
+        );
         let two = list(&["https://a.example", "https://b.example"]);
         assert_eq!(requested(&[], &two, issuer), Err(Refusal::ScopeAmbiguous));
-        assert_eq!(requested(&list(&["https://b.example"]), &two, issuer), Ok(list(&["https://b.example"])));
-        assert_eq!(requested(&list(&["https://c.example"]), &two, issuer), Err(Refusal::ResourceNotAllowed));
-        assert_eq!(requested(&list(&["https://a.example"]), &[], issuer), Err(Refusal::ResourceNotAllowed));
+        assert_eq!(
+            requested(&list(&["https://b.example"]), &two, issuer),
+            Ok(list(&["https://b.example"]))
+        );
+        assert_eq!(
+            requested(&list(&["https://c.example"]), &two, issuer),
+            Err(Refusal::ResourceNotAllowed)
+        );
+        assert_eq!(
+            requested(&list(&["https://a.example"]), &[], issuer),
+            Err(Refusal::ResourceNotAllowed)
+        );
     }
 
     #[test]
     fn a10_a_token_request_may_name_less_and_never_more() {
         let granted = list(&["https://a.example", "https://b.example"]);
         assert_eq!(audience(&[], &granted), Ok(granted.clone()));
-        assert_eq!(audience(&list(&["https://a.example"]), &granted), Ok(list(&["https://a.example"])));
-        assert_eq!(audience(&list(&["https://c.example"]), &granted), Err(Refusal::ResourceNotAllowed));
+        assert_eq!(
+            audience(&list(&["https://a.example"]), &granted),
+            Ok(list(&["https://a.example"]))
+        );
+        assert_eq!(
+            audience(&list(&["https://c.example"]), &granted),
+            Err(Refusal::ResourceNotAllowed)
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use protocol::decision::RelyingParty;
 use url::{Host, Url};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,14 @@ impl Issuer {
     /// Whether this is plain HTTP, which is allowed on loopback only.
     pub fn is_loopback_http(&self) -> bool {
         self.is_http
+    }
+
+    /// Where a decision must have been signed (WebAuthn §7.2).
+    pub fn relying_party(&self) -> RelyingParty {
+        RelyingParty {
+            origin: self.origin().to_owned(),
+            rp_id: self.host().to_owned(),
+        }
     }
 
     /// The address of a path of ours, which begins with a slash.

@@ -1,10 +1,36 @@
-//! The authorization server: endpoints, pages, local API.
+//! The authorization server: endpoints for clients, pages and calls for approvers, a local API for
+//! administrators. In reading order: `routes` (everything that is served), `app` (what handlers share),
+//! `endpoints`, `deciding` (what approvers do), `pages`, `local`. The rules are in `protocol`, the tables
+//! in `store`; a handler loads, decides, commits and answers.
 
-pub mod check;
+mod access;
+mod app;
+mod check;
+mod client_registry;
+pub mod clock;
 pub mod config;
-pub mod issuer;
-pub mod limits;
-pub mod listen;
-pub mod log;
-pub mod metrics;
-pub mod peer;
+mod deciding;
+mod endpoints;
+pub mod entropy;
+mod extract;
+mod failure;
+mod health;
+mod issuer;
+mod keys;
+mod limits;
+mod listen;
+mod local;
+mod log;
+mod metrics;
+mod pages;
+mod peer;
+mod pending;
+mod request_view;
+mod routes;
+mod seen;
+mod signing_keys;
+mod start;
+
+pub use check::{CheckArgs, check};
+pub use config::ServeArgs;
+pub use start::{Running, serve, start};

@@ -28,7 +28,7 @@ use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -64,67 +64,54 @@ impl ConnectionSettings {
     }
 }
 
-/// Whether the server is to end. Everybody who waits holds a clone.
-#[derive(Clone)]
-pub struct Shutdown(watch::Receiver<bool>);
+/// SIGTERM (a service manager) and SIGINT (a keyboard), listened for from the moment it is made.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
 
-/// Begins the shutdown, at the latest when it is dropped.
-pub struct Trigger(watch::Sender<bool>);
-
-impl Shutdown {
-    pub fn new() -> (Trigger, Self) {
-        let (trigger, shutdown) = watch::channel(false);
-        (Trigger(trigger), Self(shutdown))
+impl StopSignals {
+    pub fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
     }
 
-    /// Begins with SIGTERM (a service manager) or SIGINT (a keyboard).
-    pub fn on_signals() -> io::Result<Self> {
-        let (trigger, shutdown) = Self::new();
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::info!("shutting down");
-            trigger.pull();
-        });
-        Ok(shutdown)
-    }
-
-    pub async fn begun(&mut self) {
-        let _ = self.0.wait_for(|begun| *begun).await;
+    pub async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
-impl Trigger {
-    pub fn pull(&self) {
-        self.0.send_replace(true);
-    }
+/// Whether the server is to end. If whoever could say so is gone, it is.
+type Stopped = watch::Receiver<bool>;
+
+async fn begun(stopped: &mut Stopped) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Serves until the shutdown, then lets connections finish. Requests carry `Peer`.
+/// Serves until it is stopped, then lets connections finish. Requests carry `Peer`.
 pub async fn serve_public(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
-    settings: &ConnectionSettings,
-    mut shutdown: Shutdown,
+    settings: ConnectionSettings,
+    mut stopped: Stopped,
 ) {
     let tls = tls.map(TlsAcceptor::from);
     let places = Places::new(settings);
-    while let Some((place, (stream, address))) = places
-        .next(|context| listener.poll_accept(context), &mut shutdown)
-        .await
+    while let Some((place, (stream, address))) =
+        places.next(|context| listener.poll_accept(context), &mut stopped).await
     {
         let talk = Talk {
             router: router.clone(),
             peer: Some(Peer(address)),
-            settings: *settings,
+            settings,
         };
-        let (tls, shutdown) = (tls.clone(), shutdown.clone());
+        let (tls, stopped) = (tls.clone(), stopped.clone());
         tokio::spawn(async move {
-            encrypt_and_talk(stream, tls, talk, shutdown).await;
+            encrypt_and_talk(stream, tls, talk, stopped).await;
             drop(place);
         });
     }
@@ -132,14 +119,14 @@ pub async fn serve_public(
     places.empty().await;
 }
 
-async fn encrypt_and_talk(stream: TcpStream, tls: Option<TlsAcceptor>, talk: Talk, shutdown: Shutdown) {
+async fn encrypt_and_talk(stream: TcpStream, tls: Option<TlsAcceptor>, talk: Talk, stopped: Stopped) {
     // Answers are small and whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     match tls {
-        None => talk.over(stream, shutdown).await,
+        None => talk.over(stream, stopped).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(talk.settings.head, tls.accept(stream)).await {
-                talk.over(stream, shutdown).await;
+                talk.over(stream, stopped).await;
             }
         }
     }
@@ -152,18 +139,18 @@ struct Places {
 }
 
 impl Places {
-    fn new(settings: &ConnectionSettings) -> Self {
+    fn new(settings: ConnectionSettings) -> Self {
         Self {
             free: Arc::new(Semaphore::new(settings.connections as usize)),
-            settings: *settings,
+            settings,
         }
     }
 
-    /// A place first, a connection second: over the limit nothing is accepted. None at shutdown.
+    /// A place first, a connection second: over the limit nothing is accepted. None when stopped.
     async fn next<T>(
         &self,
         accept: impl Fn(&mut Context<'_>) -> Poll<io::Result<T>>,
-        shutdown: &mut Shutdown,
+        stopped: &mut Stopped,
     ) -> Option<(OwnedSemaphorePermit, T)> {
         let next = async {
             let place = self.free.clone().acquire_owned().await.ok()?;
@@ -179,7 +166,7 @@ impl Places {
             }
         };
         tokio::select! {
-            () = shutdown.begun() => None,
+            () = begun(stopped) => None,
             next = next => next,
         }
     }
@@ -204,7 +191,7 @@ struct Talk {
 }
 
 impl Talk {
-    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, mut shutdown: Shutdown) {
+    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, mut stopped: Stopped) {
         let Self { router, peer, settings } = self;
         let (open, watched) = watch::channel(0);
         let open = Arc::new(open);
@@ -220,7 +207,7 @@ impl Talk {
         tokio::select! {
             // Its end, or an error that concerns the other side alone.
             _ = connection.as_mut() => return,
-            () = shutdown.begun() => {}
+            () = begun(&mut stopped) => {}
             () = quiet(watched, &settings) => {}
         }
         connection.as_mut().graceful_shutdown();

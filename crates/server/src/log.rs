@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
+use protocol::refusal::Refusal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -16,7 +17,7 @@ use crate::config::LogFormat;
 use crate::metrics::Metrics;
 
 /// Once, at the start. Lines go to stderr: stdout belongs to the commands.
-pub fn start(format: LogFormat) {
+pub fn init(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_env_var("WAYPASS_LOG")
         .with_default_directive(LevelFilter::INFO.into())
@@ -50,6 +51,9 @@ pub async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next
     };
     let response = next.run(request).await;
     observed.status = Some(response.status());
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        observed.metrics.refused(*refusal);
+    }
     response
 }
 
@@ -64,7 +68,8 @@ struct Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        self.metrics.answered(self.route.as_ref(), self.status);
+        self.metrics
+            .answered(self.route.as_ref(), self.status, self.begun.elapsed());
         tracing::debug!(
             method = self.method,
             route = self.route.as_ref().map(MatchedPath::as_str),

@@ -21,6 +21,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use protocol::refusal::Refusal;
 
+use crate::endpoints::token;
+
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -28,7 +30,8 @@ pub struct Metrics {
     tokens: ByWord,
     decisions: ByWord,
     open_requests: Gauge,
-    commits: Histogram,
+    requested: Counter,
+    seconds: Histogram,
 }
 
 type ByWord = Family<[(&'static str, &'static str); 1], Counter>;
@@ -48,7 +51,8 @@ impl Default for Metrics {
             tokens: ByWord::default(),
             decisions: ByWord::default(),
             open_requests: Gauge::default(),
-            commits: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
+            requested: Counter::default(),
+            seconds: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -69,9 +73,14 @@ impl Default for Metrics {
             metrics.open_requests.clone(),
         );
         registry.register(
-            "commit_seconds",
-            "Time from a batch to its commit",
-            metrics.commits.clone(),
+            "device_authorizations",
+            "Requests for a device code",
+            metrics.requested.clone(),
+        );
+        registry.register(
+            "request_seconds",
+            "Time from the head of a request to its answer",
+            metrics.seconds.clone(),
         );
         metrics
     }
@@ -80,21 +89,28 @@ impl Default for Metrics {
 impl Metrics {
     /// The route is by axum, and None where none matched. Without a status the request had no answer: a
     /// panic, a time-out, or a client that went away.
-    pub fn answered(&self, route: Option<&MatchedPath>, status: Option<StatusCode>) {
+    pub fn answered(&self, route: Option<&MatchedPath>, status: Option<StatusCode>, took: Duration) {
         let endpoint = route.map_or("none", MatchedPath::as_str).to_owned();
-        self.requests
-            .get_or_create(&RequestLabels {
-                endpoint,
-                status: class(status),
-            })
-            .inc();
+        let status = class(status);
+        self.requests.get_or_create(&RequestLabels { endpoint, status }).inc();
+        self.seconds.observe(took.as_secs_f64());
     }
 
     pub fn refused(&self, refusal: Refusal) {
         self.refusals.get_or_create(&[("code", refusal.code().as_str())]).inc();
     }
 
-    pub fn token_issued(&self, grant_type: &'static str) {
+    pub fn device_authorization(&self) {
+        self.requested.inc();
+    }
+
+    /// The grant type as it was sent: what is not ours by then is counted without its name.
+    pub fn token_issued(&self, grant_type: &str) {
+        let grant_type = match grant_type {
+            token::DEVICE_CODE => "device_code",
+            token::REFRESH_TOKEN => "refresh_token",
+            _ => "other",
+        };
         self.tokens.get_or_create(&[("grant_type", grant_type)]).inc();
     }
 
@@ -106,10 +122,6 @@ impl Metrics {
     /// As counted in the database.
     pub fn open_requests_counted(&self, count: i64) {
         self.open_requests.set(count);
-    }
-
-    pub fn committed(&self, took: Duration) {
-        self.commits.observe(took.as_secs_f64());
     }
 
     /// The OpenMetrics text format.
@@ -156,15 +168,16 @@ mod tests {
     #[test]
     fn what_happened_can_be_read_in_the_exposition() {
         let metrics = Metrics::default();
-        metrics.answered(None, Some(StatusCode::NOT_FOUND));
-        metrics.answered(None, None);
+        metrics.answered(None, Some(StatusCode::NOT_FOUND), Duration::from_millis(4));
+        metrics.answered(None, None, Duration::from_millis(4));
+        metrics.device_authorization();
         metrics.refused(Refusal::SlowDown);
         metrics.refused(Refusal::ClientUnknown);
         metrics.refused(Refusal::ClientDisabled);
-        metrics.token_issued("refresh_token");
+        metrics.token_issued(token::REFRESH_TOKEN);
+        metrics.token_issued("s3cret");
         metrics.decided("approved");
         metrics.open_requests_counted(3);
-        metrics.committed(Duration::from_millis(4));
         let text = metrics.exposition().unwrap();
         let mut counts: Vec<&str> = text
             .lines()
@@ -172,14 +185,16 @@ mod tests {
             .collect();
         counts.sort_unstable();
         expect![[r#"
-            waypass_commit_seconds_count 1
-            waypass_commit_seconds_sum 0.004
             waypass_decisions_total{decision="approved"} 1
+            waypass_device_authorizations_total 1
             waypass_open_requests 3
             waypass_refusals_total{code="invalid_client"} 2
             waypass_refusals_total{code="slow_down"} 1
+            waypass_request_seconds_count 2
+            waypass_request_seconds_sum 0.008
             waypass_requests_total{endpoint="none",status="4xx"} 1
             waypass_requests_total{endpoint="none",status="none"} 1
+            waypass_tokens_issued_total{grant_type="other"} 1
             waypass_tokens_issued_total{grant_type="refresh_token"} 1"#]]
         .assert_eq(&counts.join("\n"));
     }

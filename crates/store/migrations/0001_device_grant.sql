@@ -9,12 +9,12 @@ CREATE TABLE setting (
 CREATE TABLE signing_key (
     kid TEXT PRIMARY KEY,
     alg TEXT NOT NULL,
-    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('active', 'retiring')),
+    state TEXT NOT NULL CONSTRAINT signing_key_state CHECK (state IN ('next', 'active', 'retiring')),
     sealed TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     retires_at BIGINT
 );
-CREATE UNIQUE INDEX signing_key_active ON signing_key (alg) WHERE state = 'active';
+CREATE UNIQUE INDEX signing_key_one ON signing_key (alg, state) WHERE state IN ('next', 'active');
 
 CREATE TABLE client (
     client_id TEXT PRIMARY KEY,
@@ -87,6 +87,7 @@ CREATE TABLE authorization_request (
     id TEXT PRIMARY KEY,
     device_code_digest TEXT NOT NULL UNIQUE,
     user_code_mac TEXT NOT NULL UNIQUE,
+    source TEXT NOT NULL,
     client_id TEXT NOT NULL REFERENCES client (client_id),
     content TEXT NOT NULL,
     digest TEXT NOT NULL,
@@ -99,7 +100,8 @@ CREATE TABLE authorization_request (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX authorization_request_expires ON authorization_request (expires_at);
-CREATE INDEX authorization_request_client ON authorization_request (client_id);
+CREATE INDEX authorization_request_client ON authorization_request (client_id, expires_at);
+CREATE INDEX authorization_request_source ON authorization_request (source, expires_at);
 
 CREATE TABLE approval (
     request_id TEXT PRIMARY KEY REFERENCES authorization_request (id),

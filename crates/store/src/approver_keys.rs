@@ -10,9 +10,11 @@ use crate::batch::args;
 use crate::stored::{from_json, to_json};
 use crate::{Batch, Fault, Row, Store};
 
-const PASSKEYS_OF: &str = "SELECT credential_id, approver_id, label, public_key, credential, sign_count, created_at, last_used_at
+const PASSKEYS_OF: &str =
+    "SELECT credential_id, approver_id, label, public_key, credential, sign_count, created_at, last_used_at
     FROM passkey WHERE approver_id = $1 ORDER BY created_at, credential_id";
-const PASSKEY: &str = "SELECT credential_id, approver_id, label, public_key, credential, sign_count, created_at, last_used_at
+const PASSKEY: &str =
+    "SELECT credential_id, approver_id, label, public_key, credential, sign_count, created_at, last_used_at
     FROM passkey WHERE credential_id = $1";
 const ADD_PASSKEY: &str = "INSERT INTO passkey
     (credential_id, approver_id, label, public_key, credential, sign_count, created_at)
@@ -58,21 +60,34 @@ pub struct SoftwareKey {
 
 impl Store {
     pub async fn passkeys(&self, approver_id: &str) -> Result<Vec<Passkey>, Fault> {
-        self.rows(PASSKEYS_OF, args![approver_id]).await?.iter().map(passkey).collect()
+        self.rows(PASSKEYS_OF, args![approver_id])
+            .await?
+            .iter()
+            .map(passkey)
+            .collect()
     }
 
     pub async fn passkey(&self, credential_id: &str) -> Result<Option<Passkey>, Fault> {
-        self.row(PASSKEY, args![credential_id]).await?.as_ref().map(passkey).transpose()
+        self.row(PASSKEY, args![credential_id])
+            .await?
+            .as_ref()
+            .map(passkey)
+            .transpose()
     }
 
     pub async fn software_keys(&self, approver_id: &str) -> Result<Vec<SoftwareKey>, Fault> {
-        self.rows(SOFTWARE_KEYS_OF, args![approver_id]).await?.iter().map(software_key).collect()
+        self.rows(SOFTWARE_KEYS_OF, args![approver_id])
+            .await?
+            .iter()
+            .map(software_key)
+            .collect()
     }
 
     /// Whose software key this is, and the key as it was registered.
     pub async fn approver_of_software_key(&self, thumbprint: &str) -> Result<Option<(Approver, Json)>, Fault> {
         let row = self.row(BY_SOFTWARE_KEY, args![thumbprint]).await?;
-        row.map(|row| Ok((approver(&row)?, from_json(&row.text(5)?)?))).transpose()
+        row.map(|row| Ok((approver(&row)?, from_json(&row.text(5)?)?)))
+            .transpose()
     }
 }
 
@@ -92,12 +107,21 @@ impl Batch {
 
     /// A decision was signed with it.
     pub fn passkey_used(self, credential_id: &str, sign_count: i64, now: Timestamp) -> Self {
-        self.one(PASSKEY_USED, args![credential_id, now.millis(), sign_count], Refusal::PasskeyInvalid)
+        self.one(
+            PASSKEY_USED,
+            args![credential_id, now.millis(), sign_count],
+            Refusal::PasskeyInvalid,
+        )
     }
 
     /// Somebody signed in with it; the library's own record of it may have changed.
     pub fn passkey_signed_in(self, passkey: &Passkey, sign_count: i64, now: Timestamp) -> Result<Self, Fault> {
-        let arguments = args![&*passkey.credential_id, now.millis(), sign_count, to_json(&passkey.credential)?];
+        let arguments = args![
+            &*passkey.credential_id,
+            now.millis(),
+            sign_count,
+            to_json(&passkey.credential)?
+        ];
         Ok(self.one(PASSKEY_SIGNED_IN, arguments, Refusal::PasskeyInvalid))
     }
 
@@ -108,16 +132,26 @@ impl Batch {
 
     /// All keys of an approver: a lost device.
     pub fn remove_keys(self, approver: &Approver) -> Self {
-        self.any(REMOVE_PASSKEYS, args![&*approver.id]).any(REMOVE_SOFTWARE_KEYS, args![&*approver.id])
+        self.any(REMOVE_PASSKEYS, args![&*approver.id])
+            .any(REMOVE_SOFTWARE_KEYS, args![&*approver.id])
     }
 
     pub fn add_software_key(self, approver: &Approver, key: &SoftwareKey) -> Result<Self, Fault> {
-        let arguments = args![&*key.thumbprint, &*approver.id, to_json(&key.public_key)?, key.created_at.millis()];
+        let arguments = args![
+            &*key.thumbprint,
+            &*approver.id,
+            to_json(&key.public_key)?,
+            key.created_at.millis()
+        ];
         Ok(self.one(ADD_SOFTWARE_KEY, arguments, Refusal::KeyAlreadyRegistered))
     }
 
     pub fn software_key_used(self, thumbprint: &str, now: Timestamp) -> Self {
-        self.one(SOFTWARE_KEY_USED, args![thumbprint, now.millis()], Refusal::SignInRequired)
+        self.one(
+            SOFTWARE_KEY_USED,
+            args![thumbprint, now.millis()],
+            Refusal::SignInRequired,
+        )
     }
 }
 

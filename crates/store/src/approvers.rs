@@ -14,7 +14,8 @@ const ALL: &str = "SELECT a.id, a.name, a.created_at, a.disabled_at, a.version,
     (SELECT COUNT(*) FROM passkey p WHERE p.approver_id = a.id),
     (SELECT COUNT(*) FROM software_key s WHERE s.approver_id = a.id)
     FROM approver a ORDER BY a.name";
-const INSERT: &str = "INSERT INTO approver (id, name, created_at, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING";
+const INSERT: &str =
+    "INSERT INTO approver (id, name, created_at, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING";
 const SET_DISABLED: &str = "UPDATE approver SET disabled_at = $3, version = version + 1 WHERE id = $1 AND version = $2";
 const TOUCH: &str = "UPDATE approver SET version = version + 1 WHERE id = $1 AND version = $2";
 const UNCHANGED: &str = "SELECT 1 FROM approver WHERE id = $1 AND version = $2";
@@ -45,25 +46,40 @@ impl Store {
     pub async fn approvers(&self) -> Result<Vec<ListedApprover>, Fault> {
         let rows = self.rows(ALL, args![]).await?;
         let listed = |row: &Row| {
-            Ok(ListedApprover { approver: approver(row)?, passkeys: row.int(5)?, software_keys: row.int(6)? })
+            Ok(ListedApprover {
+                approver: approver(row)?,
+                passkeys: row.int(5)?,
+                software_keys: row.int(6)?,
+            })
         };
         rows.iter().map(listed).collect()
     }
 
     /// Whom an enrollment link is for, while it can be used.
     pub async fn invited_approver(&self, token: &Digest, now: Timestamp) -> Result<Option<Approver>, Fault> {
-        self.row(INVITED, args![token.as_str(), now.millis()]).await?.as_ref().map(approver).transpose()
+        self.row(INVITED, args![token.as_str(), now.millis()])
+            .await?
+            .as_ref()
+            .map(approver)
+            .transpose()
     }
 }
 
 impl Batch {
     pub fn add_approver(self, approver: &Approver) -> Self {
-        self.one(INSERT, args![&*approver.id, &*approver.name, approver.created_at.millis()], Refusal::ApproverExists)
+        self.one(
+            INSERT,
+            args![&*approver.id, &*approver.name, approver.created_at.millis()],
+            Refusal::ApproverExists,
+        )
     }
 
     /// `Some` disables, `None` enables.
     pub fn set_approver_disabled(self, approver: &Approver, disabled_at: Option<Timestamp>) -> Self {
-        self.guard(SET_DISABLED, args![&*approver.id, approver.version, disabled_at.map(Timestamp::millis)])
+        self.guard(
+            SET_DISABLED,
+            args![&*approver.id, approver.version, disabled_at.map(Timestamp::millis)],
+        )
     }
 
     /// The approver's keys change: whatever was decided upon them is decided again.
@@ -83,7 +99,11 @@ impl Batch {
 
     /// One use.
     pub fn use_invitation(self, token: &Digest, now: Timestamp) -> Self {
-        self.one(USE_INVITATION, args![token.as_str(), now.millis()], Refusal::EnrollmentLinkInvalid)
+        self.one(
+            USE_INVITATION,
+            args![token.as_str(), now.millis()],
+            Refusal::EnrollmentLinkInvalid,
+        )
     }
 
     pub fn end_invitations(self, approver: &Approver) -> Self {

@@ -33,11 +33,19 @@ pub struct BrowserSession {
 
 impl Store {
     pub async fn browser_session(&self, token: &Digest, now: Timestamp) -> Result<Option<BrowserSession>, Fault> {
-        self.row(BY_TOKEN, args![token.as_str(), now.millis()]).await?.as_ref().map(session).transpose()
+        self.row(BY_TOKEN, args![token.as_str(), now.millis()])
+            .await?
+            .as_ref()
+            .map(session)
+            .transpose()
     }
 
     pub async fn browser_sessions(&self, approver_id: &str, now: Timestamp) -> Result<Vec<BrowserSession>, Fault> {
-        self.rows(OF_APPROVER, args![approver_id, now.millis()]).await?.iter().map(session).collect()
+        self.rows(OF_APPROVER, args![approver_id, now.millis()])
+            .await?
+            .iter()
+            .map(session)
+            .collect()
     }
 
     /// What a passkey ceremony began with.

@@ -22,7 +22,11 @@ const UNCHANGED: &str = "SELECT 1 FROM client WHERE client_id = $1 AND version =
 
 impl Store {
     pub async fn client(&self, client_id: &str) -> Result<Option<Client>, Fault> {
-        self.row(BY_ID, args![client_id]).await?.as_ref().map(client).transpose()
+        self.row(BY_ID, args![client_id])
+            .await?
+            .as_ref()
+            .map(client)
+            .transpose()
     }
 
     pub async fn clients(&self) -> Result<Vec<Client>, Fault> {
@@ -34,12 +38,19 @@ impl Batch {
     /// Refused where the identifier was ever given before.
     pub fn add_client(self, client: &Client) -> Result<Self, Fault> {
         let registration = to_json(&client.registration)?;
-        Ok(self.one(INSERT, args![&*client.client_id, registration, client.created_at.millis()], Refusal::ClientExists))
+        Ok(self.one(
+            INSERT,
+            args![&*client.client_id, registration, client.created_at.millis()],
+            Refusal::ClientExists,
+        ))
     }
 
     /// `Some` disables, `None` enables.
     pub fn set_client_disabled(self, client: &Client, disabled_at: Option<Timestamp>) -> Self {
-        self.guard(SET_DISABLED, args![&*client.client_id, client.version, disabled_at.map(Timestamp::millis)])
+        self.guard(
+            SET_DISABLED,
+            args![&*client.client_id, client.version, disabled_at.map(Timestamp::millis)],
+        )
     }
 
     pub fn delete_client(self, client: &Client, now: Timestamp) -> Self {

@@ -9,7 +9,8 @@ use crate::{Batch, Fault, Row, Store};
 
 const BY_ID: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version FROM access_grant WHERE id = $1";
-const OF_SUBJECT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+const OF_SUBJECT: &str =
+    "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version FROM access_grant
     WHERE subject = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const RECENT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
@@ -29,7 +30,11 @@ impl Store {
 
     /// Live ones, newest first.
     pub async fn grants_of(&self, approver_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
-        self.rows(OF_SUBJECT, args![approver_id, now.millis()]).await?.iter().map(grant).collect()
+        self.rows(OF_SUBJECT, args![approver_id, now.millis()])
+            .await?
+            .iter()
+            .map(grant)
+            .collect()
     }
 
     /// Newest first, ended ones too.

@@ -9,6 +9,8 @@ pub mod batch;
 pub mod browser_sessions;
 mod clients;
 pub mod events;
+
+mod connection_url;
 mod fault;
 mod grants;
 pub mod guesses;

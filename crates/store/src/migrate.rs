@@ -3,8 +3,9 @@
 
 use protocol::digest::Digest;
 use rusqlite::{Connection, TransactionBehavior};
+use tokio_postgres::Client;
 
-use crate::{Fault, postgres, sqlite};
+use crate::Fault;
 
 /// Version, name and text, in ascending order of version.
 pub type Migration = (u32, &'static str, &'static str);
@@ -17,31 +18,49 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (version BIGIN
 const APPLIED: &str = "SELECT version, name, digest FROM schema_migration ORDER BY version";
 const RECORD: &str = "INSERT INTO schema_migration (version, name, digest) VALUES ($1, $2, $3)";
 
-/// Any number that nothing else in the database takes: the name of our advisory lock.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(7308604757)";
+/// The lock's name is any number that nothing else in the database takes. Whoever waits for it, or for a
+/// long migration, is in no hurry.
+const LOCK: &str = "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(7308604757)";
 
 type Applied = (i64, String, String);
 
 pub(crate) fn on_sqlite(connection: &mut Connection, known: &'static [Migration]) -> Result<(), Fault> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(sqlite::fault)?;
-    transaction.execute_batch(CREATE).map_err(sqlite::fault)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(CREATE)?;
     let applied = transaction
-        .prepare(APPLIED)
-        .and_then(|mut statement| {
-            statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(sqlite::fault)?;
+        .prepare(APPLIED)?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
     for (version, name, text) in pending(&applied, known)? {
         transaction
             .execute_batch(text)
             .and_then(|()| transaction.execute(RECORD, (*version, *name, digest(text))))
             .map_err(|error| failed(*version, name).because(error))?;
     }
-    transaction.commit().map_err(sqlite::fault)
+    Ok(transaction.commit()?)
+}
+
+/// `client` is not to be used again after a Fault: the transaction ends with its connection.
+pub(crate) async fn on_postgres(client: &Client, known: &'static [Migration]) -> Result<(), Fault> {
+    client.batch_execute(LOCK).await?;
+    client.batch_execute(CREATE).await?;
+    let rows = client.query(APPLIED, &[]).await?;
+    let applied = rows
+        .iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
+        .collect::<Result<Vec<_>, Fault>>()?;
+    for (version, name, text) in pending(&applied, known)? {
+        let record = async {
+            client.batch_execute(text).await?;
+            client
+                .execute(RECORD, &[&i64::from(*version), name, &digest(text)])
+                .await
+        };
+        record
+            .await
+            .map_err(|error| failed(*version, name).because(Fault::from(error)))?;
+    }
+    Ok(client.batch_execute("COMMIT").await?)
 }
 
 fn pending(applied: &[Applied], known: &'static [Migration]) -> Result<&'static [Migration], Fault> {

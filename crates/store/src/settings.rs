@@ -1,6 +1,5 @@
 //! Tables `setting` and `signing_key`: what belongs to the server itself.
 
-use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 
 use crate::batch::args;
@@ -9,17 +8,20 @@ use crate::{Batch, Fault, Row, Store};
 const SETTING: &str = "SELECT content FROM setting WHERE name = $1";
 const SET_ONCE: &str = "INSERT INTO setting (name, content) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const KEYS: &str = "SELECT kid, alg, state, sealed, created_at, retires_at FROM signing_key ORDER BY created_at, kid";
-const ADD_KEY: &str = "INSERT INTO signing_key (kid, alg, state, sealed, created_at) VALUES ($1, $2, 'active', $3, $4)
+const ADD_KEY: &str = "INSERT INTO signing_key (kid, alg, state, sealed, created_at) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT DO NOTHING";
-const RETIRE_KEY: &str = "UPDATE signing_key SET state = 'retiring', retires_at = $2 WHERE kid = $1 AND state = 'active'";
+const MOVE_KEY: &str = "UPDATE signing_key SET state = $3, retires_at = $4 WHERE kid = $1 AND state = $2";
 
 /// A signing key as stored: the private part sealed under the key file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedKey {
     pub kid: String,
     pub alg: String,
-    pub is_active: bool,
+    /// `next`, `active` or `retiring`; at most one key of an algorithm is active, and one next.
+    pub state: String,
     pub sealed: String,
     pub created_at: Timestamp,
+    /// When the row is deleted; only of a retiring key.
     pub retires_at: Option<Timestamp>,
 }
 
@@ -40,13 +42,17 @@ impl Batch {
         self.any(SET_ONCE, args![name, content])
     }
 
-    /// Conflict when another node added an active key of this kind meanwhile.
+    /// Conflict when another node added a key of this algorithm in this state meanwhile.
     pub fn add_signing_key(self, key: &SealedKey) -> Self {
-        self.guard(ADD_KEY, args![&*key.kid, &*key.alg, &*key.sealed, key.created_at.millis()])
+        self.guard(
+            ADD_KEY,
+            args![&*key.kid, &*key.alg, &*key.state, &*key.sealed, key.created_at.millis()],
+        )
     }
 
-    pub fn retire_signing_key(self, kid: &str, retires_at: Timestamp) -> Self {
-        self.one(RETIRE_KEY, args![kid, retires_at.millis()], Refusal::AlreadyDecided)
+    /// Conflict when another node moved it meanwhile.
+    pub fn move_signing_key(self, kid: &str, from: &str, to: &str, retires_at: Option<Timestamp>) -> Self {
+        self.guard(MOVE_KEY, args![kid, from, to, retires_at.map(Timestamp::millis)])
     }
 }
 
@@ -54,7 +60,7 @@ fn sealed_key(row: &Row) -> Result<SealedKey, Fault> {
     Ok(SealedKey {
         kid: row.text(0)?,
         alg: row.text(1)?,
-        is_active: row.text(2)? == "active",
+        state: row.text(2)?,
         sealed: row.text(3)?,
         created_at: Timestamp::from_millis(row.int(4)?),
         retires_at: row.maybe_int(5)?.map(Timestamp::from_millis),

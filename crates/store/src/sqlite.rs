@@ -56,9 +56,9 @@ impl Sqlite {
             .open(&path)
             .map_err(|error| Fault::broken(format!("cannot open {}", path.display())).because(error))?;
 
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
-        connection.pragma_update(None, "journal_mode", "wal").map_err(fault)?;
-        connection.pragma_update(None, "synchronous", "full").map_err(fault)?;
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
         migrate::on_sqlite(&mut connection, options.migrations)?;
 
         let (writer, queue) = mpsc::channel(options.queue.max(1));
@@ -67,7 +67,7 @@ impl Sqlite {
         let (readers, queue) = mpsc::channel(options.queue.max(1));
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..options.connections.max(1) {
-            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fault)?;
+            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let queue = Arc::clone(&queue);
             spawn("sqlite-reader", move || read_all(&connection, &queue))?;
         }
@@ -200,7 +200,7 @@ impl Writer {
 
     fn statements(&self, batch: &Batch) -> Outcome {
         for statement in &batch.statements {
-            let rows = run(&self.connection, statement.sql, &statement.args).map_err(fault)?;
+            let rows = run(&self.connection, statement.sql, &statement.args).map_err(Fault::from)?;
             self.hook.call();
             statement.check(rows)?;
         }
@@ -208,11 +208,8 @@ impl Writer {
     }
 
     fn execute(&self, sql: &str) -> Result<(), Fault> {
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]))
-            .map(drop)
-            .map_err(fault)
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 }
 
@@ -221,7 +218,7 @@ fn read_all(connection: &Connection, queue: &Mutex<mpsc::Receiver<Read>>) {
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
     while let Some(Read { sql, args, answer }) = next() {
         // Whoever asked may have stopped waiting.
-        let _ = answer.send(read(connection, sql, &args).map_err(fault));
+        let _ = answer.send(read(connection, sql, &args).map_err(Fault::from));
     }
 }
 
@@ -281,8 +278,10 @@ fn bound<'a>(connection: &'a Connection, sql: &str, args: &[Value]) -> rusqlite:
 }
 
 /// SQLite's messages name tables and columns, never values.
-pub(crate) fn fault(error: rusqlite::Error) -> Fault {
-    Fault::broken("the database failed").because(error)
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::broken("the database failed").because(error)
+    }
 }
 
 fn not_queued<T>(error: &TrySendError<T>) -> Fault {

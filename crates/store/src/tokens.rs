@@ -16,14 +16,19 @@ const INSERT: &str = "INSERT INTO refresh_token (digest, grant_id, state, expire
     VALUES ($1, $2, 'unused', $3, 1)";
 const USE: &str = "UPDATE refresh_token SET state = 'used', successor = $3, used_at = COALESCE(used_at, $4),
     version = version + 1 WHERE digest = $1 AND version = $2";
-const VOID: &str = "UPDATE refresh_token SET state = 'voided', version = version + 1 WHERE digest = $1 AND state = 'unused'";
+const VOID: &str =
+    "UPDATE refresh_token SET state = 'voided', version = version + 1 WHERE digest = $1 AND state = 'unused'";
 const REVOKE_ACCESS: &str = "INSERT INTO revoked_token (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const IS_REVOKED: &str = "SELECT 1 FROM revoked_token WHERE jti = $1";
 const USE_ONCE: &str = "INSERT INTO replay (digest, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 impl Store {
     pub async fn refresh_token(&self, digest: &Digest) -> Result<Option<StoredToken>, Fault> {
-        self.row(BY_DIGEST, args![digest.as_str()]).await?.as_ref().map(token).transpose()
+        self.row(BY_DIGEST, args![digest.as_str()])
+            .await?
+            .as_ref()
+            .map(token)
+            .transpose()
     }
 
     pub async fn is_revoked(&self, jti: &str) -> Result<bool, Fault> {
@@ -38,7 +43,10 @@ impl Batch {
 
     /// Marks it used and names its newest successor; the time of the first use stays.
     pub fn use_refresh_token(self, token: &StoredToken, successor: &Digest, now: Timestamp) -> Self {
-        self.guard(USE, args![token.digest.as_str(), token.version, successor.as_str(), now.millis()])
+        self.guard(
+            USE,
+            args![token.digest.as_str(), token.version, successor.as_str(), now.millis()],
+        )
     }
 
     /// Conflict when it was presented meanwhile.
@@ -74,7 +82,9 @@ fn token(row: &Row) -> Result<StoredToken, Fault> {
 fn state(name: &str, used_at: Option<i64>) -> Result<State, Fault> {
     match (name, used_at) {
         ("unused", None) => Ok(State::Unused),
-        ("used", Some(at)) => Ok(State::Used { at: Timestamp::from_millis(at) }),
+        ("used", Some(at)) => Ok(State::Used {
+            at: Timestamp::from_millis(at),
+        }),
         ("voided", _) => Ok(State::Voided),
         _ => Err(Fault::broken("a refresh token's state does not decode")),
     }

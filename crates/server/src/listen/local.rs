@@ -9,7 +9,7 @@ use std::path::Path;
 use axum::Router;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-use super::{ConnectionSettings, Places, Shutdown, Talk};
+use super::{ConnectionSettings, Places, Stopped, Talk};
 
 /// A socket that nobody answers on was left by a server that died, and is replaced.
 pub async fn bind_local(path: &Path) -> io::Result<UnixListener> {
@@ -25,22 +25,22 @@ pub async fn bind_local(path: &Path) -> io::Result<UnixListener> {
 pub async fn serve_local(
     listener: UnixListener,
     router: Router,
-    settings: &ConnectionSettings,
-    mut shutdown: Shutdown,
+    settings: ConnectionSettings,
+    mut stopped: Stopped,
 ) {
     let places = Places::new(settings);
     while let Some((place, (stream, _))) = places
-        .next(|context| listener.poll_accept(context), &mut shutdown)
+        .next(|context| listener.poll_accept(context), &mut stopped)
         .await
     {
         let talk = Talk {
             router: router.clone(),
             peer: None,
-            settings: *settings,
+            settings,
         };
-        let shutdown = shutdown.clone();
+        let stopped = stopped.clone();
         tokio::spawn(async move {
-            talk.over(stream, shutdown).await;
+            talk.over(stream, stopped).await;
             drop(place);
         });
     }

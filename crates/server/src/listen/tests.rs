@@ -33,7 +33,7 @@ const SETTINGS: ConnectionSettings = ConnectionSettings {
 
 struct Server {
     address: SocketAddr,
-    trigger: Trigger,
+    stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     /// What `/wait` waits for, and what it tells when it begins.
     release: Arc<Notify>,
@@ -68,13 +68,13 @@ impl Server {
     async fn start(settings: ConnectionSettings, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (trigger, shutdown) = Shutdown::new();
+        let (stop, stopped) = watch::channel(false);
         let (release, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let router = router(release.clone(), waiting.clone());
-        let serving = tokio::spawn(async move { serve_public(listener, tls, router, &settings, shutdown).await });
+        let serving = tokio::spawn(async move { serve_public(listener, tls, router, settings, stopped).await });
         Self {
             address,
-            trigger,
+            stop,
             serving,
             release,
             waiting,
@@ -243,7 +243,7 @@ async fn what_is_under_way_finishes_and_nothing_new_begins() {
         .unwrap();
     server.waiting.notified().await;
 
-    server.trigger.pull();
+    server.stop.send_replace(true);
     assert_eq!(rest(idle).await, "", "an idle connection ends at once");
     assert!(
         TcpStream::connect(server.address).await.is_err(),
@@ -270,7 +270,7 @@ async fn the_drain_does_not_wait_for_ever() {
         .await
         .unwrap();
     server.waiting.notified().await;
-    server.trigger.pull();
+    server.stop.send_replace(true);
     timeout(LONG, server.serving).await.expect("the server ends").unwrap();
     assert_eq!(rest(busy).await, "");
 }
@@ -391,9 +391,9 @@ async fn the_local_socket_is_the_owners_alone_and_goes_with_the_server() {
     let path = directory.0.join("waypass.sock");
     let listener = bind_local(&path).await.unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let (trigger, shutdown) = Shutdown::new();
+    let (stop, stopped) = watch::channel(false);
     let router = Router::new().route("/", get(|| async { "local" }));
-    let serving = tokio::spawn(async move { serve_local(listener, router, &SETTINGS, shutdown).await });
+    let serving = tokio::spawn(async move { serve_local(listener, router, SETTINGS, stopped).await });
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -403,7 +403,7 @@ async fn the_local_socket_is_the_owners_alone_and_goes_with_the_server() {
 
     let refused = bind_local(&path).await.err().unwrap();
     assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
-    trigger.pull();
+    stop.send_replace(true);
     timeout(LONG, serving).await.expect("the server ends").unwrap();
     assert!(!path.exists());
 }
