@@ -96,7 +96,9 @@ impl Store {
 
     /// All that wait for a decision.
     pub async fn waiting_requests(&self, now: Timestamp) -> Result<i64, Fault> {
-        self.row(WAITING, args![now.millis()]).await?.map_or(Ok(0), |row| row.int(0))
+        self.row(WAITING, args![now.millis()])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))
     }
 
     /// Newest first.
