@@ -22,17 +22,9 @@ pub async fn bind_local(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// As `serve_public`; the socket is removed in the end.
-pub async fn serve_local(
-    listener: UnixListener,
-    router: Router,
-    settings: ConnectionSettings,
-    mut stopped: Stopped,
-) {
+pub async fn serve_local(listener: UnixListener, router: Router, settings: ConnectionSettings, mut stopped: Stopped) {
     let places = Places::new(settings);
-    while let Some((place, (stream, _))) = places
-        .next(|context| listener.poll_accept(context), &mut stopped)
-        .await
-    {
+    while let Some((place, (stream, _))) = places.next(|context| listener.poll_accept(context), &mut stopped).await {
         let talk = Talk {
             router: router.clone(),
             peer: None,
