@@ -110,7 +110,7 @@ pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Resu
     Ok(Running { app, stop, tasks })
 }
 
-async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<App, Fault> {
+pub(crate) async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<App, Fault> {
     let options = Options {
         directory: config.data.clone(),
         database: config.database.as_ref().map(|url| url.expose().to_owned()),
