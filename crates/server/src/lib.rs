@@ -35,4 +35,4 @@ mod tests;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;
-pub use start::{Running, serve, start};
+pub use start::{Running, Surroundings, serve, start};

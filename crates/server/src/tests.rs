@@ -2,6 +2,7 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod crash;
 mod keys;
 mod limits;
 #[path = "../../store/tests/conformance/postgres_server.rs"]

@@ -7,9 +7,17 @@ use serde_json::json;
 use super::world::{Answer, Key, World, on_both, poll_form, refresh_form};
 
 async fn eight(world: &World, path: &str, form: &[(&str, &str)]) -> Vec<Answer> {
-    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|_| world.post(path, form));
-    let (a, b, c, d, e, f, g, h) = tokio::join!(a, b, c, d, e, f, g, h);
-    vec![a, b, c, d, e, f, g, h]
+    let one = || world.post(path, form);
+    let (first, second, third, fourth) = tokio::join!(
+        async { tokio::join!(one(), one()) },
+        async { tokio::join!(one(), one()) },
+        async { tokio::join!(one(), one()) },
+        async { tokio::join!(one(), one()) },
+    );
+    [first, second, third, fourth]
+        .into_iter()
+        .flat_map(|(left, right)| [left, right])
+        .collect()
 }
 
 fn winners(answers: &[Answer]) -> usize {

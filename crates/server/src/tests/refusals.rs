@@ -69,7 +69,8 @@ fn b04_the_table_of_refusals() {
         429 rate_limited           TooManyOpenRequests
         429 rate_limited           TooManyRequests
         404 unknown_code           UserCodeUnusable
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 fn name(refusal: Refusal) -> String {

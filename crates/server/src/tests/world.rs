@@ -22,6 +22,7 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::start::Surroundings;
 use crate::{local, routes, start};
 
 pub const ISSUER: &str = "http://localhost:8628";
@@ -32,6 +33,18 @@ pub struct World {
     router: Router,
     local: Router,
     directory: PathBuf,
+    owns_directory: bool,
+}
+
+/// Where a server keeps its data.
+pub struct Place {
+    pub directory: PathBuf,
+    pub database: Option<String>,
+}
+
+/// A directory of this test process.
+pub fn directory(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("waypass-server-{}-{name}", std::process::id()))
 }
 
 /// Status, headers and JSON of one answer.
@@ -72,29 +85,46 @@ impl World {
     async fn new(database: Option<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("waypass-server-{}-{number}", std::process::id()));
-        let key_file = directory.join("key");
-        let args = ServeArgs {
-            data: Some(directory.to_str().unwrap().to_owned()),
-            key_file: database.is_some().then(|| key_file.to_str().unwrap().to_owned()),
+        let place = Place {
+            directory: directory(&number.to_string()),
             database,
+        };
+        let surroundings = Surroundings {
+            clock: Clock::manual(Timestamp::from_seconds(1_800_000_000)),
+            entropy: EntropySource::seeded(u64::from(number)),
+            statement_hook: None,
+        };
+        let mut world = Self::open(&place, surroundings).await;
+        world.owns_directory = true;
+        world
+    }
+
+    /// A server at a place that outlives it.
+    pub async fn open(place: &Place, surroundings: Surroundings) -> Self {
+        let key_file = place.directory.join("key");
+        std::fs::create_dir_all(&place.directory).unwrap();
+        make_key_file(&key_file);
+        let args = ServeArgs {
+            data: Some(place.directory.to_str().unwrap().to_owned()),
+            key_file: place.database.is_some().then(|| key_file.to_str().unwrap().to_owned()),
+            database: place.database.clone(),
             ..ServeArgs::default()
         };
-        std::fs::create_dir_all(&directory).unwrap();
-        make_key_file(&key_file);
         let config = Config::load(&args).unwrap_or_else(|problems| panic!("{}", crate::check::told(&problems)));
-        let clock = Clock::manual(Timestamp::from_seconds(1_800_000_000));
-        let app = Arc::new(
-            start::open(config, clock, EntropySource::seeded(u64::from(number)))
-                .await
-                .unwrap(),
-        );
+        let app = Arc::new(start::open(config, surroundings).await.unwrap());
+        let (router, local) = (routes::routes(&app), local::routes(app.clone()));
         Self {
-            router: routes::routes(&app),
-            local: local::routes(app.clone()),
             app,
-            directory,
+            router,
+            local,
+            directory: place.directory.clone(),
+            owns_directory: false,
         }
+    }
+
+    /// Gives the directory back to whoever opens it next.
+    pub async fn close(self) {
+        self.app.store.clone().close().await;
     }
 
     pub fn advance(&self, seconds: i64) {
@@ -247,7 +277,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
+        if self.owns_directory {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
     }
 }
 
@@ -267,16 +299,18 @@ pub fn refresh_form(refresh_token: &str) -> [(&str, &str); 3] {
     ]
 }
 
+/// The same key for every server of these tests; the second one at a place finds it there.
 fn make_key_file(path: &std::path::Path) {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
+    let made = std::fs::OpenOptions::new()
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(path)
-        .unwrap();
-    file.write_all(base64url::encode(&[7; 32]).as_bytes()).unwrap();
+        .open(path);
+    if let Ok(mut file) = made {
+        file.write_all(base64url::encode(&[7; 32]).as_bytes()).unwrap();
+    }
 }
 
 async fn answered(response: axum::response::Response) -> Answer {
@@ -303,6 +337,19 @@ impl Key {
             pair,
             count: AtomicU32::new(0),
         }
+    }
+
+    /// A key that another process can use too.
+    pub fn from_pkcs8(bytes: &[u8]) -> Self {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes).unwrap();
+        Self {
+            pair,
+            count: AtomicU32::new(std::process::id() << 8),
+        }
+    }
+
+    pub fn to_pkcs8(&self) -> Vec<u8> {
+        self.pair.to_pkcs8v1().unwrap().as_ref().to_vec()
     }
 
     pub fn jwk(&self) -> Value {
