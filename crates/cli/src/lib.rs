@@ -1,1 +1,135 @@
-//! cli
+//! The command line: asking for access, deciding about it, administering a server.
+//!
+//! In reading order: [`Command`] (what can be typed), `commands` (what each does), `poll` (waiting for a
+//! decision, pure), `refresh` and `credentials` (tokens for many processes), `dpop` and `keys` (proof of
+//! possession), `print` (hostile text). [`run`] is a library call: time, chance, streams and keyring come
+//! in [`Io`]. Not here: `serve` and `check`, which are the server's.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+mod approver_key;
+mod clock;
+mod commands;
+mod credentials;
+mod date;
+mod dpop;
+mod entropy;
+mod failure;
+mod files;
+mod http;
+mod io;
+mod keyring;
+mod keys;
+mod local;
+mod metadata;
+mod poll;
+mod print;
+mod refresh;
+mod settings;
+mod token_endpoint;
+
+pub use clock::{Clock, Pause};
+pub use failure::Exit;
+use failure::Failure;
+pub use io::Io;
+pub use keyring::Keyring;
+pub use print::Printer;
+
+use commands::{
+    approver, client, decide, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
+};
+
+/// Everything but `serve` and `check`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Login(Box<login::LoginArgs>),
+    Token(token::TokenArgs),
+    Whoami(whoami::WhoamiArgs),
+    Status(status::StatusArgs),
+    Logout(logout::LogoutArgs),
+    /// Show what a code asks for, deciding nothing
+    ///
+    /// The request is reserved for your key then: nobody else can decide it.
+    ///
+    ///   waypass show WDJB-MJHT --server https://login.example.com --key-file alice.key
+    #[command(verbatim_doc_comment)]
+    Show(decide::DecideArgs),
+    /// Approve a request: shows it and asks; without a terminal it decides at once
+    ///
+    ///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
+    #[command(verbatim_doc_comment)]
+    Approve(decide::DecideArgs),
+    Deny(decide::DenyArgs),
+    #[command(subcommand)]
+    Approver(approver::ApproverCommand),
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    #[command(subcommand)]
+    Request(request::RequestCommand),
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    VerifyDecision(verify_decision::VerifyDecisionArgs),
+}
+
+/// Runs one command of this process to its end.
+pub fn main(command: Command) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let mut io = Io::of_this_process();
+            let exit = runtime.block_on(run(command, &mut io));
+            // A keyring that never answered is not waited for.
+            runtime.shutdown_background();
+            exit.into()
+        }
+        Err(_) => Exit::Failed.into(),
+    }
+}
+
+/// What was typed is no command: clap's own words, and the exit code that sysexits has for it. Help and
+/// version arrive here too.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let wants_json = || std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && wants_json() {
+        let text = error.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Failure::usage(what).print(&mut Io::of_this_process(), true);
+    } else {
+        // A closed stream cannot be told that it is closed.
+        let _ = error.print();
+    }
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    exit.into()
+}
+
+pub async fn run(command: Command, io: &mut Io) -> Exit {
+    let (as_json, outcome) = match &command {
+        Command::Login(args) => (args.json(), login::run(args, io).await),
+        Command::Token(args) => (args.json(), token::run(args, io).await),
+        Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
+        Command::Status(args) => (args.json(), status::run(args, io)),
+        Command::Logout(args) => (args.json(), logout::run(args, io).await),
+        Command::Show(args) => (args.json(), decide::show(args, io).await),
+        Command::Approve(args) => (args.json(), decide::approve(args, io).await),
+        Command::Deny(args) => (args.json(), decide::deny(args, io).await),
+        Command::Approver(command) => (command.json(), approver::run(command, io).await),
+        Command::Client(command) => (command.json(), client::run(command, io).await),
+        Command::Request(command) => (command.json(), request::run(command, io).await),
+        Command::Grant(command) => (command.json(), grant::run(command, io).await),
+        Command::Key(command) => (command.json(), key::run(command, io).await),
+        Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
+    };
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            failure.print(io, as_json);
+            failure.exit
+        }
+    }
+}

@@ -8,11 +8,31 @@
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
 //! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
 
+pub mod approval;
+pub mod approver;
+pub mod authorization_request;
 pub mod base64url;
+pub mod client;
+pub mod client_assertion;
+pub mod client_auth;
+pub mod decision;
 pub mod digest;
+pub mod dpop;
+pub mod event;
+pub mod fact;
+pub mod grant;
+pub mod guess;
+pub mod jwk;
+pub mod jwt;
+pub mod key_words;
+pub mod profile;
+pub mod refresh;
 pub mod refusal;
+pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod shown;
+pub mod strict_json;
 pub mod time;
 pub mod user_code;
 pub mod wire;

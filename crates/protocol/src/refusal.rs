@@ -9,12 +9,14 @@ pub enum Refusal {
     AccessDenied,
     AlreadyDecided,
     ApproverDisabled,
+    ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
     AuthorizationPending,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientDisabled,
+    ClientExists,
     ClientExpired,
     ClientUnknown,
     CodeExpired,
@@ -64,6 +66,7 @@ pub enum Refusal {
 pub enum ErrorCode {
     AccessDenied,
     AuthorizationPending,
+    Exists,
     ExpiredToken,
     InvalidClient,
     InvalidDpopProof,
@@ -86,6 +89,7 @@ impl ErrorCode {
         match self {
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
+            Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
             Self::InvalidDpopProof => "invalid_dpop_proof",
@@ -106,6 +110,61 @@ impl ErrorCode {
 }
 
 impl Refusal {
+    /// Each once, for the tests that walk them.
+    pub const ALL: [Self; 51] = [
+        Self::AccessDenied,
+        Self::AlreadyDecided,
+        Self::ApproverDisabled,
+        Self::ApproverExists,
+        Self::AssertionInvalid,
+        Self::AssertionReplayed,
+        Self::AuthorizationPending,
+        Self::ClientAuthenticationFailed,
+        Self::ClientAuthenticationMissing,
+        Self::ClientDisabled,
+        Self::ClientExists,
+        Self::ClientExpired,
+        Self::ClientUnknown,
+        Self::CodeExpired,
+        Self::DecisionInvalid,
+        Self::DeviceCodeUnknown,
+        Self::DeviceGrantNotAllowed,
+        Self::DpopKeyMismatch,
+        Self::DpopNonceRequired,
+        Self::DpopProofInvalid,
+        Self::DpopProofMissing,
+        Self::DpopProofReplayed,
+        Self::EnrollmentLinkInvalid,
+        Self::GrantEnded,
+        Self::GrantTypeUnsupported,
+        Self::GuessesExhausted,
+        Self::IntrospectionNotAllowed,
+        Self::KeyAlreadyRegistered,
+        Self::LastPasskey,
+        Self::NotTheViewer,
+        Self::ParameterMissing("parameter"),
+        Self::ParameterRepeated,
+        Self::ParameterUnknown,
+        Self::PasskeyInvalid,
+        Self::ReauthenticationRequired,
+        Self::RefreshTokenUnknown,
+        Self::RefreshTokenVoided,
+        Self::RequestMalformed,
+        Self::ResourceMalformed,
+        Self::ResourceNotAllowed,
+        Self::ScopeAmbiguous,
+        Self::ScopeMalformed,
+        Self::ScopeNotAllowed,
+        Self::SignInRequired,
+        Self::SlowDown,
+        Self::SoftwareKeyNotAllowed,
+        Self::TokenInvalid,
+        Self::TooManyMethods,
+        Self::TooManyOpenRequests,
+        Self::TooManyRequests,
+        Self::UserCodeUnusable,
+    ];
+
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
@@ -140,6 +199,7 @@ impl Refusal {
             Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
+            Self::ApproverExists | Self::ClientExists => Code::Exists,
             Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
             | Self::KeyAlreadyRegistered
@@ -157,6 +217,7 @@ impl Refusal {
         match self {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
+            Self::ApproverExists => "An approver of this name exists already.",
             Self::AssertionInvalid | Self::AssertionReplayed => {
                 "The client assertion was not accepted: check its signature, issuer, audience, expiry and that it is used once."
             }
@@ -165,13 +226,14 @@ impl Refusal {
                 "The client is unknown, disabled, or could not be authenticated."
             }
             Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
+            Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
             }
-            Self::DpopKeyMismatch => "The proof is by another key than the one this code or token is bound to.",
+            Self::DpopKeyMismatch => "This code or token is bound to a key: a DPoP proof by that key is needed.",
             Self::DpopNonceRequired => "Use the nonce of the DPoP-Nonce header in the proof.",
             Self::DpopProofInvalid => "The DPoP proof was not accepted.",
             Self::DpopProofMissing => "A DPoP proof is needed here.",
@@ -214,10 +276,13 @@ impl Refusal {
     /// The HTTP status. 401 only where RFC 6749 §5.2 or RFC 6750 §3 has it, 429 for limits, else 400.
     pub fn status(self) -> u16 {
         match self.code() {
+            // RFC 7662 §2.3: the caller is known, and not allowed.
+            _ if self == Self::IntrospectionNotAllowed => 403,
             ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,
             ErrorCode::UnknownCode => 404,
+            ErrorCode::Exists => 409,
             _ => 400,
         }
     }

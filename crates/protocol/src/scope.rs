@@ -46,6 +46,10 @@ impl Scope {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
+    pub fn without(&self, token: &str) -> Self {
+        Self(self.0.iter().filter(|&own| own != token).cloned().collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

@@ -1,1 +1,38 @@
-//! server
+//! The authorization server: endpoints for clients, pages and calls for approvers, a local API for
+//! administrators. In reading order: `routes` (everything that is served), `app` (what handlers share),
+//! `endpoints`, `deciding` (what approvers do), `pages`, `local`. The rules are in `protocol`, the tables
+//! in `store`; a handler loads, decides, commits and answers.
+
+mod access;
+mod app;
+mod check;
+mod client_registry;
+pub mod clock;
+pub mod config;
+mod deciding;
+mod endpoints;
+pub mod entropy;
+mod extract;
+mod failure;
+mod health;
+mod issuer;
+mod keys;
+mod limits;
+mod listen;
+mod local;
+mod log;
+mod metrics;
+mod pages;
+mod peer;
+mod pending;
+mod request_view;
+mod routes;
+mod seen;
+mod signing_keys;
+mod start;
+#[cfg(test)]
+mod tests;
+
+pub use check::{CheckArgs, check};
+pub use config::ServeArgs;
+pub use start::{Running, Surroundings, serve, start};

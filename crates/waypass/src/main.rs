@@ -1,1 +1,32 @@
-fn main() {}
+//! The `waypass` binary: the server's commands are the server's, all others the command line's.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Waypass: a person approves, on another device, exactly what a program may do.
+#[derive(Parser)]
+#[command(name = "waypass", version, arg_required_else_help = true)]
+struct Waypass {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the authorization server.
+    Serve(server::ServeArgs),
+    /// Check a configuration without starting.
+    Check(server::CheckArgs),
+    #[command(flatten)]
+    Cli(cli::Command),
+}
+
+fn main() -> ExitCode {
+    match Waypass::try_parse().map(|waypass| waypass.command) {
+        Ok(Command::Serve(args)) => server::serve(&args),
+        Ok(Command::Check(args)) => server::check(&args),
+        Ok(Command::Cli(command)) => cli::main(command),
+        Err(error) => cli::usage(&error),
+    }
+}

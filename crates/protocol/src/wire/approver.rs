@@ -19,6 +19,8 @@ pub struct EnrollRequest {
 pub struct EnrollResponse {
     /// The approver's name.
     pub approver: String,
+    /// The approver's id, as it stands in a decision: kept beside the key, which then signs for no other.
+    pub approver_id: String,
     /// RFC 7638 thumbprint of the key that was registered.
     pub thumbprint: String,
 }

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `POST /local/clients`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the wire form of a command line: each flag is one"
+)]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddClient {
@@ -58,6 +62,10 @@ pub struct AddClient {
 }
 
 /// One client as `client list|show` print it; also the answer to adding one.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the wire form of a command line: each flag is one"
+)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientView {
     pub client_id: String,

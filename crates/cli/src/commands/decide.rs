@@ -1,0 +1,280 @@
+//! `waypass show`, `approve` and `deny`: a decision in a terminal, by a software key. Nothing is signed
+//! that was not checked here first: the server prepares a decision, this program reads it again.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use protocol::decision::Decision;
+use protocol::time::Timestamp;
+use protocol::user_code::UserCode;
+use protocol::wire::approver::{ApproveRequest, DecidedResponse, DenyRequest, RequestView, ViewRequest};
+use serde_json::json;
+
+use crate::approver_key::{KeyFile, post};
+use crate::date;
+use crate::dpop::Caller;
+use crate::failure::{Exit, Failure};
+use crate::http::Http;
+use crate::io::Io;
+use crate::metadata::Issuer;
+use crate::print::{Printer, say};
+
+/// What all three commands take.
+#[derive(Debug, clap::Args)]
+pub struct DecideArgs {
+    /// The code that the requesting device shows; case and dashes do not matter
+    user_code: String,
+    /// The authorization server
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// The software key, as `waypass approver enroll` has made it
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Decline a request
+///
+///   waypass deny WDJB-MJHT --server https://login.example.com --key-file alice.key
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct DenyArgs {
+    #[command(flatten)]
+    decide: DecideArgs,
+    /// Say also that you did not start this: it is recorded and reported
+    #[arg(long)]
+    report: bool,
+}
+
+impl DecideArgs {
+    pub fn json(&self) -> bool {
+        self.json
+    }
+}
+
+impl DenyArgs {
+    pub fn json(&self) -> bool {
+        self.decide.json
+    }
+}
+
+/// The key and the way to its server.
+struct Approver {
+    file: KeyFile,
+    key: crate::keys::Key,
+    issuer: Issuer,
+    http: Http,
+}
+
+impl Approver {
+    fn open(args: &DecideArgs, io: &Io) -> Result<Self, Failure> {
+        let issuer = Issuer::parse(&args.server)?;
+        let file = KeyFile::read(&args.key_file)?;
+        file.must_be_for(&issuer)?;
+        let key = file.key()?;
+        let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
+        Ok(Self {
+            file,
+            key,
+            issuer,
+            http,
+        })
+    }
+
+    /// Looks at the request. It is bound to this key from now on, as it would be to a browser.
+    async fn view(&self, args: &DecideArgs, io: &mut Io, caller: &mut Caller<'_>) -> Result<RequestView, Failure> {
+        // What cannot be a code is not worth one of the few guesses.
+        let user_code = UserCode::parse(&args.user_code).ok_or_else(|| {
+            Failure::new(Exit::UnknownCode, "unknown_code", "this is no code of ours")
+                .hint("it is eight letters, as in WDJB-MJHT")
+        })?;
+        post(
+            io,
+            caller,
+            (&self.issuer, "view"),
+            &ViewRequest {
+                user_code: user_code.reveal(),
+            },
+        )
+        .await
+    }
+}
+
+pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
+    let approver = Approver::open(args, io)?;
+    let mut caller = Caller::new(&approver.http, &approver.key);
+    let view = approver.view(args, io, &mut caller).await?;
+    if args.json {
+        io.output
+            .json(&serde_json::to_value(&view).map_err(|error| Failure::failed(error.to_string()))?);
+    } else {
+        let now = io.now();
+        print(&mut io.output, &view, now);
+    }
+    Ok(())
+}
+
+pub async fn approve(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
+    let approver = Approver::open(args, io)?;
+    let mut caller = Caller::new(&approver.http, &approver.key);
+    let view = approver.view(args, io, &mut caller).await?;
+    let decision = check(&view, &approver.file).map_err(|why| {
+        Failure::new(Exit::Refused, "decision_mismatch", format!("nothing was signed: {why}"))
+            .hint("what the server wants signed is not what it shows: do not approve this")
+    })?;
+    if io.input_is_terminal && !is_wanted(io, &view) {
+        return Err(
+            Failure::new(Exit::Failed, "not_approved", "nothing was decided").hint(format!(
+                "to decline it: waypass deny {} with the same options",
+                args.user_code
+            )),
+        );
+    }
+    let canonical = decision
+        .canonical()
+        .map_err(|_| Failure::failed("the decision has no canonical form"))?;
+    let signature = approver
+        .key
+        .sign(canonical.as_bytes())
+        .ok_or_else(|| Failure::failed("signing failed"))?;
+    let body = ApproveRequest {
+        request_id: view.request_id,
+        decision: view.decision,
+        signature,
+    };
+    let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
+    tell(args, io, &decided);
+    Ok(())
+}
+
+pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
+    let approver = Approver::open(&args.decide, io)?;
+    let mut caller = Caller::new(&approver.http, &approver.key);
+    let view = approver.view(&args.decide, io, &mut caller).await?;
+    let body = DenyRequest {
+        request_id: view.request_id,
+        report: args.report,
+    };
+    let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "deny"), &body).await?;
+    tell(&args.decide, io, &decided);
+    Ok(())
+}
+
+fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
+    if args.json {
+        io.output
+            .json(&json!({"request_id": decided.request_id, "state": decided.state}));
+    } else {
+        say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
+    }
+}
+
+/// Enter alone never approves.
+fn is_wanted(io: &mut Io, view: &RequestView) -> bool {
+    let now = io.now();
+    print(&mut io.errors, view, now);
+    let answer = io.ask("Approve this? [y/N] ");
+    matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Whether the decision says what the view shows, and no more.
+fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
+    // It reads the type and `approve` too, and takes no member that it does not know.
+    let decision = Decision::from_value(&view.decision).map_err(|_| "it is no decision in a form known here")?;
+    if decision.request_digest.as_str() != view.request_digest {
+        return Err("it is for another request");
+    }
+    if file.approver_id.as_ref().is_some_and(|id| *id != decision.approver) {
+        return Err("it is in the name of another approver");
+    }
+    let shown = |kind: &str| -> BTreeSet<&str> {
+        let of_kind = view.permissions.iter().filter(|permission| permission.kind == kind);
+        of_kind.map(|permission| permission.name.as_str()).collect()
+    };
+    let granted = &decision.granted;
+    if granted.scope.iter().collect::<BTreeSet<_>>() != shown("scope") {
+        return Err("it grants other scopes than are shown");
+    }
+    // Where no resource is asked for it is the server itself, which needs no line of its own.
+    let resources = shown("resource");
+    if !granted
+        .resource
+        .iter()
+        .all(|name| resources.contains(name.as_str()) || *name == file.server)
+    {
+        return Err("it grants a resource that is not shown");
+    }
+    if !granted.authorization_details.is_empty() {
+        return Err("it grants details that are not shown");
+    }
+    if granted.expires_at != Timestamp::from_millis(view.grant_expires_at).seconds() {
+        return Err("it grants until another time than is shown");
+    }
+    Ok(decision)
+}
+
+fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
+    let verified = if view.client_verified {
+        "verified"
+    } else {
+        "NOT verified"
+    };
+    let mut rows = vec![
+        vec![
+            "Who".to_owned(),
+            format!("{} (client {}, {verified})", view.client_name, view.client_id),
+        ],
+        vec![
+            "Owner".to_owned(),
+            view.client_owner
+                .clone()
+                .unwrap_or_else(|| "nobody is named".to_owned()),
+        ],
+    ];
+    rows.extend(
+        view.purpose
+            .iter()
+            .map(|purpose| vec!["Purpose".to_owned(), purpose.clone()]),
+    );
+    for permission in &view.permissions {
+        rows.push(vec![
+            "Asks for".to_owned(),
+            format!("{}: {}", permission.name, permission.sentence),
+        ]);
+    }
+    for fact in &view.facts {
+        rows.push(vec![fact.label.clone(), format!("{} [{}]", fact.value, fact.source)]);
+    }
+    rows.extend(
+        view.key_words
+            .iter()
+            .map(|words| vec!["Key words".to_owned(), words.clone()]),
+    );
+    let left = date::countdown(Timestamp::from_millis(view.expires_at) - now);
+    rows.push(vec![
+        "Asked at".to_owned(),
+        date::utc(Timestamp::from_millis(view.requested_at)),
+    ]);
+    rows.push(vec!["Decide in".to_owned(), left]);
+    rows.push(vec![
+        "Good until".to_owned(),
+        date::utc(Timestamp::from_millis(view.grant_expires_at)),
+    ]);
+    rows.extend(
+        view.consequences
+            .iter()
+            .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
+    );
+    rows.extend(
+        view.warnings
+            .iter()
+            .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),
+    );
+    printer.table(&rows);
+    say!(printer, "");
+}

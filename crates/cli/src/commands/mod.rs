@@ -1,0 +1,16 @@
+//! One file per command: what is typed on top, what it does below.
+
+pub mod approver;
+pub mod client;
+pub mod decide;
+pub mod enroll;
+pub mod event;
+pub mod grant;
+pub mod key;
+pub mod login;
+pub mod logout;
+pub mod request;
+pub mod status;
+pub mod token;
+pub mod verify_decision;
+pub mod whoami;

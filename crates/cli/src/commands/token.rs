@@ -1,0 +1,83 @@
+//! `waypass token`: a fresh access token for a script, or a proof to go with it. RFC 9449 §7.
+
+use http::Method;
+use serde_json::json;
+use url::Url;
+
+use crate::dpop::{Body, Call, proof};
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::print::say;
+use crate::refresh::{Session, not_logged_in};
+
+/// Print a fresh access token and nothing else
+///
+/// It is refreshed when less than 30 seconds are left. Any number of these may run at once: one refreshes, the others wait for its result.
+///
+///   curl -H "Authorization: DPoP $(waypass token)" \
+///        -H "DPoP: $(waypass token --dpop GET https://api.example.com/me)" https://api.example.com/me
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct TokenArgs {
+    /// The profile that has logged in
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    profile: String,
+    /// Print a proof for one request with this token, instead of the token
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
+    dpop: Vec<String>,
+    /// The nonce that the resource server asked for (its DPoP-Nonce header)
+    #[arg(long, requires = "dpop")]
+    nonce: Option<String>,
+    /// Print a JSON object with the token, its type, its end, and the proof if one was asked for
+    #[arg(long)]
+    json: bool,
+}
+
+impl TokenArgs {
+    pub fn json(&self) -> bool {
+        self.json
+    }
+}
+
+pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
+    let wanted = match args.dpop.as_slice() {
+        [method, url] => Some(parse(method, url)?),
+        _ => None,
+    };
+    let session = Session::fresh(io, &args.profile).await?;
+    let credentials = &session.kept.credentials;
+    let tokens = credentials
+        .tokens
+        .as_ref()
+        .ok_or_else(|| not_logged_in(&args.profile))?;
+    let proof = match wanted {
+        None => None,
+        Some((method, url)) => {
+            let access_token = Some(tokens.access_token.as_str());
+            let call = Call {
+                method,
+                url: &url,
+                body: Body::None,
+                access_token,
+            };
+            let proof = proof(io, &credentials.signing_key()?, &call, args.nonce.as_deref());
+            Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
+        }
+    };
+    if args.json {
+        io.output.json(&json!({
+            "access_token": tokens.access_token, "token_type": tokens.token_type,
+            "expires_at": tokens.expires_at, "scope": tokens.scope, "dpop": proof
+        }));
+    } else {
+        say!(io.output, "{}", proof.as_ref().unwrap_or(&tokens.access_token));
+    }
+    Ok(())
+}
+
+fn parse(method: &str, url: &str) -> Result<(Method, Url), Failure> {
+    let usage = |what: String| Failure::usage(what).hint("waypass token --dpop GET https://api.example.com/me");
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| usage(format!("{method:?} is no HTTP method")))?;
+    let url = Url::parse(url).map_err(|_| usage(format!("{url:?} is no URL")))?;
+    Ok((method, url))
+}

@@ -1,0 +1,250 @@
+//! HTTP as the command line speaks it: no redirects, a deadline on everything, one bounded answer.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use protocol::time::Lifetime;
+use protocol::wire::ErrorBody;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use url::{Host, Url};
+
+use crate::clock::Clock;
+use crate::failure::{Exit, Failure};
+use crate::io::Io;
+
+/// No answer of ours is near it; a server that sends more wants to fill our memory.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+const PATIENCE: Lifetime = Lifetime::from_seconds(30);
+
+pub struct Http {
+    client: Client,
+}
+
+pub struct Answer {
+    pub status: u16,
+    /// RFC 9449 §8.
+    pub dpop_nonce: Option<String>,
+    pub challenge: Option<String>,
+    body: Vec<u8>,
+}
+
+/// Why there is no answer. What was asked may have taken effect all the same.
+#[derive(Debug)]
+pub enum Unanswered {
+    TimedOut,
+    Unreachable(String),
+    TooLarge,
+    /// Nothing was sent: no proof could be made.
+    NotProven,
+}
+
+impl Http {
+    /// For the server at `url`. Certificate authorities are those of `--ca-file`, else of
+    /// `SSL_CERT_FILE`, else the system's.
+    pub fn for_server(io: &Io, url: &Url, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        let mut builder = Client::builder().redirect(Policy::none()).user_agent("waypass");
+        if is_loopback(url) {
+            // A proxy on another machine would ask its own loopback.
+            builder = builder.no_proxy();
+        }
+        let of_environment = || {
+            (io.environment)("SSL_CERT_FILE")
+                .filter(|file| !file.is_empty())
+                .map(PathBuf::from)
+        };
+        let ca_file = ca_file.map(PathBuf::from).or_else(of_environment);
+        if let Some(file) = ca_file {
+            builder = builder.tls_certs_only(certificates(&file)?);
+        } else if url.scheme() == "http" {
+            // Not even loaded: a container without any can still talk to its own loopback.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| {
+            Failure::failed(format!("TLS cannot be set up: {}", cause(&error)))
+                .hint("name the certificate authorities to trust with --ca-file or SSL_CERT_FILE")
+        })?;
+        Ok(Self { client })
+    }
+
+    pub fn for_socket(path: &Path) -> Result<Self, Failure> {
+        let builder = Client::builder()
+            .redirect(Policy::none())
+            .tls_certs_only([])
+            .unix_socket(path);
+        let client = builder.build().map_err(|error| Failure::failed(cause(&error)))?;
+        Ok(Self { client })
+    }
+
+    pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    pub async fn send(&self, clock: &dyn Clock, request: RequestBuilder) -> Result<Answer, Unanswered> {
+        tokio::select! {
+            answer = exchange(request) => answer,
+            () = clock.deadline(PATIENCE) => Err(Unanswered::TimedOut),
+        }
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
+    let mut response = request
+        .send()
+        .await
+        .map_err(|error| Unanswered::Unreachable(cause(&error)))?;
+    let status = response.status().as_u16();
+    let dpop_nonce = header(&response, "dpop-nonce");
+    let challenge = header(&response, "www-authenticate");
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| Unanswered::Unreachable(cause(&error)))?
+    {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(Unanswered::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        dpop_nonce,
+        challenge,
+        body,
+    })
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
+    let unusable = |why: String| Failure::usage(format!("no certificates in {}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(cause(&error)))?;
+    if certificates.is_empty() {
+        return Err(unusable("it holds no PEM certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// The innermost reason: "Connection refused" and not "error sending request".
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        self.status == 200 || self.status == 201
+    }
+
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The error in the form of RFC 6749 §5.2, if the body has one.
+    pub fn error(&self) -> Option<ErrorBody> {
+        self.json()
+    }
+
+    /// RFC 9449 §8 (authorization servers) and §9 (resource servers).
+    pub fn wants_nonce(&self) -> bool {
+        let in_body = || self.error().is_some_and(|body| body.error == "use_dpop_nonce");
+        let in_challenge = || {
+            self.challenge
+                .as_ref()
+                .is_some_and(|text| text.contains("use_dpop_nonce"))
+        };
+        matches!(self.status, 400 | 401) && (in_body() || in_challenge())
+    }
+
+    /// A failure for an answer that is no success.
+    pub fn failure(&self, what: &str) -> Failure {
+        match self.error() {
+            Some(body) if self.status < 500 => Failure::refusal(what, &body),
+            Some(body) => {
+                let why = body.error_description.as_deref().unwrap_or(&body.error);
+                let reference = body
+                    .reference
+                    .map(|number| format!(" (reference {number})"))
+                    .unwrap_or_default();
+                Failure::new(
+                    Exit::Failed,
+                    &body.error,
+                    format!("{what}: the server failed: {why}{reference}"),
+                )
+            }
+            None => Failure::failed(format!("{what}: the server answered {} and no reason", self.status)),
+        }
+    }
+
+    pub fn unreadable(&self, what: &str) -> Failure {
+        Failure::failed(format!(
+            "{what}: the server answered {} with something else than expected",
+            self.status
+        ))
+        .hint("is this the address of an authorization server, and is it up to date?")
+    }
+}
+
+impl Unanswered {
+    pub fn failure(&self, url: &Url) -> Failure {
+        let origin = url.origin().ascii_serialization();
+        match self {
+            Self::TimedOut => Failure::unreachable(format!("{origin} does not answer")),
+            Self::Unreachable(why) => {
+                let failure = Failure::unreachable(format!("{origin} cannot be reached: {why}"));
+                if why.contains("certificate") || why.contains("UnknownIssuer") {
+                    failure.hint("a private certificate authority can be named with --ca-file")
+                } else {
+                    failure.hint("check the address and that the server is running")
+                }
+            }
+            Self::TooLarge => Failure::failed(format!("{origin} sent more than 1 MiB")),
+            Self::NotProven => Failure::failed("no proof could be signed"),
+        }
+    }
+}
+
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// Codes and tokens travel encrypted, or not beyond this machine.
+pub fn is_safe_address(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_goes_no_further_than_this_machine() {
+        for (url, safe) in [
+            ("https://as.example", true),
+            ("http://localhost:8628", true),
+            ("http://as.localhost", true),
+            ("http://127.0.0.9", true),
+            ("http://[::1]:1", true),
+            ("http://as.example", false),
+            ("http://localhost.example", false),
+            ("http://128.0.0.1", false),
+            ("ftp://localhost", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(is_safe_address(&Url::parse(url).unwrap()), safe, "{url}");
+        }
+    }
+}

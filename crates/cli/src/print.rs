@@ -1,0 +1,190 @@
+//! Everything that reaches the terminal. What comes from a network may hold terminal commands, text
+//! that runs backwards, or characters nobody sees; so a [`Printer`] takes only [`Escaped`] text.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use serde_json::Value;
+
+/// Text that can do nothing to a terminal but stand there. One line: a line break is escaped too.
+pub struct Escaped(String);
+
+impl Escaped {
+    pub fn of(text: &str) -> Self {
+        let mut safe = String::with_capacity(text.len());
+        for character in text.chars() {
+            if is_hostile(character) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(character));
+            } else {
+                safe.push(character);
+            }
+        }
+        Self(safe)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn width(&self) -> usize {
+        self.0.chars().count()
+    }
+}
+
+/// Control characters (C0, C1, ESC), bidi marks and overrides, zero-width and other invisible ones.
+fn is_hostile(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// One stream of ours: standard output or standard error.
+pub struct Printer {
+    sink: Box<dyn Write + Send>,
+    is_terminal: bool,
+    live: bool,
+    closed: bool,
+}
+
+impl Printer {
+    pub fn new(sink: Box<dyn Write + Send>, is_terminal: bool) -> Self {
+        Self {
+            sink,
+            is_terminal,
+            live: false,
+            closed: false,
+        }
+    }
+
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Whoever read from us has gone (a closed pipe): an endless command ends then.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub fn line(&mut self, text: &Escaped) {
+        self.end_live();
+        self.write(&format!("{}\n", text.0));
+    }
+
+    /// A question whose answer stands on the same line.
+    pub fn question(&mut self, text: &Escaped) {
+        self.end_live();
+        self.write(&text.0);
+    }
+
+    /// A line that the next one replaces. Nothing where there is no terminal.
+    pub fn live(&mut self, text: &Escaped) {
+        if self.is_terminal {
+            self.live = true;
+            self.write(&format!("\r\x1b[K{}", text.0));
+        }
+    }
+
+    /// Removes the live line.
+    pub fn end_live(&mut self) {
+        if self.live {
+            self.live = false;
+            self.write("\r\x1b[K");
+        }
+    }
+
+    /// One JSON value on one line. Hostile characters are written as `\u001b`: the same value to a
+    /// program, harmless to a terminal.
+    pub fn json(&mut self, value: &Value) {
+        self.end_live();
+        self.write(&format!("{}\n", json_text(value)));
+    }
+
+    /// Columns as wide as they need to be. The first row is the heading.
+    pub fn table(&mut self, rows: &[Vec<String>]) {
+        let rows: Vec<Vec<Escaped>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| Escaped::of(cell)).collect())
+            .collect();
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                rows.iter()
+                    .filter_map(|row| row.get(column))
+                    .map(Escaped::width)
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        for row in &rows {
+            let mut text = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{:width$}  ", cell.0);
+            }
+            self.write(&format!("{}\n", text.trim_end()));
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let written = self.sink.write_all(text.as_bytes()).and_then(|()| self.sink.flush());
+        self.closed |= written.is_err();
+    }
+}
+
+fn json_text(value: &Value) -> String {
+    let mut safe = String::new();
+    for character in value.to_string().chars() {
+        if is_hostile(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// `say!(io.output, "Open {}", uri)`: one line, escaped as a whole.
+macro_rules! say {
+    ($printer:expr, $($text:tt)+) => {
+        $printer.line(&$crate::print::Escaped::of(&format!($($text)+)))
+    };
+}
+pub(crate) use say;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_could_command_a_terminal_is_shown_and_not_obeyed() {
+        for (hostile, shown) in [
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("a\r\nb\tc\u{7f}\u{9b}1m", "a\\u{d}\\u{a}b\\u{9}c\\u{7f}\\u{9b}1m"),
+            ("\u{202e}drawkcab\u{2066}", "\\u{202e}drawkcab\\u{2066}"),
+            (
+                "zero\u{200b}width\u{feff}\u{2060}",
+                "zero\\u{200b}width\\u{feff}\\u{2060}",
+            ),
+            ("tag\u{e0041}\u{ad}", "tag\\u{e0041}\\u{ad}"),
+            ("Grüße, 日本 \u{2588}", "Grüße, 日本 \u{2588}"),
+        ] {
+            assert_eq!(Escaped::of(hostile).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn json_keeps_the_value_and_loses_the_danger() {
+        let value = json!({"name": "a\u{1b}\u{202e}\u{9b}\u{7f}\u{e0041}b"});
+        let text = json_text(&value);
+        assert!(!text.chars().any(is_hostile), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+}

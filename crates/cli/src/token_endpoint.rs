@@ -1,0 +1,62 @@
+//! Reading what a token endpoint answers. RFC 6749 §5, of any server: what ours always sends others may
+//! leave out.
+
+use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::ErrorBody;
+use serde::Deserialize;
+
+use crate::credentials::Tokens;
+use crate::failure::Failure;
+use crate::http::Answer;
+
+pub enum TokenAnswer {
+    Issued(Tokens),
+    Refused(ErrorBody),
+    /// It may be asked again later.
+    Busy,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    access_token: String,
+    token_type: String,
+    /// RECOMMENDED only.
+    expires_in: Option<i64>,
+    /// "OPTIONAL, if identical to the scope requested by the client".
+    scope: Option<String>,
+    refresh_token: Option<String>,
+}
+
+/// What is assumed of a token whose end was not told.
+const UNTOLD_LIFETIME: i64 = 300;
+
+/// `asked_at` and not the time of the answer: a token never ends later than we believe.
+pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Result<TokenAnswer, Failure> {
+    if matches!(answer.status, 429 | 502..=504) {
+        return Ok(TokenAnswer::Busy);
+    }
+    if answer.status != 200 {
+        let body = answer.error().ok_or_else(|| answer.failure("no token was issued"))?;
+        return Ok(TokenAnswer::Refused(body));
+    }
+    let unreadable = || answer.unreadable("the token cannot be read");
+    let body: Body = answer.json().ok_or_else(unreadable)?;
+    let is_known = ["dpop", "bearer"].contains(&body.token_type.to_ascii_lowercase().as_str());
+    if !is_known || !is_token(&body.access_token) || !body.refresh_token.as_deref().is_none_or(is_token) {
+        return Err(unreadable());
+    }
+    let lifetime = Lifetime::from_seconds(body.expires_in.unwrap_or(UNTOLD_LIFETIME));
+    Ok(TokenAnswer::Issued(Tokens {
+        access_token: body.access_token,
+        token_type: body.token_type,
+        expires_at: (asked_at + lifetime).seconds(),
+        scope: body.scope.unwrap_or_else(|| requested_scope.to_owned()),
+        refresh_token: body.refresh_token,
+    }))
+}
+
+/// RFC 6749 appendix A.12 without the space: what is printed as a token or sent in a header is visible
+/// ASCII, so that no answer puts anything else into a terminal or a script.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

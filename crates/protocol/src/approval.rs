@@ -1,0 +1,140 @@
+//! One person's decision on one digest. A [`ConfirmedApproval`] can only be made by checking the
+//! evidence, so that whatever takes one need not check again.
+
+use crate::authorization_request::{AuthorizationRequest, Viewer};
+use crate::decision::{self, Decision, Evidence, Granted, RelyingParty, StoredKey};
+use crate::digest::Digest;
+use crate::profile::Profile;
+use crate::refusal::Refusal;
+use crate::scope::Scope;
+
+/// How strongly the person was authenticated at the decision. `phr` as in the OpenID EAP ACR values: a
+/// phishing-resistant passkey; a software key is none of that and has a name of our own.
+pub const ACR_PASSKEY: &str = "phr";
+pub const ACR_SOFTWARE_KEY: &str = "urn:waypass:acr:software-key";
+
+/// An approval whose signature fits. Private fields: [`ConfirmedApproval::check`] is the one maker.
+#[derive(Clone, Debug)]
+pub struct ConfirmedApproval {
+    pub(crate) viewer: Viewer,
+    decision: Decision,
+    evidence: Evidence,
+    /// The authenticator's counter after this signature, to be stored (a software key has none: 0).
+    sign_count: u32,
+}
+
+/// Everything that a decision is checked against.
+pub struct Expected<'a> {
+    pub request: &'a AuthorizationRequest,
+    pub profile: &'a Profile,
+    pub viewer: &'a Viewer,
+    /// The nonce that this server made for this page; that it is ours and fresh was checked.
+    pub nonce: &'a str,
+    pub relying_party: &'a RelyingParty,
+    pub key: &'a StoredKey,
+}
+
+impl Expected<'_> {
+    /// The only decision that may be signed here: rebuilt from what is stored, never taken from what
+    /// was sent.
+    pub fn decision(&self) -> Result<Decision, Refusal> {
+        decision_on(self.request, &self.viewer.approver_id, self.nonce)
+    }
+}
+
+/// What this approver would sign to approve this request as it was asked for.
+pub fn decision_on(request: &AuthorizationRequest, approver_id: &str, nonce: &str) -> Result<Decision, Refusal> {
+    Ok(Decision {
+        request_digest: request.digest.clone(),
+        granted: Granted {
+            scope: Scope::parse(&request.content.scope)?,
+            resource: request.content.resource.clone(),
+            authorization_details: Vec::new(),
+            expires_at: request.content.grant_expires_at.seconds(),
+        },
+        approver: approver_id.to_owned(),
+        nonce: nonce.to_owned(),
+    })
+}
+
+impl ConfirmedApproval {
+    pub fn check(expected: &Expected<'_>, evidence: Evidence) -> Result<Self, Refusal> {
+        if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.may_use_software_key {
+            return Err(Refusal::SoftwareKeyNotAllowed);
+        }
+        let decision = expected.decision()?;
+        let checked = decision::check(&decision, &evidence, expected.relying_party, expected.key)?;
+        Ok(Self {
+            viewer: expected.viewer.clone(),
+            decision,
+            evidence,
+            sign_count: checked.sign_count,
+        })
+    }
+
+    pub(crate) fn must_be_for(&self, digest: &Digest) -> Result<(), Refusal> {
+        if self.decision.request_digest.matches(digest) {
+            Ok(())
+        } else {
+            Err(Refusal::DecisionInvalid)
+        }
+    }
+
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    pub fn sign_count(&self) -> u32 {
+        self.sign_count
+    }
+
+    pub fn acr(&self) -> &'static str {
+        match self.evidence {
+            Evidence::Passkey { .. } => ACR_PASSKEY,
+            Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
+        }
+    }
+
+    /// RFC 8176 values: `hwk` is not claimed without an attestation.
+    pub fn amr(&self) -> Vec<&'static str> {
+        match self.evidence {
+            Evidence::Passkey { .. } => vec!["pop", "user"],
+            Evidence::SoftwareKey { .. } => vec!["swk"],
+        }
+    }
+}
+
+#[cfg(test)]
+impl ConfirmedApproval {
+    /// For the tests of the state machine, which is about who and when; what a signature proves is
+    /// tested with the signatures, in `decision`.
+    pub(crate) fn for_tests(viewer: Viewer, request_digest: Digest) -> Self {
+        let granted = Granted {
+            scope: Scope::default(),
+            resource: Vec::new(),
+            authorization_details: Vec::new(),
+            expires_at: 0,
+        };
+        let decision = Decision {
+            request_digest,
+            granted,
+            approver: viewer.approver_id.clone(),
+            nonce: "nonce".to_owned(),
+        };
+        let evidence = Evidence::SoftwareKey {
+            thumbprint: String::new(),
+            public_key: serde_json::Value::Null,
+            signature: String::new(),
+        };
+        Self {
+            viewer,
+            decision,
+            evidence,
+            sign_count: 0,
+        }
+    }
+}

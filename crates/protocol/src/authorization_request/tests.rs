@@ -1,0 +1,414 @@
+//! The machine, printed: every state meets every act and every poll at every interesting moment.
+
+use expect_test::expect;
+
+use super::*;
+use crate::approval::ConfirmedApproval;
+
+const START: Timestamp = Timestamp::from_seconds(1_000_000);
+
+fn viewer(name: &str) -> Viewer {
+    Viewer {
+        approver_id: format!("approver_{name}"),
+        through: format!("session:{name}"),
+    }
+}
+
+fn request(state: State) -> AuthorizationRequest {
+    let content = Content {
+        id: "request".into(),
+        client_id: "cli".into(),
+        profile: "open".into(),
+        scope: "read".into(),
+        resource: vec!["https://as.example".into()],
+        jkt: None,
+        facts: Vec::new(),
+        requested_at: START,
+        expires_at: START + Lifetime::from_seconds(600),
+        grant_expires_at: START + Lifetime::from_seconds(28_800),
+    };
+    AuthorizationRequest {
+        digest: content.digest().unwrap(),
+        device_code: Digest::of(b"device code"),
+        content,
+        state,
+        interval: Lifetime::from_seconds(5),
+        version: 1,
+    }
+}
+
+fn states() -> Vec<State> {
+    let at = START + Lifetime::from_seconds(1);
+    vec![
+        State::Pending,
+        State::Viewed {
+            viewer: viewer("alice"),
+            at,
+            entry: CodeEntry::Typed,
+        },
+        State::Approved {
+            viewer: viewer("alice"),
+            at,
+        },
+        State::Denied {
+            viewer: viewer("alice"),
+            at,
+            reported: false,
+        },
+        State::Redeemed {
+            grant_id: "grant".into(),
+            jkt: None,
+            at,
+        },
+        State::Cancelled {
+            at,
+            because: "client disabled".into(),
+        },
+    ]
+}
+
+fn row(state: &str, what: &str, outcome: Result<String, Refusal>) -> String {
+    let outcome = outcome.unwrap_or_else(|refusal| format!("refused: {refusal:?}"));
+    format!("{state:9} {what:18} -> {outcome}\n")
+}
+
+/// Every state, every act, by the viewer and by another.
+fn acts_of_people() -> String {
+    let mut table = String::new();
+    let (alice, bob) = (viewer("alice"), viewer("bob"));
+    let digest = request(State::Pending).digest;
+    let by_alice = ConfirmedApproval::for_tests(alice.clone(), digest.clone());
+    let by_bob = ConfirmedApproval::for_tests(bob.clone(), digest);
+    let of_another = ConfirmedApproval::for_tests(alice.clone(), Digest::of(b"another request"));
+    for state in states() {
+        let request = request(state);
+        let acts = [
+            (
+                "alice views",
+                Act::View {
+                    viewer: &alice,
+                    entry: CodeEntry::Typed,
+                },
+            ),
+            (
+                "bob views",
+                Act::View {
+                    viewer: &bob,
+                    entry: CodeEntry::Typed,
+                },
+            ),
+            ("alice approves", Act::Approve(&by_alice)),
+            ("  another digest", Act::Approve(&of_another)),
+            ("bob approves", Act::Approve(&by_bob)),
+            (
+                "alice denies",
+                Act::Deny {
+                    viewer: &alice,
+                    reported: true,
+                },
+            ),
+            (
+                "bob denies",
+                Act::Deny {
+                    viewer: &bob,
+                    reported: false,
+                },
+            ),
+            ("cancel", Act::Cancel { because: "contained" }),
+        ];
+        for (what, act) in acts {
+            let outcome = request.act(&act, START + Lifetime::from_seconds(10));
+            table += &row(request.state.name(), what, outcome.map(|state| state.name().to_owned()));
+        }
+    }
+    table
+}
+
+#[test]
+fn the_acts_of_people() {
+    expect![[r#"
+        pending   alice views        -> viewed
+        pending   bob views          -> viewed
+        pending   alice approves     -> refused: NotTheViewer
+        pending     another digest   -> refused: NotTheViewer
+        pending   bob approves       -> refused: NotTheViewer
+        pending   alice denies       -> refused: NotTheViewer
+        pending   bob denies         -> refused: NotTheViewer
+        pending   cancel             -> cancelled
+        viewed    alice views        -> viewed
+        viewed    bob views          -> refused: NotTheViewer
+        viewed    alice approves     -> approved
+        viewed      another digest   -> refused: DecisionInvalid
+        viewed    bob approves       -> refused: NotTheViewer
+        viewed    alice denies       -> denied
+        viewed    bob denies         -> refused: NotTheViewer
+        viewed    cancel             -> cancelled
+        approved  alice views        -> refused: AlreadyDecided
+        approved  bob views          -> refused: AlreadyDecided
+        approved  alice approves     -> refused: AlreadyDecided
+        approved    another digest   -> refused: AlreadyDecided
+        approved  bob approves       -> refused: AlreadyDecided
+        approved  alice denies       -> refused: AlreadyDecided
+        approved  bob denies         -> refused: AlreadyDecided
+        approved  cancel             -> cancelled
+        denied    alice views        -> refused: AlreadyDecided
+        denied    bob views          -> refused: AlreadyDecided
+        denied    alice approves     -> refused: AlreadyDecided
+        denied      another digest   -> refused: AlreadyDecided
+        denied    bob approves       -> refused: AlreadyDecided
+        denied    alice denies       -> refused: AlreadyDecided
+        denied    bob denies         -> refused: AlreadyDecided
+        denied    cancel             -> refused: AlreadyDecided
+        redeemed  alice views        -> refused: AlreadyDecided
+        redeemed  bob views          -> refused: AlreadyDecided
+        redeemed  alice approves     -> refused: AlreadyDecided
+        redeemed    another digest   -> refused: AlreadyDecided
+        redeemed  bob approves       -> refused: AlreadyDecided
+        redeemed  alice denies       -> refused: AlreadyDecided
+        redeemed  bob denies         -> refused: AlreadyDecided
+        redeemed  cancel             -> refused: AlreadyDecided
+        cancelled alice views        -> refused: AlreadyDecided
+        cancelled bob views          -> refused: AlreadyDecided
+        cancelled alice approves     -> refused: AlreadyDecided
+        cancelled   another digest   -> refused: AlreadyDecided
+        cancelled bob approves       -> refused: AlreadyDecided
+        cancelled alice denies       -> refused: AlreadyDecided
+        cancelled bob denies         -> refused: AlreadyDecided
+        cancelled cancel             -> refused: AlreadyDecided
+    "#]]
+    .assert_eq(&acts_of_people());
+}
+
+#[test]
+fn after_expiry_no_person_can_do_anything() {
+    let (alice, late) = (viewer("alice"), START + Lifetime::from_seconds(600));
+    let approval = ConfirmedApproval::for_tests(alice.clone(), request(State::Pending).digest);
+    for state in states() {
+        for act in [
+            Act::View {
+                viewer: &alice,
+                entry: CodeEntry::Typed,
+            },
+            Act::Approve(&approval),
+            Act::Deny {
+                viewer: &alice,
+                reported: false,
+            },
+        ] {
+            assert_eq!(
+                request(state.clone()).act(&act, late),
+                Err(Refusal::UserCodeUnusable),
+                "{} {act:?}",
+                state.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_answers_to_polls() {
+    let mut table = String::new();
+    let interval = Lifetime::from_seconds(5);
+    let moments = [
+        ("first", None, 20),
+        ("on time", Some(15), 20),
+        ("early", Some(17), 20),
+        ("expired", Some(0), 600),
+    ];
+    for state in states() {
+        let request = request(state);
+        for (when, last, now) in moments {
+            let mark = PollMark {
+                last: last.map(|seconds| START + Lifetime::from_seconds(seconds)),
+                interval,
+            };
+            let by = Poller {
+                client_id: "cli",
+                jkt: None,
+            };
+            let outcome = request
+                .poll(by, mark, START + Lifetime::from_seconds(now))
+                .map(|poll| match poll {
+                    Poll::Redeem { .. } => "Redeem".to_owned(),
+                    Poll::SlowDown { interval, .. } => format!("SlowDown, interval {}", interval.seconds()),
+                    Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
+                    Poll::Pending => "Pending".to_owned(),
+                });
+            table += &row(request.state.name(), when, outcome);
+        }
+    }
+    expect![[r#"
+        pending   first              -> Pending
+        pending   on time            -> Pending
+        pending   early              -> SlowDown, interval 10
+        pending   expired            -> refused: CodeExpired
+        viewed    first              -> Pending
+        viewed    on time            -> Pending
+        viewed    early              -> SlowDown, interval 10
+        viewed    expired            -> refused: CodeExpired
+        approved  first              -> Redeem
+        approved  on time            -> Redeem
+        approved  early              -> Redeem
+        approved  expired            -> refused: CodeExpired
+        denied    first              -> refused: AccessDenied
+        denied    on time            -> refused: AccessDenied
+        denied    early              -> refused: AccessDenied
+        denied    expired            -> refused: AccessDenied
+        redeemed  first              -> Replayed, revoke false
+        redeemed  on time            -> Replayed, revoke false
+        redeemed  early              -> Replayed, revoke false
+        redeemed  expired            -> Replayed, revoke true
+        cancelled first              -> refused: AccessDenied
+        cancelled on time            -> refused: AccessDenied
+        cancelled early              -> refused: AccessDenied
+        cancelled expired            -> refused: CodeExpired
+    "#]]
+    .assert_eq(&table);
+}
+
+/// Who presents a code: its client and key, or another.
+#[test]
+fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
+    let mut table = String::new();
+    let mark = PollMark {
+        last: None,
+        interval: Lifetime::from_seconds(5),
+    };
+    let now = START + Lifetime::from_seconds(20);
+    for state in states() {
+        let mut request = request(state);
+        request.content.jkt = Some("key".into());
+        if let State::Redeemed { jkt, .. } = &mut request.state {
+            *jkt = Some("key".into());
+        }
+        for (who, client_id, jkt) in [
+            ("own key", "cli", Some("key")),
+            ("other key", "cli", Some("other")),
+            ("no proof", "cli", None),
+            ("other client", "x", Some("key")),
+        ] {
+            let outcome = request
+                .poll(Poller { client_id, jkt }, mark, now)
+                .map(|poll| match poll {
+                    Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
+                    Poll::Redeem { .. } => "Redeem".to_owned(),
+                    other => format!("{other:?}"),
+                });
+            table += &row(request.state.name(), who, outcome);
+        }
+    }
+    expect![[r#"
+        pending   own key            -> Pending
+        pending   other key          -> refused: DpopKeyMismatch
+        pending   no proof           -> refused: DpopKeyMismatch
+        pending   other client       -> refused: DeviceCodeUnknown
+        viewed    own key            -> Pending
+        viewed    other key          -> refused: DpopKeyMismatch
+        viewed    no proof           -> refused: DpopKeyMismatch
+        viewed    other client       -> refused: DeviceCodeUnknown
+        approved  own key            -> Redeem
+        approved  other key          -> refused: DpopKeyMismatch
+        approved  no proof           -> refused: DpopKeyMismatch
+        approved  other client       -> refused: DeviceCodeUnknown
+        denied    own key            -> refused: AccessDenied
+        denied    other key          -> refused: DpopKeyMismatch
+        denied    no proof           -> refused: DpopKeyMismatch
+        denied    other client       -> refused: DeviceCodeUnknown
+        redeemed  own key            -> Replayed, revoke false
+        redeemed  other key          -> Replayed, revoke true
+        redeemed  no proof           -> Replayed, revoke true
+        redeemed  other client       -> Replayed, revoke true
+        cancelled own key            -> refused: AccessDenied
+        cancelled other key          -> refused: DpopKeyMismatch
+        cancelled no proof           -> refused: DpopKeyMismatch
+        cancelled other client       -> refused: DeviceCodeUnknown
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn d21_slow_down_adds_five_seconds_for_good_up_to_a_minute() {
+    let mut mark = PollMark {
+        last: None,
+        interval: Lifetime::from_seconds(5),
+    };
+    let mut intervals = Vec::new();
+    for second in 0..15 {
+        let now = START + Lifetime::from_seconds(second);
+        if let Poll::SlowDown { interval, raised } = AuthorizationRequest::pending(mark, now) {
+            assert_eq!(raised, interval > mark.interval);
+            mark.interval = interval;
+            intervals.push(interval.seconds());
+        }
+        mark.last = Some(now);
+    }
+    assert_eq!(intervals, [10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 60, 60, 60]);
+}
+
+/// H2CK #716, Abblix #281: raising the interval and moving the mark must not trap an honest client.
+#[test]
+fn an_honest_client_with_jitter_is_never_slowed() {
+    for jitter in [0, 100, 250, 400] {
+        let mut mark = PollMark {
+            last: None,
+            interval: Lifetime::from_seconds(5),
+        };
+        let mut now = START;
+        for poll in 0..100 {
+            assert_eq!(
+                AuthorizationRequest::pending(mark, now),
+                Poll::Pending,
+                "jitter {jitter} ms, poll {poll}"
+            );
+            mark.last = Some(now);
+            let early = if poll % 2 == 0 { jitter } else { -jitter };
+            now = now + Lifetime::from_millis(5_000 - early);
+        }
+    }
+}
+
+#[test]
+fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
+    let at = START + Lifetime::from_seconds(5);
+    let request = request(State::Redeemed {
+        grant_id: "grant".into(),
+        jkt: None,
+        at,
+    });
+    let mark = PollMark {
+        last: None,
+        interval: Lifetime::from_seconds(5),
+    };
+    for (seconds, revoke) in [(30, false), (31, true)] {
+        let by = Poller {
+            client_id: "cli",
+            jkt: None,
+        };
+        let poll = request.poll(by, mark, at + Lifetime::from_seconds(seconds));
+        assert_eq!(
+            poll,
+            Ok(Poll::Replayed {
+                grant_id: "grant".into(),
+                revoke
+            }),
+            "{seconds} s"
+        );
+    }
+}
+
+#[test]
+fn the_digest_covers_every_member() {
+    let original = request(State::Pending).content;
+    let mut changed: Vec<Content> = (0..8).map(|_| original.clone()).collect();
+    changed[0].scope = "read write".into();
+    changed[1].client_id = "other".into();
+    changed[2].jkt = Some("key".into());
+    changed[3].resource = vec![];
+    changed[4].expires_at = START;
+    changed[5].grant_expires_at = START;
+    changed[6].facts = vec![Fact::new("requester.address", "192.0.2.1", crate::fact::Source::Proven)];
+    changed[7].id = "other".into();
+    for content in changed {
+        assert_ne!(content.digest(), original.digest(), "{content:?}");
+    }
+}

@@ -1,0 +1,161 @@
+//! What an audit record can say. An event is written in the batch of the change that it records. It
+//! never holds a code, a token, a secret, or a digest of a code short enough to be guessed back.
+
+use serde_json::{Map, Value, json};
+
+use crate::authorization_request::{AuthorizationRequest, Content};
+use crate::fact::Fact;
+use crate::grant::Grant;
+use crate::time::Timestamp;
+
+/// A closed list: rules are written against these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    ApproverAdded,
+    ApproverDisabled,
+    ApproverEnabled,
+    ApproverKeyAdded,
+    ApproverKeyRemoved,
+    ApproverRelinked,
+    ApproverSignedIn,
+    ApproverSignedOut,
+    AssertionReplayed,
+    ClientAdded,
+    ClientDeleted,
+    ClientDisabled,
+    ClientEnabled,
+    DeviceApproved,
+    DeviceCancelled,
+    DeviceCodeChecked,
+    DeviceDenied,
+    DevicePolledEarly,
+    DeviceRedeemed,
+    DeviceReplayed,
+    DeviceReported,
+    DeviceRequested,
+    DeviceViewed,
+    GrantEnded,
+    KeyRotated,
+    TokenRefreshed,
+    TokenReused,
+    TokenRevoked,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApproverAdded => "approver.added",
+            Self::ApproverDisabled => "approver.disabled",
+            Self::ApproverEnabled => "approver.enabled",
+            Self::ApproverKeyAdded => "approver.key_added",
+            Self::ApproverKeyRemoved => "approver.key_removed",
+            Self::ApproverRelinked => "approver.relinked",
+            Self::ApproverSignedIn => "approver.signed_in",
+            Self::ApproverSignedOut => "approver.signed_out",
+            Self::AssertionReplayed => "assertion.replayed",
+            Self::ClientAdded => "client.added",
+            Self::ClientDeleted => "client.deleted",
+            Self::ClientDisabled => "client.disabled",
+            Self::ClientEnabled => "client.enabled",
+            Self::DeviceApproved => "device.approved",
+            Self::DeviceCancelled => "device.cancelled",
+            Self::DeviceCodeChecked => "device.code_checked",
+            Self::DeviceDenied => "device.denied",
+            Self::DevicePolledEarly => "device.polled_early",
+            Self::DeviceRedeemed => "device.redeemed",
+            Self::DeviceReplayed => "device.replayed",
+            Self::DeviceReported => "device.reported",
+            Self::DeviceRequested => "device.requested",
+            Self::DeviceViewed => "device.viewed",
+            Self::GrantEnded => "grant.ended",
+            Self::KeyRotated => "key.rotated",
+            Self::TokenRefreshed => "token.refreshed",
+            Self::TokenReused => "token.reused",
+            Self::TokenRevoked => "token.revoked",
+        }
+    }
+}
+
+/// One audit record. Its id is time-ordered and random; the sequence comes later, from the log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: String,
+    pub at: Timestamp,
+    pub action: Action,
+    /// `success` or `failure`: of the act, not of the writing.
+    pub outcome: &'static str,
+    pub request_id: Option<String>,
+    pub grant_id: Option<String>,
+    pub client_id: Option<String>,
+    pub approver_id: Option<String>,
+    pub detail: Map<String, Value>,
+}
+
+impl Event {
+    pub fn new(id: String, at: Timestamp, action: Action) -> Self {
+        Self {
+            id,
+            at,
+            action,
+            outcome: "success",
+            request_id: None,
+            grant_id: None,
+            client_id: None,
+            approver_id: None,
+            detail: Map::new(),
+        }
+    }
+
+    pub fn failed(mut self, error_code: &str) -> Self {
+        self.outcome = "failure";
+        self.with("error.code", error_code)
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn client(mut self, client_id: &str) -> Self {
+        self.client_id = Some(client_id.to_owned());
+        self
+    }
+
+    pub fn approver(mut self, approver_id: &str) -> Self {
+        self.approver_id = Some(approver_id.to_owned());
+        self
+    }
+
+    pub fn request(self, request: &AuthorizationRequest) -> Self {
+        self.content(&request.content)
+    }
+
+    /// Everything about the asking side that rules are written on, each fact with its source.
+    pub fn content(mut self, content: &Content) -> Self {
+        self.request_id = Some(content.id.clone());
+        self.client_id = Some(content.client_id.clone());
+        let facts: Vec<Value> = content.facts.iter().map(fact_value).collect();
+        self.with("scope", content.scope.clone())
+            .with("resource", content.resource.clone())
+            .with("profile", content.profile.clone())
+            .with("key.jkt", content.jkt.clone())
+            .with("facts", facts)
+    }
+
+    /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.
+    pub fn grant(mut self, grant: &Grant) -> Self {
+        self.grant_id = Some(grant.id.clone());
+        self.request_id = Some(grant.request_id.clone());
+        self.client_id = Some(grant.client_id.clone());
+        self.approver_id = Some(grant.subject.clone());
+        self.with("grant.origin", "device_code")
+            .with("scope", grant.scope.clone())
+            .with("resource", grant.resource.clone())
+            .with("key.jkt", grant.jkt.clone())
+            .with("token.binding", if grant.jkt.is_some() { "dpop" } else { "none" })
+    }
+}
+
+fn fact_value(fact: &Fact) -> Value {
+    json!({ "name": fact.name, "value": fact.value, "source": fact.source.as_str() })
+}

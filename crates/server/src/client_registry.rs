@@ -1,0 +1,112 @@
+//! All registered clients in memory, so that a poll asks no database. A change made here is seen at
+//! once; one made by another process within [`ClientRegistry::REFRESH`]. What is decided for good reads
+//! the client again, in the batch that decides.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use protocol::client::Client;
+use protocol::refusal::Refusal;
+use protocol::scope::Scope;
+use protocol::time::{Lifetime, Timestamp};
+use store::{Fault, Store};
+
+#[derive(Default)]
+struct Snapshot {
+    clients: HashMap<String, Arc<Client>>,
+    /// Resources of resource servers, and the scopes that belong to each.
+    declared: Vec<(String, Scope)>,
+    loaded_at: Timestamp,
+}
+
+pub struct ClientRegistry {
+    snapshot: ArcSwap<Snapshot>,
+}
+
+impl ClientRegistry {
+    pub const REFRESH: Lifetime = Lifetime::from_seconds(2);
+
+    pub async fn load(store: &Store, now: Timestamp) -> Result<Self, Fault> {
+        let registry = Self {
+            snapshot: ArcSwap::default(),
+        };
+        registry.reload(store, now).await?;
+        Ok(registry)
+    }
+
+    pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
+        let clients = store.clients().await?;
+        let declared = clients
+            .iter()
+            .filter(|client| client.registration.introspect)
+            .flat_map(declared_by)
+            .collect();
+        let clients = clients
+            .into_iter()
+            .map(|client| (client.client_id.clone(), Arc::new(client)))
+            .collect();
+        self.snapshot.store(Arc::new(Snapshot {
+            clients,
+            declared,
+            loaded_at: now,
+        }));
+        Ok(())
+    }
+
+    /// Reads again first where another process may have written and the snapshot is old.
+    pub async fn client(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<Arc<Client>, ClientMissing> {
+        if store.is_shared() && now - self.snapshot.load().loaded_at > Self::REFRESH {
+            self.reload(store, now).await?;
+        }
+        self.snapshot
+            .load()
+            .clients
+            .get(client_id)
+            .cloned()
+            .ok_or(ClientMissing::Unknown)
+    }
+
+    /// The resources that these scopes are declared for. A13.
+    pub fn resources_of(&self, scope: &Scope) -> BTreeSet<String> {
+        let snapshot = self.snapshot.load();
+        let belongs = |own: &Scope| scope.iter().any(|token| own.contains(token));
+        snapshot
+            .declared
+            .iter()
+            .filter(|(_, own)| belongs(own))
+            .map(|(resource, _)| resource.clone())
+            .collect()
+    }
+}
+
+/// No such client, or the database could not say.
+pub enum ClientMissing {
+    Unknown,
+    Fault(Fault),
+}
+
+impl From<Fault> for ClientMissing {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ClientMissing> for crate::failure::Failure {
+    fn from(missing: ClientMissing) -> Self {
+        match missing {
+            ClientMissing::Unknown => Refusal::ClientUnknown.into(),
+            ClientMissing::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+fn declared_by(client: &Client) -> Vec<(String, Scope)> {
+    let scope = client.scope_ceiling().unwrap_or_default();
+    client
+        .registration
+        .resource
+        .iter()
+        .map(|resource| (resource.clone(), scope.clone()))
+        .collect()
+}

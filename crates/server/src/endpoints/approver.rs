@@ -1,0 +1,171 @@
+//! The terminal decision: what `waypass approver enroll`, `show`, `approve` and `deny` call. The shapes
+//! are in `protocol/wire/approver.rs`. Each call carries a DPoP-form proof by the approver's software
+//! key, which stands where the browser session stands on the page.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use protocol::approver::Approver;
+use protocol::authorization_request::{CodeEntry, Viewer};
+use protocol::decision::{Decision, Evidence, StoredKey};
+use protocol::dpop::{self, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::event::Action;
+use protocol::jwk::PublicJwk;
+use protocol::refusal::Refusal;
+use protocol::secret::EnrollmentToken;
+use protocol::wire::approver::{
+    ApproveRequest, DecidedResponse, DenyRequest, EnrollRequest, EnrollResponse, RequestView, ViewRequest,
+};
+use serde::de::DeserializeOwned;
+use store::approver_keys::SoftwareKey;
+use store::{Batch, Fault};
+
+use crate::app::{App, Shared};
+use crate::deciding::Deciding;
+use crate::extract::client::{DPOP, seen_address};
+use crate::extract::form::read_json;
+use crate::failure::Failure;
+use crate::peer::SeenAddress;
+
+/// Body, proof and address of one call.
+struct Call<T> {
+    body: T,
+    proof: VerifiedProof,
+    address: SeenAddress,
+}
+
+impl<T: DeserializeOwned> Call<T> {
+    async fn read(app: &App, request: Request, path: &str) -> Result<Self, Failure> {
+        let address = seen_address(app, &request);
+        app.limits.check(address.counted, app.now())?;
+        let (parts, body) = request.into_parts();
+        let values: Result<Vec<&str>, _> = parts
+            .headers
+            .get_all(&DPOP)
+            .iter()
+            .map(http::HeaderValue::to_str)
+            .collect();
+        let htu = app.config.issuer.url(path);
+        let nonce = NonceRule::Required(&app.derived.nonces);
+        let expected = ProofExpectation {
+            htm: "POST",
+            htu: &htu,
+            access_token: None,
+            nonce,
+        };
+        let proof = dpop::verify(&values.map_err(|_| Refusal::DpopProofInvalid)?, &expected, app.now())?;
+        let body = read_json(body).await?;
+        Ok(Self { body, proof, address })
+    }
+
+    fn used_up(&self) -> Batch {
+        Batch::default().use_once(
+            self.proof.jti_digest(),
+            self.proof.replayable_until(),
+            Refusal::DpopProofReplayed,
+        )
+    }
+
+    /// Whose key signed the proof, and that key as it was registered.
+    async fn deciding(&self, app: &App) -> Result<(Deciding, PublicJwk), Failure> {
+        let found = app.store.approver_of_software_key(self.proof.thumbprint()).await?;
+        let (approver, key) = found.ok_or(Refusal::SignInRequired)?;
+        approver.must_be_active()?;
+        let key = PublicJwk::parse(&key)
+            .map_err(|flaw| Fault::broken("a stored software key does not parse").because(flaw))?;
+        let viewer = Viewer {
+            approver_id: approver.id.clone(),
+            through: format!("key:{}", self.proof.thumbprint()),
+        };
+        let (address, counted) = (self.address.address, self.address.counted);
+        Ok((
+            Deciding {
+                approver,
+                viewer,
+                address,
+                counted,
+                used_up: self.used_up(),
+            },
+            key,
+        ))
+    }
+}
+
+pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<EnrollResponse>, Failure> {
+    let call: Call<EnrollRequest> = Call::read(&app, request, "/approver/enroll").await?;
+    let token = EnrollmentToken::presented(call.body.enrollment_token.clone()).digest();
+    let attempt = || async {
+        let approver = app
+            .store
+            .invited_approver(&token, app.now())
+            .await?
+            .ok_or(Refusal::EnrollmentLinkInvalid)?;
+        approver.must_be_active()?;
+        let batch = enrolled(&app, &call, &approver)?.use_invitation(&token, app.now());
+        Ok::<_, Failure>((batch, approver))
+    };
+    let approver = app.store.decide(attempt).await?;
+    Ok(Json(EnrollResponse {
+        approver: approver.name,
+        approver_id: approver.id,
+        thumbprint: call.proof.thumbprint().to_owned(),
+    }))
+}
+
+fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Result<Batch, Failure> {
+    let key = SoftwareKey {
+        thumbprint: call.proof.thumbprint().to_owned(),
+        public_key: call.proof.public_key().to_value(),
+        created_at: app.now(),
+        last_used_at: None,
+    };
+    let event = app
+        .event(Action::ApproverKeyAdded)
+        .approver(&approver.id)
+        .with("key.kind", "software-key")
+        .with("key.jkt", key.thumbprint.clone());
+    Ok(call
+        .used_up()
+        .touch_approver(approver)
+        .add_software_key(approver, &key)?
+        .record(&event)?)
+}
+
+pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<RequestView>, Failure> {
+    let call: Call<ViewRequest> = Call::read(&app, request, "/approver/view").await?;
+    let (deciding, _) = call.deciding(&app).await?;
+    let request_id = deciding.try_code(&app, &call.body.user_code, CodeEntry::Typed).await?;
+    let opened = deciding.opened(&app, &request_id).await?;
+    if !opened.profile.may_use_software_key {
+        return Err(Refusal::SoftwareKeyNotAllowed.into());
+    }
+    let nonce = deciding.nonce(&app, &opened.request);
+    Ok(Json(deciding.view(&opened, &nonce)?))
+}
+
+pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
+    let call: Call<ApproveRequest> = Call::read(&app, request, "/approver/approve").await?;
+    let (deciding, key) = call.deciding(&app).await?;
+    // Only its form is read: what counts is rebuilt from what is stored.
+    Decision::from_value(&call.body.decision)?;
+    let evidence = Evidence::SoftwareKey {
+        thumbprint: key.thumbprint(),
+        public_key: key.to_value(),
+        signature: call.body.signature.clone(),
+    };
+    let key = StoredKey::Software { public_key: key };
+    let request = deciding.approve(&app, &call.body.request_id, &key, &evidence).await?;
+    Ok(Json(DecidedResponse {
+        request_id: request.content.id,
+        state: "approved".to_owned(),
+    }))
+}
+
+pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
+    let call: Call<DenyRequest> = Call::read(&app, request, "/approver/deny").await?;
+    let (deciding, _) = call.deciding(&app).await?;
+    deciding.deny(&app, &call.body.request_id, call.body.report).await?;
+    Ok(Json(DecidedResponse {
+        request_id: call.body.request_id,
+        state: "denied".to_owned(),
+    }))
+}

@@ -1,0 +1,221 @@
+//! RFC 8628 §3.1 and §3.2. With a DPoP proof the code is bound to its key from here on (P20-P23).
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, PRAGMA};
+use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, State as RequestState};
+use protocol::event::Action;
+use protocol::fact::{Fact, Source};
+use protocol::profile::Profile;
+use protocol::refusal::Refusal;
+use protocol::resource;
+use protocol::scope::Scope;
+use protocol::secret::DeviceCode;
+use protocol::time::{Lifetime, Timestamp};
+use protocol::user_code::UserCode;
+use protocol::wire::device_authorization::DeviceAuthorizationResponse;
+use store::authorization_requests::Filed;
+use store::{Batch, Fault};
+
+use crate::app::{App, Shared};
+use crate::extract::client::{ClientRequest, Endpoint};
+use crate::failure::Failure;
+use crate::peer;
+
+/// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
+/// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
+pub const PARAMETERS: [&str; 3] = ["client_id", "resource", "scope"];
+/// Parameters of client authentication, which a strict client may send as well.
+const CREDENTIALS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
+
+pub async fn device_authorization(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
+    let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
+    let profile = asked.client().profile()?;
+    must_be_understood(&asked)?;
+    must_have_key(&asked, profile)?;
+    let source = peer::network(asked.address.counted).to_string();
+    must_have_room(&app, &asked, &source).await?;
+
+    let issued = app
+        .store
+        .decide(|| async { issue(&app, &asked, profile, &source) })
+        .await?;
+
+    app.metrics.device_authorization();
+    Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], axum::Json(issued)).into_response())
+}
+
+/// Draws both codes and writes the request; a taken code is drawn again.
+fn issue(
+    app: &App,
+    asked: &ClientRequest,
+    profile: &Profile,
+    source: &str,
+) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
+    let now = app.now();
+    let device_code = DeviceCode::new(&app.entropy.draw());
+    let user_code = draw_user_code(app);
+    let content = content(app, asked, profile, now)?;
+    let request = AuthorizationRequest {
+        digest: content
+            .digest()
+            .map_err(|_| Fault::broken("a request has no canonical form"))?,
+        device_code: device_code.digest(),
+        state: RequestState::Pending,
+        interval: profile.interval,
+        version: 1,
+        content,
+    };
+    let user_code_mac = app.derived.user_code_mac(user_code.canonical());
+    let batch = asked
+        .used_up()
+        .add_request(
+            &request,
+            &Filed {
+                user_code_mac: &user_code_mac,
+                source,
+            },
+        )?
+        .record(&app.event(Action::DeviceRequested).request(&request))?;
+    let response = response(app, asked, profile, (&device_code, &user_code), &request);
+    remember(app, &request, now);
+    Ok((batch, response))
+}
+
+/// The first poll may come at once and need not ask the database. Should the batch fail, the code was
+/// never told to anybody.
+fn remember(app: &App, request: &AuthorizationRequest, now: Timestamp) {
+    let ticket = app.pending.ticket(&request.device_code);
+    let mark = PollMark {
+        last: None,
+        interval: request.interval,
+    };
+    app.pending.remember(request, mark, &ticket, now);
+}
+
+fn draw_user_code(app: &App) -> UserCode {
+    loop {
+        if let Some(code) = UserCode::draw(&app.entropy.draw()) {
+            return code;
+        }
+    }
+}
+
+fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) -> Result<Content, Refusal> {
+    let client = asked.client();
+    let scope = client.requested_scope(asked.form.get("scope"))?;
+    let resource = requested_resource(app, asked, &scope)?;
+    let lifetimes = &app.config.lifetimes;
+    let shortest = lifetimes.device_code.min(profile.code_lifetime);
+    Ok(Content {
+        id: app.new_id(),
+        client_id: client.client_id.clone(),
+        profile: profile.name.to_owned(),
+        scope: scope.to_string(),
+        resource,
+        jkt: asked.jkt().map(str::to_owned),
+        facts: facts(asked),
+        requested_at: now,
+        expires_at: now + client.registration.code_lifetime.unwrap_or(shortest),
+        grant_expires_at: now + lifetimes.grant.min(profile.grant_lifetime),
+    })
+}
+
+/// A13: scopes that belong to different resources need one to be named.
+fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
+    let named = asked.form.resource()?;
+    let ceiling = &asked.client().registration.resource;
+    if named.is_empty() {
+        let belonging = app.clients.resources_of(scope);
+        if belonging.len() > 1 {
+            return Err(Refusal::ScopeAmbiguous);
+        }
+        if let Some(only) = belonging.into_iter().next().filter(|only| ceiling.contains(only)) {
+            return Ok(vec![only]);
+        }
+    }
+    resource::requested(&named, ceiling, app.issuer())
+}
+
+fn facts(asked: &ClientRequest) -> Vec<Fact> {
+    let address = asked
+        .address
+        .address
+        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
+    let user_agent = asked
+        .user_agent
+        .as_deref()
+        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
+    let key = asked
+        .jkt()
+        .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
+    [address, user_agent, key].into_iter().flatten().collect()
+}
+
+fn response(
+    app: &App,
+    asked: &ClientRequest,
+    profile: &Profile,
+    codes: (&DeviceCode, &UserCode),
+    request: &AuthorizationRequest,
+) -> DeviceAuthorizationResponse {
+    let (device_code, user_code) = codes;
+    let user_code = user_code.reveal();
+    let verification_uri = app.config.issuer.url("/device");
+    let lifetime: Lifetime = request.content.expires_at - request.content.requested_at;
+    DeviceAuthorizationResponse {
+        device_code: device_code.reveal().to_owned(),
+        verification_uri_complete: profile
+            .may_link
+            .then(|| format!("{verification_uri}?user_code={user_code}")),
+        expires_in: lifetime.seconds(),
+        interval: request.interval.seconds(),
+        message: Some(format!("To sign in, open {verification_uri} and enter {user_code}")),
+        waypass_parameters_understood: understood(asked),
+        user_code,
+        verification_uri,
+    }
+}
+
+fn understood(asked: &ClientRequest) -> Vec<String> {
+    asked
+        .form
+        .names()
+        .filter(|name| PARAMETERS.contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn must_be_understood(asked: &ClientRequest) -> Result<(), Refusal> {
+    let is_known = |name: &str| PARAMETERS.contains(&name) || CREDENTIALS.contains(&name);
+    if asked.client().registration.strict && !asked.form.names().all(is_known) {
+        return Err(Refusal::ParameterUnknown);
+    }
+    Ok(())
+}
+
+fn must_have_key(asked: &ClientRequest, profile: &Profile) -> Result<(), Refusal> {
+    if profile.demands_key && asked.proof.is_none() {
+        return Err(Refusal::DpopProofMissing);
+    }
+    Ok(())
+}
+
+/// An anonymous request costs us a row: there is a bound per client and per source (X11).
+async fn must_have_room(app: &App, asked: &ClientRequest, source: &str) -> Result<(), Failure> {
+    let limits = &app.config.limits;
+    if limits.open_requests_per_client.is_none() && limits.open_requests_per_source.is_none() {
+        return Ok(());
+    }
+    let open = app
+        .store
+        .open_requests(&asked.client().client_id, source, app.now())
+        .await?;
+    let is_over = |open: i64, limit: Option<u32>| limit.is_some_and(|limit| open >= i64::from(limit));
+    if is_over(open.of_client, limits.open_requests_per_client)
+        || is_over(open.from_source, limits.open_requests_per_source)
+    {
+        return Err(Refusal::TooManyOpenRequests.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! RFC 8414 §2, and the OpenID form of it. One document for both: what clients insist on is in it, and
+//! nothing that is not served.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CACHE_CONTROL;
+use protocol::jwk::Algorithm;
+use serde_json::{Value, json};
+
+use crate::app::Shared;
+use crate::endpoints::device_authorization::PARAMETERS;
+use crate::endpoints::token::GRANT_TYPES;
+use crate::issuer::Issuer;
+
+pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
+    (
+        [(CACHE_CONTROL, "public, max-age=300")],
+        Json(document(&app.config.issuer)),
+    )
+}
+
+fn names(algorithms: &[Algorithm]) -> Vec<&'static str> {
+    algorithms.iter().map(|algorithm| algorithm.as_str()).collect()
+}
+
+pub fn document(issuer: &Issuer) -> Value {
+    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let assertion_algs = names(protocol::client_assertion::ALGORITHMS);
+    json!({
+        "issuer": issuer.as_str(),
+        // OpenID clients insist on one. It is a page that says how access is asked for here.
+        "authorization_endpoint": issuer.url("/authorize"),
+        "token_endpoint": issuer.url("/token"),
+        "device_authorization_endpoint": issuer.url("/device_authorization"),
+        "revocation_endpoint": issuer.url("/revoke"),
+        "introspection_endpoint": issuer.url("/introspect"),
+        "userinfo_endpoint": issuer.url("/userinfo"),
+        "jwks_uri": issuer.url("/jwks.json"),
+        "grant_types_supported": GRANT_TYPES,
+        // RFC 8414 requires the member and forbids an empty one; no response type is served.
+        "response_types_supported": ["none"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"],
+        "scopes_supported": ["openid", "offline_access", "profile"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "preferred_username"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": assertion_algs,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": assertion_algs,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
+        "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
+        "waypass_device_authorization_parameters_supported": PARAMETERS,
+    })
+}

@@ -1,0 +1,127 @@
+//! The tokens of one answer, for every grant type. RFC 6749 §5.1, RFC 9068 §2, OpenID Connect Core 1.0 §2.
+
+use protocol::approver::Approver;
+use protocol::client::Client;
+use protocol::grant::Grant;
+use protocol::scope::Scope;
+use protocol::secret::RefreshToken;
+use protocol::time::Timestamp;
+use protocol::wire::token::TokenResponse;
+use serde_json::{Value, json};
+use store::{Batch, Fault};
+
+use crate::app::App;
+use crate::failure::Failure;
+
+/// What is issued, all of it decided.
+pub struct Issue<'a> {
+    pub grant: &'a Grant,
+    pub client: &'a Client,
+    pub approver: &'a Approver,
+    /// Of the access token: the grant's, or less.
+    pub scope: &'a str,
+    pub audience: Vec<String>,
+}
+
+pub struct Issued {
+    pub response: TokenResponse,
+    /// Writes the refresh token, where there is one.
+    pub batch: Batch,
+    /// Of the access token.
+    pub jti: String,
+    pub refresh_token: Option<protocol::digest::Digest>,
+}
+
+pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
+    let now = app.now();
+    let grant = issue.grant;
+    let profile = issue.client.profile()?;
+    let lifetime = app.config.lifetimes.access_token.min(profile.access_token_lifetime);
+    let expires_at = grant.token_expiry(lifetime, now);
+    let jti = app.new_id();
+    let granted = Scope::parse(&grant.scope)?;
+    let refresh_token = granted
+        .contains("offline_access")
+        .then(|| RefreshToken::new(&app.entropy.draw()));
+    let digest = refresh_token.as_ref().map(RefreshToken::digest);
+    let mut batch = Batch::default();
+    if let Some(digest) = &digest {
+        batch = batch.issue_refresh_token(digest, &grant.id, grant.expires_at);
+    }
+    let response = TokenResponse {
+        access_token: access_token(app, issue, &jti, expires_at)?,
+        token_type: if grant.jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
+        expires_in: (expires_at - now).seconds(),
+        scope: issue.scope.to_owned(),
+        refresh_token: refresh_token.map(|token| token.reveal().to_owned()),
+        id_token: granted
+            .contains("openid")
+            .then(|| id_token(app, issue, expires_at))
+            .transpose()?,
+    };
+    Ok(Issued {
+        response,
+        batch,
+        jti,
+        refresh_token: digest,
+    })
+}
+
+/// RFC 9068 §2.2. `grant_id` names the grant in every token, so that ending a grant reaches all of them.
+fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) -> Result<String, Failure> {
+    let grant = issue.grant;
+    let mut claims = json!({
+        "iss": app.issuer(),
+        "sub": grant.subject,
+        "aud": audience(&issue.audience),
+        "client_id": grant.client_id,
+        "iat": app.now().seconds(),
+        "exp": expires_at.seconds(),
+        "jti": jti,
+        "scope": issue.scope,
+        "auth_time": grant.auth_time.seconds(),
+        "acr": grant.acr,
+        "amr": grant.amr,
+        "grant_id": grant.id,
+    });
+    if let (Some(jkt), Some(members)) = (&grant.jkt, claims.as_object_mut()) {
+        members.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+    }
+    sign(app, issue.client, "at+jwt", &claims)
+}
+
+fn id_token(app: &App, issue: &Issue<'_>, expires_at: Timestamp) -> Result<String, Failure> {
+    let grant = issue.grant;
+    let mut claims = json!({
+        "iss": app.issuer(),
+        "sub": grant.subject,
+        "aud": grant.client_id,
+        "iat": app.now().seconds(),
+        "exp": expires_at.seconds(),
+        "auth_time": grant.auth_time.seconds(),
+        "acr": grant.acr,
+        "amr": grant.amr,
+    });
+    if Scope::parse(&grant.scope)?.contains("profile")
+        && let Some(members) = claims.as_object_mut()
+    {
+        members.insert("preferred_username".to_owned(), json!(issue.approver.name));
+    }
+    sign(app, issue.client, "JWT", &claims)
+}
+
+fn sign(app: &App, client: &Client, typ: &str, claims: &Value) -> Result<String, Failure> {
+    Ok(app
+        .keys
+        .load()
+        .sign_jwt(client.registration.signing_alg, typ, claims)
+        .map_err(Fault::from)?)
+}
+
+/// One audience is a text, several are a list (RFC 7519 §4.1.3).
+fn audience(audience: &[String]) -> Value {
+    match audience {
+        [only] => json!(only),
+        several => json!(several),
+    }
+}

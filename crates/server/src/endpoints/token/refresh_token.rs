@@ -1,0 +1,155 @@
+//! RFC 6749 §6. What a presented refresh token means is decided in `protocol/refresh.rs`.
+
+use protocol::approver::Approver;
+use protocol::client::Client;
+use protocol::digest::Digest;
+use protocol::event::Action;
+use protocol::grant::Grant;
+use protocol::refresh::{self, Rotation, StoredToken};
+use protocol::refusal::Refusal;
+use protocol::resource;
+use protocol::scope::Scope;
+use protocol::secret::RefreshToken;
+use protocol::wire::token::TokenResponse;
+use store::Batch;
+
+use super::issue::{Issue, issue};
+use crate::app::App;
+use crate::extract::client::ClientRequest;
+use crate::failure::Failure;
+
+type Answer = Result<TokenResponse, Refusal>;
+
+/// A token, its grant, and everything that the grant stands on.
+struct Presented {
+    token: StoredToken,
+    grant: Grant,
+    client: Client,
+    approver: Approver,
+}
+
+pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
+    let presented = RefreshToken::presented(asked.form.required("refresh_token")?);
+    if !presented.is_well_formed() {
+        return Err(Refusal::RefreshTokenUnknown.into());
+    }
+    let digest = presented.digest();
+    let answer: Answer = app.store.decide(|| async { decide(app, asked, &digest).await }).await?;
+    Ok(answer?)
+}
+
+async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Batch, Answer), Failure> {
+    let now = app.now();
+    let presented = load(app, asked, digest).await?;
+    let rotation = refresh::rotate(&presented.token, presented.grant.jkt.as_deref(), asked.jkt(), now)?;
+    match rotation {
+        Rotation::Fresh => rotated(app, asked, &presented, None),
+        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
+        Rotation::Replayed => reused(app, &presented, true),
+        Rotation::Voided => reused(app, &presented, false),
+    }
+}
+
+/// B06: another client's token is as unknown as none.
+async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Presented, Failure> {
+    let unknown = Failure::Refusal(Refusal::RefreshTokenUnknown);
+    let Some(token) = app.store.refresh_token(digest).await? else {
+        return Err(unknown);
+    };
+    let Some(grant) = app.store.grant(&token.grant_id).await? else {
+        return Err(unknown);
+    };
+    if grant.client_id != asked.client().client_id {
+        return Err(unknown);
+    }
+    let client = app.stored_client(&grant.client_id).await?;
+    let Some(approver) = app.store.approver(&grant.subject).await? else {
+        return Err(unknown);
+    };
+    Ok(Presented {
+        token,
+        grant,
+        client,
+        approver,
+    })
+}
+
+fn rotated(
+    app: &App,
+    asked: &ClientRequest,
+    presented: &Presented,
+    void: Option<&Digest>,
+) -> Result<(Batch, Answer), Failure> {
+    let Presented {
+        token,
+        grant,
+        client,
+        approver,
+    } = presented;
+    let now = app.now();
+    grant.must_still_stand(client, approver, now)?;
+    let scope = narrowed(asked.form.get("scope"), &grant.scope)?;
+    let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+
+    let issued = issue(
+        app,
+        &Issue {
+            grant,
+            client,
+            approver,
+            scope: &scope,
+            audience,
+        },
+    )?;
+    let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
+    let event = app
+        .event(Action::TokenRefreshed)
+        .grant(grant)
+        .with("token.id", issued.jti)
+        .with("token.incoming_kind", "refresh")
+        .with("token.retried", void.is_some());
+    let mut batch = asked
+        .used_up()
+        .use_refresh_token(token, &successor, now)
+        .grant_is_unchanged(grant)
+        .client_is_unchanged(client)
+        .approver_is_unchanged(approver)
+        .then(issued.batch)
+        .record(&event)?;
+    if let Some(void) = void {
+        batch = batch.void_refresh_token(void);
+    }
+    Ok((batch, Ok(issued.response)))
+}
+
+/// Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
+fn narrowed(asked: Option<&str>, granted: &str) -> Result<String, Refusal> {
+    let Some(asked) = asked else {
+        return Ok(granted.to_owned());
+    };
+    let asked = Scope::parse(asked)?;
+    if asked.is_within(&Scope::parse(granted)?) {
+        Ok(asked.to_string())
+    } else {
+        Err(Refusal::ScopeNotAllowed)
+    }
+}
+
+/// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
+fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
+    let grant = &presented.grant;
+    let event = app
+        .event(Action::TokenReused)
+        .grant(grant)
+        .with("grant.ended", ends)
+        .failed("invalid_grant");
+    let mut batch = Batch::default().record(&event)?;
+    if ends && grant.ended_at.is_none() {
+        batch = batch.end_grant(grant, "refresh_token_reused", app.now()).record(
+            &app.event(Action::GrantEnded)
+                .grant(grant)
+                .with("because", "refresh_token_reused"),
+        )?;
+    }
+    Ok((batch, Err(Refusal::RefreshTokenVoided)))
+}

@@ -1,0 +1,96 @@
+//! OpenID Connect Core 1.0 §5.3, as a resource server of our own: RFC 6750 §2.1, RFC 9449 §7.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use protocol::dpop::{self, NonceRule, ProofExpectation};
+use protocol::refusal::Refusal;
+use protocol::scope::Scope;
+use serde_json::json;
+
+use crate::access::{Access, text};
+use crate::app::{App, Shared};
+use crate::extract::client::{DPOP, seen_address};
+use crate::failure::Failure;
+
+pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
+    app.limits.check(seen_address(&app, &request).counted, app.now())?;
+    let (scheme, token) = credentials(request.headers())?;
+    let access = Access::check(&app, &token).await?;
+    must_hold_key(
+        &app,
+        &access,
+        (request.method().as_str(), request.headers()),
+        scheme,
+        &token,
+    )?;
+    let scope = Scope::parse(text(&access.claims, "scope").unwrap_or_default())?;
+    if !scope.contains("openid") || !access.has_audience(app.issuer()) {
+        return Err(Refusal::TokenInvalid.into());
+    }
+    let mut claims = json!({ "sub": access.grant.subject });
+    if scope.contains("profile")
+        && let Some(members) = claims.as_object_mut()
+    {
+        members.insert("preferred_username".to_owned(), json!(access.approver.name));
+    }
+    Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+fn credentials(headers: &HeaderMap) -> Result<(Scheme, String), Refusal> {
+    let value = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .ok_or(Refusal::TokenInvalid)?;
+    let (scheme, token) = value.split_once(' ').ok_or(Refusal::TokenInvalid)?;
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Scheme::Bearer,
+        "dpop" => Scheme::Dpop,
+        _ => return Err(Refusal::TokenInvalid),
+    };
+    Ok((scheme, token.trim().to_owned()))
+}
+
+/// P10: a bound token is refused as Bearer. P06, P09: a proof by the bound key, over this very token.
+fn must_hold_key(
+    app: &App,
+    access: &Access,
+    request: (&str, &HeaderMap),
+    scheme: Scheme,
+    token: &str,
+) -> Result<(), Refusal> {
+    let (method, headers) = request;
+    let (Some(jkt), Scheme::Dpop) = (&access.grant.jkt, scheme) else {
+        let is_plain = access.grant.jkt.is_none() && scheme == Scheme::Bearer;
+        return if is_plain { Ok(()) } else { Err(Refusal::TokenInvalid) };
+    };
+    let proofs: Vec<&str> = headers
+        .get_all(&DPOP)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let htu = app.config.issuer.url("/userinfo");
+    let nonce = NonceRule::Optional(&app.derived.nonces);
+    let expected = ProofExpectation {
+        htm: method,
+        htu: &htu,
+        access_token: Some(token),
+        nonce,
+    };
+    let now = app.now();
+    let proof = dpop::verify(&proofs, &expected, now).map_err(|_| Refusal::TokenInvalid)?;
+    let is_first = app.seen.is_first(proof.jti_digest(), proof.replayable_until(), now);
+    if proof.thumbprint() == jkt && is_first {
+        Ok(())
+    } else {
+        Err(Refusal::TokenInvalid)
+    }
+}

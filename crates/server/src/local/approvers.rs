@@ -1,0 +1,114 @@
+//! `approver add|list|relink|disable|enable`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use protocol::approver::{Approver, ID_PREFIX, is_name};
+use protocol::event::Action;
+use protocol::secret::EnrollmentToken;
+use protocol::time::Timestamp;
+use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink};
+use store::Batch;
+
+use crate::app::{App, Shared};
+use crate::failure::Failure;
+
+pub async fn add(
+    State(app): State<Shared>,
+    Json(asked): Json<AddApprover>,
+) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
+    if !is_name(&asked.name) {
+        return Err(Failure::Invalid(
+            "an approver's name is 1 to 64 letters, digits or . - _ @ +".to_owned(),
+        ));
+    }
+    let approver = Approver {
+        id: format!("{ID_PREFIX}{}", app.new_id()),
+        name: asked.name,
+        created_at: app.now(),
+        disabled_at: None,
+        version: 1,
+    };
+    let (token, link) = new_link(&app, &approver);
+    let batch = Batch::default()
+        .add_approver(&approver)
+        .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
+        .record(
+            &app.event(Action::ApproverAdded)
+                .approver(&approver.id)
+                .with("approver.name", approver.name.clone()),
+        )?;
+    app.commit(batch).await?;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<ApproverView>>, Failure> {
+    let listed = app.store.approvers().await?;
+    let views = listed.into_iter().map(|listed| ApproverView {
+        id: listed.approver.id,
+        name: listed.approver.name,
+        passkeys: listed.passkeys,
+        software_keys: listed.software_keys,
+        created_at: listed.approver.created_at.millis(),
+        disabled_at: listed.approver.disabled_at.map(Timestamp::millis),
+    });
+    Ok(Json(views.collect()))
+}
+
+/// A lost passkey: all keys and sessions end, and what was decided upon them is decided again.
+pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Result<Json<EnrollmentLink>, Failure> {
+    let attempt = || async {
+        let approver = find(&app, &name).await?;
+        let (token, link) = new_link(&app, &approver);
+        let batch = Batch::default()
+            .touch_approver(&approver)
+            .remove_keys(&approver)
+            .end_browser_sessions(&approver.id)
+            .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
+            .record(&app.event(Action::ApproverRelinked).approver(&approver.id))?;
+        Ok::<_, Failure>((batch, link))
+    };
+    Ok(Json(app.store.decide(attempt).await?))
+}
+
+pub async fn disable(State(app): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, Failure> {
+    set_disabled(&app, &name, Action::ApproverDisabled).await
+}
+
+pub async fn enable(State(app): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, Failure> {
+    set_disabled(&app, &name, Action::ApproverEnabled).await
+}
+
+/// A disabled approver is signed out everywhere, and an open link no longer lets anybody in.
+async fn set_disabled(app: &App, name: &str, action: Action) -> Result<StatusCode, Failure> {
+    let attempt = || async {
+        let approver = find(app, name).await?;
+        let disabled_at = (action == Action::ApproverDisabled).then(|| app.now());
+        let mut batch = Batch::default().set_approver_disabled(&approver, disabled_at);
+        if disabled_at.is_some() {
+            batch = batch.end_browser_sessions(&approver.id).end_invitations(&approver);
+        }
+        Ok::<_, Failure>((batch.record(&app.event(action).approver(&approver.id))?, ()))
+    };
+    app.store.decide(attempt).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
+    app.store
+        .approver_named(name)
+        .await?
+        .ok_or(Failure::NotFound("There is no approver of this name."))
+}
+
+/// The token stands behind the `#`, which browsers send to nobody.
+fn new_link(app: &App, approver: &Approver) -> (EnrollmentToken, EnrollmentLink) {
+    let token = EnrollmentToken::new(&app.entropy.draw());
+    let expires_at = app.now() + app.config.lifetimes.enrollment_link;
+    let link = EnrollmentLink {
+        approver: approver.name.clone(),
+        enrollment_link: format!("{}#{}", app.config.issuer.url("/enroll"), token.reveal()),
+        expires_at: expires_at.millis(),
+    };
+    (token, link)
+}

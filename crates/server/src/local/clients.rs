@@ -1,0 +1,256 @@
+//! `client add|list|show|disable|enable|delete`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use protocol::client::{AssertionAudience, Authentication, Client, Kind, Registration, is_client_id};
+use protocol::event::Action;
+use protocol::jwk::{Algorithm, Jwks};
+use protocol::profile::Profile;
+use protocol::scope::Scope;
+use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::local::{AddClient, ClientView};
+use store::Batch;
+
+use crate::app::{App, Shared};
+use crate::failure::Failure;
+
+pub async fn add(
+    State(app): State<Shared>,
+    Json(asked): Json<AddClient>,
+) -> Result<(StatusCode, Json<ClientView>), Failure> {
+    let client = client(&app, asked)?;
+    let event = app
+        .event(Action::ClientAdded)
+        .client(&client.client_id)
+        .with("profile", client.registration.profile.clone());
+    app.commit(Batch::default().add_client(&client)?.record(&event)?)
+        .await?;
+    app.clients.reload(&app.store, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(view(&client))))
+}
+
+pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<ClientView>>, Failure> {
+    Ok(Json(app.store.clients().await?.iter().map(view).collect()))
+}
+
+pub async fn show(State(app): State<Shared>, Path(client_id): Path<String>) -> Result<Json<ClientView>, Failure> {
+    Ok(Json(view(&find(&app, &client_id).await?)))
+}
+
+pub async fn disable(State(app): State<Shared>, Path(client_id): Path<String>) -> Result<Json<ClientView>, Failure> {
+    set_disabled(&app, &client_id, Action::ClientDisabled).await
+}
+
+pub async fn enable(State(app): State<Shared>, Path(client_id): Path<String>) -> Result<Json<ClientView>, Failure> {
+    set_disabled(&app, &client_id, Action::ClientEnabled).await
+}
+
+/// C03: with the client go its grants, and so its tokens.
+pub async fn delete(State(app): State<Shared>, Path(client_id): Path<String>) -> Result<StatusCode, Failure> {
+    let attempt = || async {
+        let client = find(&app, &client_id).await?;
+        let batch = Batch::default()
+            .delete_client(&client, app.now())
+            .end_grants_of_client(&client_id, "client_deleted", app.now())
+            .record(&app.event(Action::ClientDeleted).client(&client_id))?;
+        Ok::<_, Failure>((batch, ()))
+    };
+    app.store.decide(attempt).await?;
+    app.clients.reload(&app.store, app.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_disabled(app: &App, client_id: &str, action: Action) -> Result<Json<ClientView>, Failure> {
+    let attempt = || async {
+        let client = find(app, client_id).await?;
+        let disabled_at = (action == Action::ClientDisabled).then(|| app.now());
+        let batch = Batch::default()
+            .set_client_disabled(&client, disabled_at)
+            .record(&app.event(action).client(client_id))?;
+        Ok::<_, Failure>((batch, Client { disabled_at, ..client }))
+    };
+    let client = app.store.decide(attempt).await?;
+    app.clients.reload(&app.store, app.now()).await?;
+    Ok(Json(view(&client)))
+}
+
+async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
+    app.store
+        .client(client_id)
+        .await?
+        .ok_or(Failure::NotFound("There is no client of this name."))
+}
+
+fn client(app: &App, asked: AddClient) -> Result<Client, Failure> {
+    if !is_client_id(&asked.client_id) {
+        return Err(invalid(
+            "a client_id is 1 to 64 letters, digits, dots, dashes or underscores, and not like an approver's",
+        ));
+    }
+    Ok(Client {
+        client_id: asked.client_id.clone(),
+        created_at: app.now(),
+        disabled_at: None,
+        version: 1,
+        registration: registration(app, asked)?,
+    })
+}
+
+fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
+    let scope = Scope::parse(&asked.scope).map_err(|refusal| invalid(refusal.sentence()))?;
+    for resource in &asked.resource {
+        protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
+    }
+    if asked
+        .profile
+        .as_deref()
+        .is_some_and(|name| Profile::named(name).is_none())
+    {
+        return Err(invalid("there is no profile of this name; known: open"));
+    }
+    Ok(Registration {
+        authentication: authentication(app, &asked)?,
+        kind: kind(asked.kind.as_deref())?,
+        signing_alg: signing_alg(asked.signing_alg.as_deref())?,
+        code_lifetime: code_lifetime(asked.code_lifetime)?,
+        name: text(asked.name)?.unwrap_or(asked.client_id),
+        environment: text(asked.environment)?,
+        owner: text(asked.owner)?,
+        purpose: text(asked.purpose)?,
+        verified: asked.verified,
+        expires_at: asked.expires_at.map(Timestamp::from_millis),
+        scope: scope.to_string(),
+        resource: asked.resource,
+        profile: asked.profile,
+        require_dpop: asked.require_dpop,
+        strict: asked.strict,
+        introspect: asked.introspect,
+    })
+}
+
+fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failure> {
+    let audience = match asked.assertion_audience.as_deref() {
+        None | Some("issuer") => AssertionAudience::Issuer,
+        Some("legacy") => AssertionAudience::Legacy,
+        Some(_) => return Err(invalid("the assertion audience is `issuer` or `legacy`")),
+    };
+    if asked.assertion_audience.is_some() && asked.jwks.is_none() {
+        return Err(invalid("an assertion audience goes with a key set"));
+    }
+    match (asked.public, &asked.secret, &asked.jwks) {
+        (true, None, None) if asked.introspect => Err(invalid(
+            "a resource server has to authenticate: give it a secret or a key set",
+        )),
+        (true, None, None) => Ok(Authentication::None),
+        (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
+        (false, Some(secret), None) => Ok(Authentication::ClientSecret {
+            mac: app.derived.client_secret_mac(&asked.client_id, secret),
+        }),
+        (false, None, Some(jwks)) => {
+            let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;
+            Ok(Authentication::PrivateKeyJwt {
+                jwks: parsed.to_value(),
+                audience,
+            })
+        }
+        _ => Err(invalid("a client is either public, or has a secret, or has a key set")),
+    }
+}
+
+fn kind(name: Option<&str>) -> Result<Kind, Failure> {
+    let named = |name| Kind::named(name).ok_or_else(|| invalid("the kind is cli, agent, workload or service"));
+    name.map_or(Ok(Kind::default()), named)
+}
+
+/// PS256 is verified and not signed with: no client asked for it yet.
+fn signing_alg(name: Option<&str>) -> Result<Algorithm, Failure> {
+    match name.map_or(Some(Algorithm::Es256), Algorithm::parse) {
+        Some(Algorithm::Ps256) | None => Err(invalid("the signing algorithm is ES256, RS256 or EdDSA")),
+        Some(alg) => Ok(alg),
+    }
+}
+
+fn code_lifetime(seconds: Option<i64>) -> Result<Option<Lifetime>, Failure> {
+    match seconds {
+        Some(seconds) if !(10..=1800).contains(&seconds) => Err(invalid("a code lives 10 to 1800 seconds")),
+        seconds => Ok(seconds.map(Lifetime::from_seconds)),
+    }
+}
+
+fn text(text: Option<String>) -> Result<Option<String>, Failure> {
+    const LONGEST: usize = 200;
+    match text {
+        Some(text) if text.chars().count() > LONGEST => {
+            Err(invalid("names and descriptions have at most 200 characters"))
+        }
+        text => Ok(text.filter(|text| !text.is_empty())),
+    }
+}
+
+fn invalid(sentence: &str) -> Failure {
+    Failure::Invalid(sentence.to_owned())
+}
+
+pub fn warnings(client: &Client) -> Vec<String> {
+    let registration = &client.registration;
+    let mut warnings = Vec::new();
+    if registration.profile.as_deref() == Some(Profile::OPEN.name) {
+        warnings.push(format!(
+            "client {} has the profile open: any program may ask in its name, and its tokens depend on an approval alone",
+            client.client_id
+        ));
+    }
+    if matches!(
+        registration.authentication,
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Legacy,
+            ..
+        }
+    ) {
+        warnings.push(format!(
+            "client {} may sign its assertions for the token endpoint's URL: RFC 10070 forbids it, because another server can ask for such an assertion",
+            client.client_id
+        ));
+    }
+    warnings
+}
+
+fn view(client: &Client) -> ClientView {
+    let registration = &client.registration;
+    let (authentication, audience) = match &registration.authentication {
+        Authentication::None => ("none", None),
+        Authentication::ClientSecret { .. } => ("client_secret", None),
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Issuer,
+            ..
+        } => ("private_key_jwt", Some("issuer")),
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Legacy,
+            ..
+        } => ("private_key_jwt", Some("legacy")),
+    };
+    ClientView {
+        client_id: client.client_id.clone(),
+        name: registration.name.clone(),
+        kind: registration.kind.as_str().to_owned(),
+        environment: registration.environment.clone(),
+        owner: registration.owner.clone(),
+        purpose: registration.purpose.clone(),
+        verified: registration.verified,
+        expires_at: registration.expires_at.map(Timestamp::millis),
+        scope: registration.scope.clone(),
+        resource: registration.resource.clone(),
+        profile: registration.profile.clone(),
+        authentication: authentication.to_owned(),
+        assertion_audience: audience.map(str::to_owned),
+        require_dpop: registration.require_dpop,
+        strict: registration.strict,
+        code_lifetime: registration.code_lifetime.map(Lifetime::seconds),
+        signing_alg: registration.signing_alg.as_str().to_owned(),
+        introspect: registration.introspect,
+        created_at: client.created_at.millis(),
+        disabled_at: client.disabled_at.map(Timestamp::millis),
+        warnings: warnings(client),
+    }
+}

@@ -1,0 +1,36 @@
+//! The local API: administration over a Unix socket that only the data folder's owner can open. Shapes
+//! are in `protocol/wire/local.rs`.
+
+mod approvers;
+mod clients;
+mod grants;
+mod keys;
+mod records;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::Shared;
+use crate::failure::Failure;
+pub use clients::warnings as client_warnings;
+
+pub fn routes(app: Shared) -> Router {
+    Router::new()
+        .route("/local/clients", get(clients::list).post(clients::add))
+        .route("/local/clients/{client_id}", get(clients::show).delete(clients::delete))
+        .route("/local/clients/{client_id}/disable", post(clients::disable))
+        .route("/local/clients/{client_id}/enable", post(clients::enable))
+        .route("/local/approvers", get(approvers::list).post(approvers::add))
+        .route("/local/approvers/{name}/relink", post(approvers::relink))
+        .route("/local/approvers/{name}/disable", post(approvers::disable))
+        .route("/local/approvers/{name}/enable", post(approvers::enable))
+        .route("/local/requests", get(records::requests))
+        .route("/local/events", get(records::events))
+        .route("/local/grants", get(grants::list))
+        .route("/local/grants/{id}", get(grants::show))
+        .route("/local/grants/{id}/revoke", post(grants::revoke))
+        .route("/local/keys", get(keys::list))
+        .route("/local/keys/rotate", post(keys::rotate))
+        .fallback(|| async { Failure::NotFound("The local API has no such path.") })
+        .with_state(app)
+}

@@ -1,0 +1,91 @@
+//! `request list` and `event tail`.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use protocol::authorization_request::{AuthorizationRequest, State as RequestState};
+use protocol::fact::Fact;
+use protocol::time::Timestamp;
+use protocol::wire::local::{EventView, RequestSummary};
+use serde::Deserialize;
+use store::events::StoredEvent;
+
+use super::grants::names;
+use crate::app::Shared;
+use crate::failure::Failure;
+
+const MOST: i64 = 1000;
+
+pub async fn requests(State(app): State<Shared>) -> Result<Json<Vec<RequestSummary>>, Failure> {
+    let names = names(&app).await?;
+    let now = app.now();
+    let requests = app.store.recent_requests(MOST).await?;
+    let summary = |request: AuthorizationRequest| {
+        let approver = approver_id(&request.state).map(|id| names.get(id).cloned().unwrap_or_else(|| id.to_owned()));
+        RequestSummary {
+            state: state_name(&request, now).to_owned(),
+            requester_address: request
+                .content
+                .fact(Fact::REQUESTER_ADDRESS)
+                .map(|fact| fact.value.clone()),
+            approver,
+            request_id: request.content.id,
+            client_id: request.content.client_id,
+            scope: request.content.scope,
+            requested_at: request.content.requested_at.millis(),
+            expires_at: request.content.expires_at.millis(),
+        }
+    };
+    Ok(Json(requests.into_iter().map(summary).collect()))
+}
+
+fn approver_id(state: &RequestState) -> Option<&str> {
+    match state {
+        RequestState::Viewed { viewer, .. }
+        | RequestState::Approved { viewer, .. }
+        | RequestState::Denied { viewer, .. } => Some(&viewer.approver_id),
+        RequestState::Pending | RequestState::Redeemed { .. } | RequestState::Cancelled { .. } => None,
+    }
+}
+
+/// Expiry is never stored: it is asked of the clock here, for a reader.
+fn state_name(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
+    let is_open = matches!(
+        request.state,
+        RequestState::Pending | RequestState::Viewed { .. } | RequestState::Approved { .. }
+    );
+    if is_open && request.has_expired(now) {
+        "expired"
+    } else {
+        request.state.name()
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Window {
+    /// The id of the last event that the caller has seen; without it the newest ones are answered.
+    after: Option<String>,
+    limit: Option<i64>,
+}
+
+pub async fn events(State(app): State<Shared>, Query(window): Query<Window>) -> Result<Json<Vec<EventView>>, Failure> {
+    let limit = window.limit.unwrap_or(MOST).clamp(1, MOST);
+    let events = match window.after {
+        Some(after) => app.store.events_after(&after, limit).await?,
+        None => app.store.last_events(limit).await?,
+    };
+    Ok(Json(events.into_iter().map(view).collect()))
+}
+
+fn view(event: StoredEvent) -> EventView {
+    EventView {
+        id: event.id,
+        at: event.at.millis(),
+        action: event.action,
+        outcome: event.outcome,
+        request_id: event.request_id,
+        grant_id: event.grant_id,
+        client_id: event.client_id,
+        approver_id: event.approver_id,
+        detail: event.detail,
+    }
+}

@@ -1,0 +1,171 @@
+//! The one page that matters: who asks, for what, from where, with which key, for how long, and what
+//! follows. Facts stand in groups by their source and are never mixed; every text that anybody else
+//! wrote passes [`shown`].
+
+use askama::Template;
+use protocol::shown::{is_disguised, shown};
+use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::approver::{RequestView, ShownFact};
+
+use super::Frame;
+use super::moment::{Moment, span};
+
+#[derive(Template)]
+#[template(path = "decide.html")]
+pub struct DecidePage {
+    pub frame: Frame,
+    pub request_id: String,
+    pub client_name: String,
+    pub client_id: String,
+    pub client_owner: Option<String>,
+    pub client_is_verified: bool,
+    pub purpose: Option<String>,
+    pub warnings: Vec<String>,
+    pub permissions: Vec<PermissionLine>,
+    pub key_words: Vec<String>,
+    /// The proven address that asked, if one is known.
+    pub address: Option<String>,
+    pub requested_at: Moment,
+    pub expires_at: Moment,
+    pub seconds_left: i64,
+    pub grant_ends_at: Moment,
+    pub grant_lasts: String,
+    pub consequences: Vec<String>,
+    pub facts: Vec<FactGroup>,
+    pub profile: String,
+    pub request_digest: String,
+    pub ceremony: Ceremony,
+}
+
+/// What the passkey is asked to sign.
+pub struct Ceremony {
+    /// The `nonce` of the decision, sent back with the signature.
+    pub decision_nonce: String,
+    /// `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text; its challenge is the decision's digest.
+    pub options: String,
+}
+
+pub struct PermissionLine {
+    pub sentence: String,
+    pub kind: String,
+    pub name: String,
+}
+
+pub struct FactGroup {
+    /// `proven`, `derived` or `claimed`: the word on the page and the class in the style sheet.
+    pub source: &'static str,
+    pub meaning: &'static str,
+    pub facts: Vec<FactLine>,
+}
+
+pub struct FactLine {
+    pub label: String,
+    pub value: String,
+}
+
+const SOURCES: [(&str, &str); 3] = [
+    ("proven", "Checked by this server, by signature or connection."),
+    ("derived", "Looked up from what is proven. It can be wrong."),
+    (
+        "claimed",
+        "What the requester says about itself. Anybody could write it.",
+    ),
+];
+
+const DISGUISE: &str = "Some of this text holds hidden or imitated characters. They are written as <U+…>. Honest programs rarely need them.";
+
+impl DecidePage {
+    /// The page of what `waypass show` prints as JSON: one view, two forms.
+    pub fn new(frame: Frame, view: &RequestView, ceremony: Ceremony, now: Timestamp) -> Self {
+        let requested_at = Timestamp::from_millis(view.requested_at);
+        let expires_at = Timestamp::from_millis(view.expires_at);
+        let grant_ends_at = Timestamp::from_millis(view.grant_expires_at);
+        Self {
+            frame,
+            request_id: view.request_id.clone(),
+            client_name: shown(&view.client_name),
+            client_id: shown(&view.client_id),
+            client_owner: view.client_owner.as_deref().map(shown),
+            client_is_verified: view.client_verified,
+            purpose: view.purpose.as_deref().map(shown),
+            warnings: warnings(view),
+            permissions: view.permissions.iter().map(PermissionLine::of).collect(),
+            key_words: view
+                .key_words
+                .iter()
+                .flat_map(|words| words.split(' '))
+                .map(shown)
+                .collect(),
+            address: address(&view.facts),
+            requested_at: Moment::at(requested_at),
+            expires_at: Moment::at(expires_at),
+            seconds_left: (expires_at - now).seconds(),
+            grant_ends_at: Moment::at(grant_ends_at),
+            grant_lasts: span(rounded(grant_ends_at - now)),
+            consequences: view.consequences.iter().map(|text| shown(text)).collect(),
+            facts: SOURCES
+                .into_iter()
+                .map(|source| FactGroup::of(source, &view.facts))
+                .collect(),
+            profile: shown(&view.profile),
+            request_digest: view.request_digest.clone(),
+            ceremony,
+        }
+    }
+}
+
+impl PermissionLine {
+    fn of(permission: &protocol::wire::approver::Permission) -> Self {
+        Self {
+            sentence: shown(&permission.sentence),
+            kind: shown(&permission.kind),
+            name: shown(&permission.name),
+        }
+    }
+}
+
+impl FactGroup {
+    fn of((source, meaning): (&'static str, &'static str), facts: &[ShownFact]) -> Self {
+        let facts = facts
+            .iter()
+            .filter(|fact| trusted_as(fact) == source)
+            .map(|fact| FactLine {
+                label: shown(&fact.label),
+                value: shown(&fact.value),
+            })
+            .collect();
+        Self { source, meaning, facts }
+    }
+}
+
+/// A source this page does not know deserves the least trust.
+fn trusted_as(fact: &ShownFact) -> &str {
+    match fact.source.as_str() {
+        known @ ("proven" | "derived") => known,
+        _ => "claimed",
+    }
+}
+
+fn address(facts: &[ShownFact]) -> Option<String> {
+    let fact = facts
+        .iter()
+        .find(|fact| fact.name == "requester.address" && trusted_as(fact) == "proven")?;
+    Some(shown(&fact.value))
+}
+
+/// An eight-hour grant is not "7 hours 59 minutes" because the page was opened a little later.
+fn rounded(lasts: Lifetime) -> Lifetime {
+    let minutes = (lasts.seconds() + 59) / 60;
+    let tens = (minutes + 9) / 10 * 10;
+    Lifetime::from_seconds(60 * if minutes > 60 { tens } else { minutes })
+}
+
+fn warnings(view: &RequestView) -> Vec<String> {
+    let mut texts: Vec<&str> = vec![&view.client_name, &view.client_id];
+    texts.extend(view.client_owner.as_deref());
+    texts.extend(view.purpose.as_deref());
+    texts.extend(view.permissions.iter().map(|permission| permission.name.as_str()));
+    texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
+    let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());
+    view.warnings.iter().map(|text| shown(text)).chain(disguise).collect()
+}

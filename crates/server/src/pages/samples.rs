@@ -1,0 +1,294 @@
+//! Every page with sample values, for the tests and for eyes.
+
+use askama::Template;
+use protocol::time::Timestamp;
+use protocol::wire::approver::{Permission, RequestView, ShownFact};
+
+use super::Frame;
+use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
+use super::authorize::AuthorizePage;
+use super::decide::{Ceremony, DecidePage};
+use super::decided::{DecidedPage, Outcome};
+use super::enroll::EnrollPage;
+use super::failure::{Back, FailurePage};
+use super::home::HomePage;
+use super::moment::Moment;
+use super::sign_in::SignInPage;
+use super::verify::VerifyPage;
+
+pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
+
+pub fn signed_in() -> Frame {
+    Frame {
+        base: "/as".to_owned(),
+        host: "id.example.org".to_owned(),
+        approver: Some("alice".to_owned()),
+        csrf: "c5rF-t0ken".to_owned(),
+    }
+}
+
+pub fn stranger() -> Frame {
+    Frame {
+        approver: None,
+        csrf: String::new(),
+        ..signed_in()
+    }
+}
+
+fn at(seconds_from_now: i64) -> Moment {
+    Moment::at(Timestamp::from_seconds(NOW.seconds() + seconds_from_now))
+}
+
+fn fact(name: &str, label: &str, value: &str, source: &str) -> ShownFact {
+    ShownFact {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        value: value.to_owned(),
+        source: source.to_owned(),
+    }
+}
+
+fn permission(name: &str, sentence: &str) -> Permission {
+    Permission {
+        kind: "scope".to_owned(),
+        name: name.to_owned(),
+        sentence: sentence.to_owned(),
+    }
+}
+
+pub fn view() -> RequestView {
+    RequestView {
+        request_id: "req_7Q2m".to_owned(),
+        request_digest: "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU".to_owned(),
+        client_id: "build-cli".to_owned(),
+        client_name: "Build command line".to_owned(),
+        client_owner: Some("Platform team".to_owned()),
+        client_verified: true,
+        purpose: Some("Publish release builds".to_owned()),
+        profile: "standard".to_owned(),
+        warnings: Vec::new(),
+        permissions: vec![
+            permission("read", "Read what you can read."),
+            permission("profile", "See your name."),
+            permission("offline_access", "Keep access without asking again, until it ends."),
+        ],
+        facts: vec![
+            fact("requester.address", "Address", "203.0.113.24", "proven"),
+            fact(
+                "key.thumbprint",
+                "Key",
+                "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+                "proven",
+            ),
+            fact("network.match", "Network", "Not the network you are on", "derived"),
+            fact(
+                "requester.user_agent",
+                "Program",
+                "waypass/0.1 (linux x86_64)",
+                "claimed",
+            ),
+        ],
+        key_words: Some("amber canoe harbor lemon orbit velvet".to_owned()),
+        requested_at: NOW.millis() - 75_000,
+        expires_at: NOW.millis() + 525_000,
+        grant_expires_at: NOW.millis() + 28_725_000,
+        consequences: vec![
+            "It can act as you, within these permissions, without asking again until the end.".to_owned(),
+            "You can take it back at any time under your account.".to_owned(),
+            "Your decision is signed by your passkey and kept.".to_owned(),
+        ],
+        decision: serde_json::Value::Null,
+    }
+}
+
+pub fn hostile_view() -> RequestView {
+    RequestView {
+        client_name: "\u{440}\u{430}\u{443}\u{440}\u{430}\u{4cf} <script>alert(1)</script>".to_owned(),
+        client_id: "stock\u{202e}ilc\u{1b}[2J".to_owned(),
+        client_owner: None,
+        client_verified: false,
+        purpose: Some("\"><img src=x onerror=alert(1)> ".repeat(20)),
+        profile: "open".to_owned(),
+        warnings: vec![
+            "Any program that can reach this server may ask like this, and nothing ties what you approve to the device in front of you. Approve only what you started yourself.".to_owned(),
+        ],
+        key_words: None,
+        facts: vec![
+            fact("requester.address", "Address", "unknown: a proxy that is not trusted stands between", "claimed"),
+            fact("requester.user_agent", "Program", "Mozilla/5.0' onload='alert(1)\u{200b}", "who knows"),
+        ],
+        ..view()
+    }
+}
+
+pub fn decide(view: &RequestView) -> DecidePage {
+    let ceremony = Ceremony {
+        decision_nonce: "n0nce".to_owned(),
+        options: r#"{"challenge":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU","rpId":"id.example.org","userVerification":"required","allowCredentials":[{"type":"public-key","id":"AAEC"}]}"#.to_owned(),
+    };
+    DecidePage::new(signed_in(), view, ceremony, NOW)
+}
+
+pub fn verify(first_half: Option<&str>, problem: Option<&'static str>) -> VerifyPage {
+    VerifyPage {
+        frame: signed_in(),
+        first_half: first_half.map(str::to_owned),
+        problem,
+        is_throttled: false,
+    }
+}
+
+pub fn account() -> AccountPage {
+    AccountPage {
+        frame: signed_in(),
+        notice: Some("The passkey was added."),
+        problem: None,
+        grants: vec![
+            grant(
+                "gr_1",
+                "Build command line",
+                Some("amber canoe harbor lemon orbit velvet"),
+            ),
+            grant("gr_2", "Nightly report", None),
+        ],
+        passkeys: vec![
+            PasskeyLine {
+                id: "pk_1".to_owned(),
+                name: "This phone".to_owned(),
+                added_at: at(-900_000),
+                last_used_at: Some(at(-60)),
+            },
+            PasskeyLine {
+                id: "pk_2".to_owned(),
+                name: "Work laptop".to_owned(),
+                added_at: at(-86_400),
+                last_used_at: None,
+            },
+        ],
+        sessions: vec![
+            session("bs_1", "Chrome on Android", true),
+            session("bs_2", "Firefox on Linux", false),
+        ],
+        software_keys: vec![SoftwareKeyLine {
+            thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned(),
+            key_words: "basil copper falcon meadow quartz timber".to_owned(),
+            added_at: at(-500_000),
+        }],
+    }
+}
+
+fn grant(id: &str, client_name: &str, key_words: Option<&str>) -> GrantLine {
+    GrantLine {
+        id: id.to_owned(),
+        client_name: client_name.to_owned(),
+        client_id: "build-cli".to_owned(),
+        scopes: vec!["read".to_owned(), "offline_access".to_owned()],
+        since: at(-3_600),
+        until: at(25_200),
+        key_words: key_words.map(str::to_owned),
+    }
+}
+
+fn session(id: &str, browser: &str, is_this: bool) -> SessionLine {
+    SessionLine {
+        id: id.to_owned(),
+        browser: browser.to_owned(),
+        address: Some("198.51.100.7".to_owned()),
+        signed_in_at: at(-7_200),
+        is_this,
+    }
+}
+
+fn failure(title: &'static str, sentence: &str, reference: Option<&str>) -> FailurePage {
+    FailurePage {
+        frame: signed_in(),
+        title,
+        sentence: sentence.to_owned(),
+        reference: reference.map(str::to_owned),
+        back: Some(Back {
+            href: "/as/device".to_owned(),
+            text: "Enter a code",
+        }),
+    }
+}
+
+fn decided(outcome: Outcome) -> DecidedPage {
+    DecidedPage {
+        frame: signed_in(),
+        client_name: "Build command line".to_owned(),
+        outcome,
+    }
+}
+
+const UNUSABLE: &str = "This code is unknown, expired, used, or open in another browser.";
+
+/// Every page and variant: a file name and its HTML.
+pub fn all() -> Vec<(&'static str, String)> {
+    let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
+    let one_passkey = AccountPage {
+        notice: None,
+        problem: Some("The last passkey cannot be removed: add another one first."),
+        grants: Vec::new(),
+        passkeys: account().passkeys.into_iter().take(1).collect(),
+        software_keys: Vec::new(),
+        ..account()
+    };
+    let throttled = VerifyPage {
+        is_throttled: true,
+        ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
+    };
+    vec![
+        ("home", html(&HomePage { frame: stranger() })),
+        ("home-signed-in", html(&HomePage { frame: signed_in() })),
+        (
+            "sign-in",
+            html(&SignInPage {
+                frame: stranger(),
+                next: "/as/device".to_owned(),
+            }),
+        ),
+        ("enroll", html(&EnrollPage { frame: stranger() })),
+        ("verify", html(&verify(None, None))),
+        ("verify-wrong", html(&verify(None, Some(UNUSABLE)))),
+        ("verify-link", html(&verify(Some("WDJB"), None))),
+        ("verify-link-wrong", html(&verify(Some("WDJB"), Some(UNUSABLE)))),
+        ("verify-throttled", html(&throttled)),
+        ("decide", html(&decide(&view()))),
+        ("decide-hostile", html(&decide(&hostile_view()))),
+        (
+            "approved",
+            html(&decided(Outcome::Approved {
+                grant_ends_at: at(28_800),
+            })),
+        ),
+        ("declined", html(&decided(Outcome::Declined))),
+        ("reported", html(&decided(Outcome::Reported))),
+        ("account", html(&account())),
+        ("account-one-passkey", html(&one_passkey)),
+        (
+            "failure",
+            html(&failure(
+                "Something broke on our side",
+                "Nothing was changed. Try again in a moment.",
+                Some("8F2C-11A0"),
+            )),
+        ),
+        (
+            "failure-not-found",
+            html(&failure(
+                "There is nothing here",
+                "The address is wrong, or what stood here has ended.",
+                None,
+            )),
+        ),
+        (
+            "authorize",
+            AuthorizePage {
+                frame: stranger(),
+                device_authorization_endpoint: "https://id.example.org/as/device_authorization".to_owned(),
+            }
+            .render()
+            .unwrap(),
+        ),
+    ]
+}

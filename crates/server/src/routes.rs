@@ -1,0 +1,94 @@
+//! Every route, grouped by who calls.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use http::{HeaderName, HeaderValue};
+
+use crate::app::Shared;
+use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::failure::Failure;
+use crate::{health, log, pages};
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+pub fn routes(app: &Shared) -> Router {
+    let issuer = &app.config.issuer;
+    let served = clients()
+        .merge(approvers())
+        .layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
+    let served = served.merge(readers()).merge(pages::routes(app));
+    let root = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(well_known(issuer.base_path()));
+    let router = match issuer.base_path() {
+        "" => root.merge(served),
+        base => root.nest(base, served),
+    };
+    router
+        .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), log::observe))
+        .with_state(app.clone())
+}
+
+/// Clients and resource servers: POST of a form, JSON back. Anything but POST says so (RFC 9110 §15.5.6).
+fn clients() -> Router<Shared> {
+    Router::new()
+        .route(
+            "/device_authorization",
+            post_only(post(device_authorization::device_authorization)),
+        )
+        .route("/token", post_only(post(token::token)))
+        .route("/revoke", post_only(post(revocation::revoke)))
+        .route("/introspect", post_only(post(introspection::introspect)))
+}
+
+/// Approvers in a terminal.
+fn approvers() -> Router<Shared> {
+    Router::new()
+        .route("/approver/enroll", post_only(post(approver::enroll)))
+        .route("/approver/view", post_only(post(approver::view)))
+        .route("/approver/approve", post_only(post(approver::approve)))
+        .route("/approver/deny", post_only(post(approver::deny)))
+}
+
+/// What anybody may read, and what an access token opens.
+fn readers() -> Router<Shared> {
+    Router::new()
+        .route("/jwks.json", get(jwks::jwks))
+        .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/.well-known/openid-configuration", get(metadata::metadata))
+        .route("/.well-known/oauth-authorization-server", get(metadata::metadata))
+}
+
+/// RFC 8414 §3.1: before the issuer's path. Without a path this is where the appended form stands too.
+fn well_known(base: &str) -> Router<Shared> {
+    if base.is_empty() {
+        return Router::new();
+    }
+    Router::new()
+        .route(
+            &format!("/.well-known/oauth-authorization-server{base}"),
+            get(metadata::metadata),
+        )
+        .route(
+            &format!("/.well-known/openid-configuration{base}"),
+            get(metadata::metadata),
+        )
+}
+
+fn post_only(route: axum::routing::MethodRouter<Shared>) -> axum::routing::MethodRouter<Shared> {
+    route.fallback(any(|| async { Failure::MethodNotAllowed { allow: "POST" } }))
+}
+
+/// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one.
+async fn fresh_nonce(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await.into_response();
+    if let Ok(nonce) = HeaderValue::from_str(&app.derived.nonces.issue(app.now())) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+    response
+}

@@ -1,0 +1,234 @@
+//! Start-up, in order; and the way down.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use store::{Fault, Options, StatementHook, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::{App, Shared};
+use crate::client_registry::ClientRegistry;
+use crate::clock::Clock;
+use crate::config::{Config, EX_CONFIG, ServeArgs};
+use crate::entropy::EntropySource;
+use crate::keys::{DerivedKeys, MasterKey};
+use crate::limits::SourceLimits;
+use crate::listen::ConnectionSettings;
+use crate::pending::PendingRequests;
+use crate::seen::SeenOnce;
+use crate::{check, failure, listen, local, log, metrics, pages, routes, signing_keys};
+
+/// How often what has ended is swept up, and what other nodes changed is read.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+/// `waypass serve`: runs until SIGTERM or SIGINT, then drains.
+pub fn serve(args: &ServeArgs) -> ExitCode {
+    let config = match Config::load(args) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprint!("{}", check::told(&problems));
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    log::init(config.log_format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    runtime.block_on(async {
+        match run(config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => failed(&chain(&fault)),
+        }
+    })
+}
+
+/// The signals are listened for first: one that comes during the start is not lost.
+async fn run(config: Config) -> Result<(), Fault> {
+    let signals =
+        listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
+    let running = start(config, Surroundings::real()).await?;
+    signals.received().await;
+    running.stop().await;
+    Ok(())
+}
+
+fn chain(fault: &Fault) -> String {
+    let causes = std::iter::successors(Some(fault as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("waypass: cannot start: {why}");
+    ExitCode::FAILURE
+}
+
+/// What a server takes from the world around it. Tests bring their own.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub entropy: EntropySource,
+    /// For crash tests: see [`store::Options`].
+    pub statement_hook: Option<StatementHook>,
+}
+
+impl Surroundings {
+    pub fn real() -> Self {
+        Self {
+            clock: Clock::System,
+            entropy: EntropySource::System,
+            statement_hook: None,
+        }
+    }
+}
+
+/// A server at work. Dropped without [`Running::stop`], it is cut off.
+pub struct Running {
+    app: Shared,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Opens the store, the keys and the sockets, and serves. Tests come in here with another clock.
+pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, Fault> {
+    let app = Arc::new(open(config, surroundings).await?);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+
+    let public = bind(app.config.listen).await?;
+    let router = routes::routes(&app);
+    let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
+    let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
+    let settings = ConnectionSettings::new(app.config.limits.connections);
+    let local = listen::bind_local(&app.config.socket()).await;
+    let local = local.map_err(|error| Fault::broken("cannot open the local socket").because(error))?;
+    tasks.spawn(listen::serve_local(
+        local,
+        local::routes(app.clone()),
+        ConnectionSettings::new(64),
+        stopped.clone(),
+    ));
+    tasks.spawn(listen::serve_public(public, tls, router, settings, stopped.clone()));
+    if let Some(address) = app.config.metrics_listen {
+        let listener = bind(address).await?;
+        let router = metrics::router(app.metrics.clone());
+        tasks.spawn(listen::serve_public(
+            listener,
+            None,
+            router,
+            ConnectionSettings::new(64),
+            stopped.clone(),
+        ));
+    }
+    tasks.spawn(keep_house(app.clone(), stopped));
+    announce(&app).await?;
+    Ok(Running { app, stop, tasks })
+}
+
+pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<App, Fault> {
+    let Surroundings {
+        clock,
+        entropy,
+        statement_hook,
+    } = surroundings;
+    let options = Options {
+        directory: config.data.clone(),
+        database: config.database.as_ref().map(|url| url.expose().to_owned()),
+        statement_hook,
+        ..Options::default()
+    };
+    let store = Store::open(options).await?;
+    let master = if config.key_file.may_be_made {
+        MasterKey::load_or_create(&config.key_file.path, &entropy.draw())?
+    } else {
+        MasterKey::load(&config.key_file.path)?
+    };
+    let derived = DerivedKeys::new(&master)?;
+    signing_keys::check_key_file(&store, &derived).await?;
+    let now = clock.now();
+    let keys = signing_keys::open(&store, &derived, &entropy, now).await?;
+    Ok(App {
+        keys: ArcSwap::from_pointee(keys),
+        derived,
+        clients: ClientRegistry::load(&store, now).await?,
+        pending: PendingRequests::new(store.is_shared()),
+        seen: SeenOnce::default(),
+        limits: SourceLimits::new(config.limits.requests_per_source),
+        metrics: Arc::default(),
+        webauthn: pages::webauthn(&config.issuer)?,
+        token_endpoint: config.issuer.url("/token"),
+        store,
+        config,
+        clock,
+        entropy,
+    })
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Fault> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Fault::broken(format!("cannot listen on {address}")).because(error))
+}
+
+/// One line that says where; then what an administrator should know.
+async fn announce(app: &App) -> Result<(), Fault> {
+    tracing::info!(issuer = app.issuer(), listen = %app.config.listen, "serving");
+    if app.config.trusted_proxies.is_empty() {
+        tracing::info!("no trusted proxy: requests with forwarded headers have an unknown address");
+    }
+    for warning in check::warnings(&app.config) {
+        tracing::warn!("{warning}");
+    }
+    for client in app
+        .store
+        .clients()
+        .await?
+        .iter()
+        .filter(|client| client.disabled_at.is_none())
+    {
+        for warning in local::client_warnings(client) {
+            tracing::warn!(client.id = client.client_id, "{warning}");
+        }
+    }
+    Ok(())
+}
+
+async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        if let Err(fault) = sweep(&app).await {
+            failure::log(&fault);
+        }
+    }
+}
+
+async fn sweep(app: &App) -> Result<(), Fault> {
+    let now = app.now();
+    app.pending.sweep(now);
+    app.seen.sweep(now);
+    app.metrics
+        .open_requests_counted(app.store.waiting_requests(now).await?);
+    if app.store.is_shared() {
+        app.clients.reload(&app.store, now).await?;
+        signing_keys::reload(app).await?;
+    }
+    let swept = app.store.commit(store::Batch::default().sweep(now)).await;
+    swept.map_err(|_| Fault::busy("the sweep was refused; it comes again"))
+}
+
+impl Running {
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+        if let Ok(app) = Arc::try_unwrap(self.app) {
+            app.store.close().await;
+        }
+        tracing::info!("stopped");
+    }
+}

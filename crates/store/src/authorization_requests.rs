@@ -1,0 +1,198 @@
+//! Tables `authorization_request` and `approval`. Every write of a state is a compare-and-set on the
+//! version that was decided upon.
+
+use protocol::approval::ConfirmedApproval;
+use protocol::authorization_request::{AuthorizationRequest, State};
+use protocol::digest::Digest;
+use protocol::grant::AuthenticationContext;
+use protocol::refusal::Refusal;
+use protocol::time::{Lifetime, Timestamp};
+use serde_json::Value as Json;
+
+use crate::batch::args;
+use crate::stored::{from_json, to_json};
+use crate::{Batch, Fault, Row, Store};
+
+const BY_DEVICE_CODE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE device_code_digest = $1";
+const BY_USER_CODE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE user_code_mac = $1";
+const BY_ID: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE id = $1";
+const RECENT: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request ORDER BY requested_at DESC, id DESC LIMIT $1";
+const OPEN: &str = "SELECT
+    (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')),
+    (SELECT COUNT(*) FROM authorization_request WHERE source = $2 AND expires_at > $3 AND state IN ('pending', 'viewed'))";
+const WAITING: &str =
+    "SELECT COUNT(*) FROM authorization_request WHERE expires_at > $1 AND state IN ('pending', 'viewed')";
+const INSERT: &str = "INSERT INTO authorization_request
+    (id, device_code_digest, user_code_mac, source, client_id, content, digest, state, state_detail, interval_millis, version,
+     requested_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12) ON CONFLICT DO NOTHING";
+const MOVE: &str = "UPDATE authorization_request SET state = $3, state_detail = $4, version = version + 1
+    WHERE id = $1 AND version = $2";
+const UNCHANGED: &str = "SELECT 1 FROM authorization_request WHERE id = $1 AND version = $2";
+const RAISE_INTERVAL: &str =
+    "UPDATE authorization_request SET interval_millis = $2 WHERE id = $1 AND interval_millis < $2";
+const APPROVE: &str = "INSERT INTO approval (request_id, approver_id, decision, evidence, acr, amr, approved_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const APPROVAL: &str =
+    "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval WHERE request_id = $1";
+
+/// What else a new request is stored under.
+pub struct Filed<'a> {
+    /// HMAC under a server key: a plain digest of so short a code could be guessed back.
+    pub user_code_mac: &'a str,
+    /// The network that asked, by which open requests are counted.
+    pub source: &'a str,
+}
+
+/// How many requests wait for a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenRequests {
+    pub of_client: i64,
+    pub from_source: i64,
+}
+
+/// A stored approval: the decision, the signature over it, and how the person was authenticated.
+pub struct StoredApproval {
+    pub approver_id: String,
+    pub decision: Json,
+    pub evidence: Json,
+    pub context: AuthenticationContext,
+}
+
+impl Store {
+    pub async fn request_by_device_code(&self, digest: &Digest) -> Result<Option<AuthorizationRequest>, Fault> {
+        self.row(BY_DEVICE_CODE, args![digest.as_str()])
+            .await?
+            .as_ref()
+            .map(request)
+            .transpose()
+    }
+
+    pub async fn request_by_user_code(&self, mac: &str) -> Result<Option<AuthorizationRequest>, Fault> {
+        self.row(BY_USER_CODE, args![mac])
+            .await?
+            .as_ref()
+            .map(request)
+            .transpose()
+    }
+
+    pub async fn request(&self, id: &str) -> Result<Option<AuthorizationRequest>, Fault> {
+        self.row(BY_ID, args![id]).await?.as_ref().map(request).transpose()
+    }
+
+    pub async fn open_requests(&self, client_id: &str, source: &str, now: Timestamp) -> Result<OpenRequests, Fault> {
+        let Some(row) = self.row(OPEN, args![client_id, source, now.millis()]).await? else {
+            return Ok(OpenRequests::default());
+        };
+        Ok(OpenRequests {
+            of_client: row.int(0)?,
+            from_source: row.int(1)?,
+        })
+    }
+
+    /// All that wait for a decision.
+    pub async fn waiting_requests(&self, now: Timestamp) -> Result<i64, Fault> {
+        self.row(WAITING, args![now.millis()])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// Newest first.
+    pub async fn recent_requests(&self, limit: i64) -> Result<Vec<AuthorizationRequest>, Fault> {
+        self.rows(RECENT, args![limit]).await?.iter().map(request).collect()
+    }
+
+    pub async fn approval(&self, request_id: &str) -> Result<Option<StoredApproval>, Fault> {
+        self.row(APPROVAL, args![request_id])
+            .await?
+            .as_ref()
+            .map(approval)
+            .transpose()
+    }
+}
+
+impl Batch {
+    /// Conflict when one of the codes is taken: draw again.
+    pub fn add_request(self, request: &AuthorizationRequest, filed: &Filed<'_>) -> Result<Self, Fault> {
+        let content = &request.content;
+        let arguments = args![
+            &*content.id,
+            request.device_code.as_str(),
+            filed.user_code_mac,
+            filed.source,
+            &*content.client_id,
+            to_json(content)?,
+            request.digest.as_str(),
+            request.state.name(),
+            to_json(&request.state)?,
+            request.interval.millis(),
+            content.requested_at.millis(),
+            content.expires_at.millis(),
+        ];
+        Ok(self.guard(INSERT, arguments))
+    }
+
+    /// Moves the request to `state`, if it is still the one that was decided upon.
+    pub fn move_request(self, request: &AuthorizationRequest, state: &State) -> Result<Self, Fault> {
+        Ok(self.guard(
+            MOVE,
+            args![&*request.content.id, request.version, state.name(), to_json(state)?],
+        ))
+    }
+
+    pub fn request_is_unchanged(self, request: &AuthorizationRequest) -> Self {
+        self.guard(UNCHANGED, args![&*request.content.id, request.version])
+    }
+
+    /// Never bumps the version: a poll must not make an approval decide again.
+    pub fn raise_interval(self, request_id: &str, interval: Lifetime) -> Self {
+        self.any(RAISE_INTERVAL, args![request_id, interval.millis()])
+    }
+
+    pub fn approve(
+        self,
+        request: &AuthorizationRequest,
+        approval: &ConfirmedApproval,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let decision = approval.decision();
+        let arguments = args![
+            &*request.content.id,
+            &*decision.approver,
+            to_json(&decision.to_value())?,
+            to_json(approval.evidence())?,
+            approval.acr(),
+            to_json(&approval.amr())?,
+            now.millis(),
+        ];
+        Ok(self.one(APPROVE, arguments, Refusal::AlreadyDecided))
+    }
+}
+
+fn request(row: &Row) -> Result<AuthorizationRequest, Fault> {
+    Ok(AuthorizationRequest {
+        content: from_json(&row.text(0)?)?,
+        digest: Digest::from_stored(row.text(1)?),
+        device_code: Digest::from_stored(row.text(2)?),
+        state: from_json(&row.text(3)?)?,
+        interval: Lifetime::from_millis(row.int(4)?),
+        version: row.int(5)?,
+    })
+}
+
+fn approval(row: &Row) -> Result<StoredApproval, Fault> {
+    Ok(StoredApproval {
+        approver_id: row.text(0)?,
+        decision: from_json(&row.text(1)?)?,
+        evidence: from_json(&row.text(2)?)?,
+        context: AuthenticationContext {
+            acr: row.text(3)?,
+            amr: from_json(&row.text(4)?)?,
+            auth_time: Timestamp::from_millis(row.int(5)?),
+        },
+    })
+}

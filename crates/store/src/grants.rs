@@ -1,0 +1,96 @@
+//! Table `access_grant`.
+
+use protocol::grant::Grant;
+use protocol::time::Timestamp;
+
+use crate::batch::args;
+use crate::stored::{from_json, to_json};
+use crate::{Batch, Fault, Row, Store};
+
+const BY_ID: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+    expires_at, ended_at, ended_because, version FROM access_grant WHERE id = $1";
+const OF_SUBJECT: &str =
+    "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+    expires_at, ended_at, ended_because, version FROM access_grant
+    WHERE subject = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const RECENT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+    expires_at, ended_at, ended_because, version FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
+const INSERT: &str = "INSERT INTO access_grant (id, request_id, client_id, subject, scope, resource, jkt, acr, amr,
+    auth_time, created_at, expires_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
+const END: &str = "UPDATE access_grant SET ended_at = $3, ended_because = $4, version = version + 1
+    WHERE id = $1 AND version = $2 AND ended_at IS NULL";
+const END_OF_CLIENT: &str = "UPDATE access_grant SET ended_at = $2, ended_because = $3, version = version + 1
+    WHERE client_id = $1 AND ended_at IS NULL";
+const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
+
+impl Store {
+    pub async fn grant(&self, id: &str) -> Result<Option<Grant>, Fault> {
+        self.row(BY_ID, args![id]).await?.as_ref().map(grant).transpose()
+    }
+
+    /// Live ones, newest first.
+    pub async fn grants_of(&self, approver_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
+        self.rows(OF_SUBJECT, args![approver_id, now.millis()])
+            .await?
+            .iter()
+            .map(grant)
+            .collect()
+    }
+
+    /// Newest first, ended ones too.
+    pub async fn recent_grants(&self, limit: i64) -> Result<Vec<Grant>, Fault> {
+        self.rows(RECENT, args![limit]).await?.iter().map(grant).collect()
+    }
+}
+
+impl Batch {
+    pub fn begin_grant(self, grant: &Grant) -> Result<Self, Fault> {
+        let arguments = args![
+            &*grant.id,
+            &*grant.request_id,
+            &*grant.client_id,
+            &*grant.subject,
+            &*grant.scope,
+            to_json(&grant.resource)?,
+            grant.jkt.as_deref(),
+            &*grant.acr,
+            to_json(&grant.amr)?,
+            grant.auth_time.millis(),
+            grant.created_at.millis(),
+            grant.expires_at.millis(),
+        ];
+        Ok(self.any(INSERT, arguments))
+    }
+
+    pub fn end_grant(self, grant: &Grant, because: &str, now: Timestamp) -> Self {
+        self.guard(END, args![&*grant.id, grant.version, now.millis(), because])
+    }
+
+    pub fn end_grants_of_client(self, client_id: &str, because: &str, now: Timestamp) -> Self {
+        self.any(END_OF_CLIENT, args![client_id, now.millis(), because])
+    }
+
+    pub fn grant_is_unchanged(self, grant: &Grant) -> Self {
+        self.guard(UNCHANGED, args![&*grant.id, grant.version])
+    }
+}
+
+fn grant(row: &Row) -> Result<Grant, Fault> {
+    Ok(Grant {
+        id: row.text(0)?,
+        request_id: row.text(1)?,
+        client_id: row.text(2)?,
+        subject: row.text(3)?,
+        scope: row.text(4)?,
+        resource: from_json(&row.text(5)?)?,
+        jkt: row.maybe_text(6)?,
+        acr: row.text(7)?,
+        amr: from_json(&row.text(8)?)?,
+        auth_time: Timestamp::from_millis(row.int(9)?),
+        created_at: Timestamp::from_millis(row.int(10)?),
+        expires_at: Timestamp::from_millis(row.int(11)?),
+        ended_at: row.maybe_int(12)?.map(Timestamp::from_millis),
+        ended_because: row.maybe_text(13)?,
+        version: row.int(14)?,
+    })
+}
