@@ -20,7 +20,7 @@ use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
-use crate::{failure, listen, local, log, pages, routes, signing_keys};
+use crate::{failure, listen, local, log, passkeys, routes, signing_keys};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -112,7 +112,7 @@ async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<Ap
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
         metrics: Metrics::new(),
-        webauthn: pages::webauthn(&config.issuer)?,
+        webauthn: passkeys::webauthn(&config.issuer)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,
