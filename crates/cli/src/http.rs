@@ -49,7 +49,12 @@ impl Http {
             // A proxy on another machine would ask its own loopback.
             builder = builder.no_proxy();
         }
-        let ca_file = ca_file.map(PathBuf::from).or_else(|| io.path("SSL_CERT_FILE"));
+        let of_environment = || {
+            (io.environment)("SSL_CERT_FILE")
+                .filter(|file| !file.is_empty())
+                .map(PathBuf::from)
+        };
+        let ca_file = ca_file.map(PathBuf::from).or_else(of_environment);
         if let Some(file) = ca_file {
             builder = builder.tls_certs_only(certificates(&file)?);
         } else if url.scheme() == "http" {

@@ -5,7 +5,6 @@
 pub trait Keyring: Send + Sync {
     fn read(&self, account: &str) -> Result<Option<String>, String>;
     fn write(&self, account: &str, text: &str) -> Result<(), String>;
-    fn delete(&self, account: &str) -> Result<(), String>;
 }
 
 /// `None` without a session bus, without a service on it, or when it does not answer in time.
@@ -21,7 +20,6 @@ pub fn of_this_desktop() -> Option<Box<dyn Keyring>> {
 
 #[cfg(feature = "desktop-keyring")]
 mod secret_service {
-    use std::sync::Arc;
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -36,28 +34,24 @@ mod secret_service {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     pub fn open() -> Option<Box<dyn Keyring>> {
-        let store = on_a_thread(Store::new).ok()?;
-        Some(Box::new(SecretService { store }))
+        on_a_thread(|| Store::new().map(drop)).ok()?;
+        Some(Box::new(SecretService))
     }
 
-    struct SecretService {
-        store: Arc<Store>,
-    }
+    /// Holds no connection: even to drop one waits, so each act makes and ends its own.
+    struct SecretService;
 
-    impl SecretService {
-        fn with_entry<T: Send + 'static>(
-            &self,
-            account: &str,
-            act: impl FnOnce(&Entry) -> keyring_core::Result<T> + Send + 'static,
-        ) -> Result<T, String> {
-            let (store, account) = (Arc::clone(&self.store), account.to_owned());
-            on_a_thread(move || act(&store.build(SERVICE, &account, None)?))
-        }
+    fn with_entry<T: Send + 'static>(
+        account: &str,
+        act: impl FnOnce(&Entry) -> keyring_core::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
+        let account = account.to_owned();
+        on_a_thread(move || act(&Store::new()?.build(SERVICE, &account, None)?))
     }
 
     impl Keyring for SecretService {
         fn read(&self, account: &str) -> Result<Option<String>, String> {
-            self.with_entry(account, |entry| match entry.get_password() {
+            with_entry(account, |entry| match entry.get_password() {
                 Ok(text) => Ok(Some(text)),
                 Err(Error::NoEntry) => Ok(None),
                 Err(error) => Err(error),
@@ -66,14 +60,7 @@ mod secret_service {
 
         fn write(&self, account: &str, text: &str) -> Result<(), String> {
             let text = zeroize::Zeroizing::new(text.to_owned());
-            self.with_entry(account, move |entry| entry.set_password(&text))
-        }
-
-        fn delete(&self, account: &str) -> Result<(), String> {
-            self.with_entry(account, |entry| match entry.delete_credential() {
-                Err(Error::NoEntry) => Ok(()),
-                other => other,
-            })
+            with_entry(account, move |entry| entry.set_password(&text))
         }
     }
 

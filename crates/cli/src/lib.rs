@@ -32,6 +32,7 @@ mod token_endpoint;
 
 pub use clock::{Clock, Pause};
 pub use failure::Exit;
+use failure::Failure;
 pub use io::Io;
 pub use keyring::Keyring;
 pub use print::Printer;
@@ -48,12 +49,14 @@ pub enum Command {
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
-    /// Show what a code asks for, deciding nothing. It is reserved for your key then.
+    /// Show what a code asks for, deciding nothing
+    ///
+    /// The request is reserved for your key then: nobody else can decide it.
     ///
     ///   waypass show WDJB-MJHT --server https://login.example.com --key-file alice.key
     #[command(verbatim_doc_comment)]
     Show(decide::DecideArgs),
-    /// Approve a request: shows it and asks; without a terminal it decides at once.
+    /// Approve a request: shows it and asks; without a terminal it decides at once
     ///
     ///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
     #[command(verbatim_doc_comment)]
@@ -88,15 +91,20 @@ pub fn main(command: Command) -> ExitCode {
     }
 }
 
-/// What was typed is no command: clap's own words, and the exit code that sysexits has for it.
+/// What was typed is no command: clap's own words, and the exit code that sysexits has for it. Help and
+/// version arrive here too.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    // A closed stream cannot be told that it is closed.
-    let _ = error.print();
-    if error.use_stderr() {
-        Exit::Usage.into()
+    let wants_json = || std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && wants_json() {
+        let text = error.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Failure::usage(what).print(&mut Io::of_this_process(), true);
     } else {
-        Exit::Done.into()
+        // A closed stream cannot be told that it is closed.
+        let _ = error.print();
     }
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    exit.into()
 }
 
 pub async fn run(command: Command, io: &mut Io) -> Exit {

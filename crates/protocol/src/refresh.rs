@@ -147,7 +147,8 @@ mod tests {
             voided                           own key    -> Voided
             voided                           other key  -> refused: DpopKeyMismatch
             voided                           no proof   -> refused: DpopKeyMismatch
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]

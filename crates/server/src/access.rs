@@ -21,17 +21,27 @@ impl Access {
     pub async fn check(app: &App, token: &str) -> Result<Self, Failure> {
         let invalid = Failure::Refusal(Refusal::TokenInvalid);
         let claims = app.keys.load().verify_access_token(token, app.issuer(), app.now())?;
-        let (Some(grant_id), Some(jti)) = (text(&claims, "grant_id"), text(&claims, "jti")) else { return Err(invalid) };
+        let (Some(grant_id), Some(jti)) = (text(&claims, "grant_id"), text(&claims, "jti")) else {
+            return Err(invalid);
+        };
         if app.store.is_revoked(jti).await? {
             return Err(invalid);
         }
-        let Some(grant) = app.store.grant(grant_id).await? else { return Err(invalid) };
-        let Some(approver) = app.store.approver(&grant.subject).await? else { return Err(invalid) };
+        let Some(grant) = app.store.grant(grant_id).await? else {
+            return Err(invalid);
+        };
+        let Some(approver) = app.store.approver(&grant.subject).await? else {
+            return Err(invalid);
+        };
         let client = app.clients.client(&app.store, &grant.client_id, app.now()).await?;
         if grant.must_still_stand(&client, &approver, app.now()).is_err() {
             return Err(invalid);
         }
-        Ok(Self { claims, grant, approver })
+        Ok(Self {
+            claims,
+            grant,
+            approver,
+        })
     }
 
     pub fn has_audience(&self, resource: &str) -> bool {

@@ -34,7 +34,7 @@ pub struct App {
     pub pending: PendingRequests,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
     pub token_endpoint: String,
 }
@@ -71,10 +71,16 @@ impl App {
 
     /// The client as it stands in the database now: for what is decided for good.
     pub async fn stored_client(&self, client_id: &str) -> Result<Client, Failure> {
-        self.store.client(client_id).await?.ok_or(Failure::Refusal(Refusal::ClientUnknown))
+        self.store
+            .client(client_id)
+            .await?
+            .ok_or(Failure::Refusal(Refusal::ClientUnknown))
     }
 
     pub fn names(&self) -> ServerNames<'_> {
-        ServerNames { issuer: self.issuer(), token_endpoint: &self.token_endpoint }
+        ServerNames {
+            issuer: self.issuer(),
+            token_endpoint: &self.token_endpoint,
+        }
     }
 }

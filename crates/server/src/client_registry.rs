@@ -28,16 +28,29 @@ impl ClientRegistry {
     pub const REFRESH: Lifetime = Lifetime::from_seconds(2);
 
     pub async fn load(store: &Store, now: Timestamp) -> Result<Self, Fault> {
-        let registry = Self { snapshot: ArcSwap::default() };
+        let registry = Self {
+            snapshot: ArcSwap::default(),
+        };
         registry.reload(store, now).await?;
         Ok(registry)
     }
 
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
         let clients = store.clients().await?;
-        let declared = clients.iter().filter(|client| client.registration.introspect).flat_map(declared_by).collect();
-        let clients = clients.into_iter().map(|client| (client.client_id.clone(), Arc::new(client))).collect();
-        self.snapshot.store(Arc::new(Snapshot { clients, declared, loaded_at: now }));
+        let declared = clients
+            .iter()
+            .filter(|client| client.registration.introspect)
+            .flat_map(declared_by)
+            .collect();
+        let clients = clients
+            .into_iter()
+            .map(|client| (client.client_id.clone(), Arc::new(client)))
+            .collect();
+        self.snapshot.store(Arc::new(Snapshot {
+            clients,
+            declared,
+            loaded_at: now,
+        }));
         Ok(())
     }
 
@@ -46,14 +59,24 @@ impl ClientRegistry {
         if store.is_shared() && now - self.snapshot.load().loaded_at > Self::REFRESH {
             self.reload(store, now).await?;
         }
-        self.snapshot.load().clients.get(client_id).cloned().ok_or(ClientMissing::Unknown)
+        self.snapshot
+            .load()
+            .clients
+            .get(client_id)
+            .cloned()
+            .ok_or(ClientMissing::Unknown)
     }
 
     /// The resources that these scopes are declared for. A13.
     pub fn resources_of(&self, scope: &Scope) -> BTreeSet<String> {
         let snapshot = self.snapshot.load();
         let belongs = |own: &Scope| scope.iter().any(|token| own.contains(token));
-        snapshot.declared.iter().filter(|(_, own)| belongs(own)).map(|(resource, _)| resource.clone()).collect()
+        snapshot
+            .declared
+            .iter()
+            .filter(|(_, own)| belongs(own))
+            .map(|(resource, _)| resource.clone())
+            .collect()
     }
 }
 
@@ -80,5 +103,10 @@ impl From<ClientMissing> for crate::failure::Failure {
 
 fn declared_by(client: &Client) -> Vec<(String, Scope)> {
     let scope = client.scope_ceiling().unwrap_or_default();
-    client.registration.resource.iter().map(|resource| (resource.clone(), scope.clone())).collect()
+    client
+        .registration
+        .resource
+        .iter()
+        .map(|resource| (resource.clone(), scope.clone()))
+        .collect()
 }

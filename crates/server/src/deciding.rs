@@ -51,13 +51,17 @@ impl Deciding {
         let limits = app.config.limits.guesses;
         let guesser = self.guesser();
         limits.may_try(app.store.guess_counts(&guesser, app.now()).await?)?;
-        app.commit(self.used_up.clone().count_guess(&guesser, limits, app.now())).await?;
+        app.commit(self.used_up.clone().count_guess(&guesser, limits, app.now()))
+            .await?;
         let opened = match UserCode::parse(typed) {
             Some(code) => self.open_by_code(app, &code, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
         if let Err(Failure::Refusal(_)) = &opened {
-            let event = app.event(Action::DeviceCodeChecked).approver(&self.approver.id).failed("unknown_code");
+            let event = app
+                .event(Action::DeviceCodeChecked)
+                .approver(&self.approver.id)
+                .failed("unknown_code");
             app.commit(Batch::default().record(&self.seen_from(event))?).await?;
         }
         opened
@@ -66,11 +70,21 @@ impl Deciding {
     async fn open_by_code(&self, app: &App, code: &UserCode, entry: CodeEntry) -> Result<String, Failure> {
         let mac = app.derived.user_code_mac(code.canonical());
         let attempt = || async {
-            let request = app.store.request_by_user_code(&mac).await?.ok_or(Refusal::UserCodeUnusable)?;
+            let request = app
+                .store
+                .request_by_user_code(&mac)
+                .await?
+                .ok_or(Refusal::UserCodeUnusable)?;
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
-            let state = request.act(&Act::View { viewer: &self.viewer, entry }, now)?;
+            let state = request.act(
+                &Act::View {
+                    viewer: &self.viewer,
+                    entry,
+                },
+                now,
+            )?;
             let seconds = (now - request.content.requested_at).seconds();
             let event = app
                 .event(Action::DeviceViewed)
@@ -89,25 +103,44 @@ impl Deciding {
 
     /// The request, if it is open and this viewer's. Writes nothing.
     pub async fn opened(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
-        let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+        let request = request(app, request_id).await?;
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
-        request.act(&Act::View { viewer: &self.viewer, entry: CodeEntry::Typed }, app.now())?;
+        request.act(
+            &Act::View {
+                viewer: &self.viewer,
+                entry: CodeEntry::Typed,
+            },
+            app.now(),
+        )?;
         match request.state {
-            State::Viewed { .. } => Ok(Opened { profile: client.profile()?, request, client }),
+            State::Viewed { .. } => Ok(Opened {
+                profile: client.profile()?,
+                request,
+                client,
+            }),
             _ => Err(Refusal::NotTheViewer.into()),
         }
     }
 
     pub fn view(&self, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
-        let onlooker = Onlooker { approver_id: &self.approver.id, address: self.address, nonce };
+        let onlooker = Onlooker {
+            approver_id: &self.approver.id,
+            address: self.address,
+            nonce,
+        };
         request_view::view(&opened.request, &opened.client, opened.profile, &onlooker)
     }
 
     /// A nonce for the decision on one request by one viewer: it needs no storing, since only this
     /// server can make it, and the request can be approved once.
     pub fn nonce(&self, app: &App, request: &AuthorizationRequest) -> String {
-        let parts = ["decision-nonce", request.digest.as_str(), &self.approver.id, &self.viewer.through];
+        let parts = [
+            "decision-nonce",
+            request.digest.as_str(),
+            &self.approver.id,
+            &self.viewer.through,
+        ];
         app.derived.page_token(&parts).as_str().to_owned()
     }
 
@@ -122,7 +155,11 @@ impl Deciding {
         let relying_party = app.config.issuer.relying_party();
         let attempt = || async {
             let now = app.now();
-            let Opened { request, client, profile } = self.opened(app, request_id).await?;
+            let Opened {
+                request,
+                client,
+                profile,
+            } = self.opened(app, request_id).await?;
             let approver = self.still_active(app).await?;
             let nonce = self.nonce(app, &request);
             let expected = Expected {
@@ -160,13 +197,25 @@ impl Deciding {
     /// Declining needs no key ceremony: it is at least as easy as approving.
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
-            let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
-            let state = request.act(&Act::Deny { viewer: &self.viewer, reported }, app.now())?;
+            let request = request(app, request_id).await?;
+            let state = request.act(
+                &Act::Deny {
+                    viewer: &self.viewer,
+                    reported,
+                },
+                app.now(),
+            )?;
             let event = decided(app, Action::DeviceDenied, &request).approver(&self.approver.id);
-            let mut batch =
-                self.used_up.clone().move_request(&request, &state)?.record(&self.seen_from(event.with("reported", reported)))?;
+            let mut batch = self
+                .used_up
+                .clone()
+                .move_request(&request, &state)?
+                .record(&self.seen_from(event.with("reported", reported)))?;
             if reported {
-                let event = app.event(Action::DeviceReported).request(&request).approver(&self.approver.id);
+                let event = app
+                    .event(Action::DeviceReported)
+                    .request(&request)
+                    .approver(&self.approver.id);
                 batch = batch.record(&self.seen_from(event))?;
             }
             Ok::<_, Failure>((batch, request.device_code))
@@ -178,7 +227,11 @@ impl Deciding {
     }
 
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {
-        let approver = app.store.approver(&self.approver.id).await?.ok_or(Refusal::ApproverDisabled)?;
+        let approver = app
+            .store
+            .approver(&self.approver.id)
+            .await?
+            .ok_or(Refusal::ApproverDisabled)?;
         approver.must_be_active()?;
         Ok(approver)
     }
@@ -188,6 +241,13 @@ impl Deciding {
             .with("approver.ip", self.address.map(|address| address.to_string()))
             .with("session.id", self.viewer.through.clone())
     }
+}
+
+/// By an id that came from outside: anything that is none of ours is as unknown as a code.
+async fn request(app: &App, id: &str) -> Result<AuthorizationRequest, Failure> {
+    let is_id = id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let found = if is_id { app.store.request(id).await? } else { None };
+    found.ok_or(Failure::Refusal(Refusal::UserCodeUnusable))
 }
 
 fn decided(app: &App, action: Action, request: &AuthorizationRequest) -> protocol::event::Event {

@@ -15,10 +15,14 @@ use crate::entropy;
 pub enum Failure {
     Refusal(Refusal),
     /// RFC 8628 §3.5: the interval that holds from now on, in seconds.
-    SlowDown { interval: i64 },
+    SlowDown {
+        interval: i64,
+    },
     Fault(Fault),
     BodyTooLarge,
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed {
+        allow: &'static str,
+    },
     /// Of the local API: what an administrator asked for makes no sense, and why.
     Invalid(String),
     NotFound(&'static str),
@@ -53,7 +57,11 @@ impl IntoResponse for Failure {
             }
             Self::MethodNotAllowed { allow } => {
                 let body = body("invalid_request", "This endpoint does not take that method.");
-                answer(StatusCode::METHOD_NOT_ALLOWED, body, &[(ALLOW, HeaderValue::from_static(allow))])
+                answer(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    body,
+                    &[(ALLOW, HeaderValue::from_static(allow))],
+                )
             }
             Self::Invalid(sentence) => answer(StatusCode::BAD_REQUEST, body("invalid", &sentence), &[]),
             Self::NotFound(sentence) => answer(StatusCode::NOT_FOUND, body("not_found", sentence), &[]),
@@ -80,16 +88,29 @@ fn refused(refusal: Refusal, interval: Option<i64>) -> Response {
         ErrorCode::RateLimited => &[(RETRY_AFTER, HeaderValue::from_static("5"))],
         _ => &[],
     };
-    answer(status, body, headers)
+    let mut response = answer(status, body, headers);
+    response.extensions_mut().insert(refusal);
+    response
 }
 
 fn broken(fault: &Fault) -> Response {
     let reference = log(fault);
     let (status, error, sentence) = match fault.kind() {
-        FaultKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "Too busy. Try again shortly."),
-        FaultKind::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something broke on our side."),
+        FaultKind::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            "Too busy. Try again shortly.",
+        ),
+        FaultKind::Broken => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "Something broke on our side.",
+        ),
     };
-    let body = ErrorBody { reference: Some(reference), ..body(error, sentence) };
+    let body = ErrorBody {
+        reference: Some(reference),
+        ..body(error, sentence)
+    };
     answer(status, body, &[(RETRY_AFTER, HeaderValue::from_static("1"))])
 }
 

@@ -106,7 +106,10 @@ impl Issuer {
 
     /// Where a decision must have been signed (WebAuthn §7.2).
     pub fn relying_party(&self) -> RelyingParty {
-        RelyingParty { origin: self.origin().to_owned(), rp_id: self.host().to_owned() }
+        RelyingParty {
+            origin: self.origin().to_owned(),
+            rp_id: self.host().to_owned(),
+        }
     }
 
     /// The address of a path of ours, which begins with a slash.

@@ -17,7 +17,7 @@ mod signing;
 
 pub use derived::DerivedKeys;
 pub use master::MasterKey;
-pub use ring::{Change, KeyRing, KeyState, Rotation, new_key};
+pub use ring::{KeyRing, Rotation, new_key};
 pub use signing::{SIGNING_ALGORITHMS, SigningKey};
 
 /// What can go wrong with our own keys. Each is the operator's to mend; none carries a secret.

@@ -31,6 +31,8 @@ mod routes;
 mod seen;
 mod signing_keys;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

@@ -39,8 +39,14 @@ pub fn webauthn(issuer: &Issuer) -> Result<Webauthn, Fault> {
 #[derive(Serialize, Deserialize)]
 pub enum Ceremony {
     SignIn(DiscoverableAuthentication),
-    Enroll { approver_id: String, state: PasskeyRegistration },
-    Add { session_id: String, state: PasskeyRegistration },
+    Enroll {
+        approver_id: String,
+        state: PasskeyRegistration,
+    },
+    Add {
+        session_id: String,
+        state: PasskeyRegistration,
+    },
 }
 
 /// What the browser is given at the start.
@@ -59,11 +65,19 @@ impl Ceremony {
         let ceremony = base64url::encode(&app.entropy.draw().0);
         let batch = Batch::default().begin_ceremony(&ceremony, &to_json(self)?, app.now() + CEREMONY)?;
         app.commit(batch).await?;
-        Ok(Started { ceremony, options, approver: None })
+        Ok(Started {
+            ceremony,
+            options,
+            approver: None,
+        })
     }
 
     pub async fn find(app: &App, id: &str) -> Result<Self, Failure> {
-        let content = app.store.ceremony(id, app.now()).await?.ok_or(Refusal::PasskeyInvalid)?;
+        let content = app
+            .store
+            .ceremony(id, app.now())
+            .await?
+            .ok_or(Refusal::PasskeyInvalid)?;
         let ceremony = serde_json::from_value(content);
         Ok(ceremony.map_err(|error| Fault::broken("a stored ceremony does not decode").because(error))?)
     }
@@ -76,14 +90,20 @@ pub fn start_registration(
     approver: &Approver,
     known: &[Passkey],
 ) -> Result<(Value, PasskeyRegistration), Failure> {
-    let known = known.iter().filter_map(|passkey| base64url::decode(&passkey.credential_id)).collect();
-    let started = app.webauthn.start_passkey_registration(user_handle(approver)?, &approver.name, &approver.name, Some(known));
+    let known = known
+        .iter()
+        .filter_map(|passkey| base64url::decode(&passkey.credential_id))
+        .collect();
+    let started =
+        app.webauthn
+            .start_passkey_registration(user_handle(approver)?, &approver.name, &approver.name, Some(known));
     let (options, state) = started.map_err(|error| broken(&error))?;
     let mut options = to_json(&options.public_key)?;
     if let Some(members) = options.as_object_mut() {
         let algorithms = ALGORITHMS.map(|alg| json!({ "type": "public-key", "alg": alg }));
         members.insert("pubKeyCredParams".to_owned(), algorithms.to_vec().into());
-        let selection = json!({ "residentKey": "required", "requireResidentKey": true, "userVerification": "required" });
+        let selection =
+            json!({ "residentKey": "required", "requireResidentKey": true, "userVerification": "required" });
         members.insert("authenticatorSelection".to_owned(), selection);
     }
     Ok((options, state))
@@ -95,7 +115,10 @@ pub fn finish_registration(
     label: &str,
     (credential, state): (&RegisterPublicKeyCredential, &PasskeyRegistration),
 ) -> Result<Passkey, Failure> {
-    let registered = app.webauthn.finish_passkey_registration(credential, state).map_err(|error| refused(&error))?;
+    let registered = app
+        .webauthn
+        .finish_passkey_registration(credential, state)
+        .map_err(|error| refused(&error))?;
     let credential = to_json(&registered)?;
     let label: String = label.trim().chars().take(LONGEST_LABEL).collect();
     Ok(Passkey {
@@ -103,7 +126,10 @@ pub fn finish_registration(
         approver_id: approver_id.to_owned(),
         label: if label.is_empty() { "Passkey".to_owned() } else { label },
         public_key: public_jwk(registered.get_public_key())?.to_value(),
-        sign_count: credential.pointer("/cred/counter").and_then(Value::as_i64).unwrap_or_default(),
+        sign_count: credential
+            .pointer("/cred/counter")
+            .and_then(Value::as_i64)
+            .unwrap_or_default(),
         credential,
         created_at: app.now(),
         last_used_at: None,
@@ -111,7 +137,10 @@ pub fn finish_registration(
 }
 
 pub fn start_sign_in(app: &App) -> Result<(Value, DiscoverableAuthentication), Failure> {
-    let (options, state) = app.webauthn.start_discoverable_authentication().map_err(|error| broken(&error))?;
+    let (options, state) = app
+        .webauthn
+        .start_discoverable_authentication()
+        .map_err(|error| broken(&error))?;
     Ok((to_json(&options.public_key)?, state))
 }
 
@@ -128,13 +157,26 @@ pub async fn finish_sign_in(
     credential: &PublicKeyCredential,
     state: DiscoverableAuthentication,
 ) -> Result<Proven, Failure> {
-    let (user, id) = app.webauthn.identify_discoverable_authentication(credential).map_err(|error| refused(&error))?;
-    let mut passkey = app.store.passkey(&base64url::encode(id)).await?.ok_or(Refusal::PasskeyInvalid)?;
-    let approver = app.store.approver(&passkey.approver_id).await?.ok_or(Refusal::PasskeyInvalid)?;
+    let (user, id) = app
+        .webauthn
+        .identify_discoverable_authentication(credential)
+        .map_err(|error| refused(&error))?;
+    let mut passkey = app
+        .store
+        .passkey(&base64url::encode(id))
+        .await?
+        .ok_or(Refusal::PasskeyInvalid)?;
+    let approver = app
+        .store
+        .approver(&passkey.approver_id)
+        .await?
+        .ok_or(Refusal::PasskeyInvalid)?;
     let registered = serde_json::from_value(passkey.credential.clone());
     let mut registered: webauthn_rs::prelude::Passkey =
         registered.map_err(|error| Fault::broken("a stored passkey does not decode").because(error))?;
-    let checked = app.webauthn.finish_discoverable_authentication_v2(credential, state, &registered);
+    let checked = app
+        .webauthn
+        .finish_discoverable_authentication_v2(credential, state, &registered);
     let checked = checked.map_err(|error| refused(&error))?;
     let sign_count = i64::from(checked.counter());
     // Decisions count too, and the library knows nothing of them.
@@ -145,13 +187,19 @@ pub async fn finish_sign_in(
     }
     registered.update_credential(&checked);
     passkey.credential = to_json(&registered)?;
-    Ok(Proven { approver, passkey, sign_count })
+    Ok(Proven {
+        approver,
+        passkey,
+        sign_count,
+    })
 }
 
 /// `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) for the signature over a decision.
 pub fn decision_options(app: &App, challenge: &str, passkeys: &[Passkey], until: Timestamp) -> String {
-    let allowed: Vec<Value> =
-        passkeys.iter().map(|passkey| json!({ "type": "public-key", "id": passkey.credential_id })).collect();
+    let allowed: Vec<Value> = passkeys
+        .iter()
+        .map(|passkey| json!({ "type": "public-key", "id": passkey.credential_id }))
+        .collect();
     let options = json!({
         "challenge": challenge,
         "rpId": app.config.issuer.host(),
@@ -181,7 +229,11 @@ struct SignedResponse {
 /// The evidence that was sent, and the key of this approver that it names.
 pub async fn evidence(app: &App, approver: &Approver, credential: &str) -> Result<(StoredKey, Evidence), Failure> {
     let signed: Signed = serde_json::from_str(credential).map_err(|_| Refusal::RequestMalformed)?;
-    let passkey = app.store.passkey(&signed.id).await?.filter(|passkey| passkey.approver_id == approver.id);
+    let passkey = app
+        .store
+        .passkey(&signed.id)
+        .await?
+        .filter(|passkey| passkey.approver_id == approver.id);
     let passkey = passkey.ok_or(Refusal::PasskeyInvalid)?;
     let public_key = PublicJwk::parse(&passkey.public_key);
     let public_key = public_key.map_err(|flaw| Fault::broken("a stored passkey's key does not parse").because(flaw))?;
@@ -192,7 +244,13 @@ pub async fn evidence(app: &App, approver: &Approver, credential: &str) -> Resul
         client_data_json: signed.response.client_data_json,
         signature: signed.response.signature,
     };
-    Ok((StoredKey::Passkey { public_key, sign_count: u32::try_from(passkey.sign_count).ok() }, evidence))
+    Ok((
+        StoredKey::Passkey {
+            public_key,
+            sign_count: u32::try_from(passkey.sign_count).ok(),
+        },
+        evidence,
+    ))
 }
 
 /// WebAuthn §4 asks for a handle that says nothing about the person: the random part of the id.

@@ -58,7 +58,9 @@ impl PendingRequests {
     pub fn poll(&self, code: &Digest, by: Poller<'_>, now: Timestamp) -> Option<Result<(Poll, Arc<str>), Refusal>> {
         self.with(code, |shard| {
             let waiting = shard.waiting.get_mut(code)?;
-            let is_stale = self.freshness.is_some_and(|freshness| now - waiting.loaded_at > freshness);
+            let is_stale = self
+                .freshness
+                .is_some_and(|freshness| now - waiting.loaded_at > freshness);
             if is_stale || now >= waiting.expires_at {
                 return None;
             }
@@ -81,7 +83,10 @@ impl PendingRequests {
 
     pub fn ticket(&self, code: &Digest) -> Ticket {
         let shard = self.shard_of(code);
-        Ticket { shard, removals: self.with(code, |shard| shard.removals) }
+        Ticket {
+            shard,
+            removals: self.with(code, |shard| shard.removals),
+        }
     }
 
     /// Remembers a request that still waits, unless one was decided since the ticket was taken.
@@ -106,7 +111,11 @@ impl PendingRequests {
     /// Drops what has expired.
     pub fn sweep(&self, now: Timestamp) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).waiting.retain(|_, waiting| waiting.expires_at > now);
+            shard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .waiting
+                .retain(|_, waiting| waiting.expires_at > now);
         }
     }
 

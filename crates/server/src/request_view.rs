@@ -96,7 +96,10 @@ fn label(name: &str) -> &'static str {
 
 /// Both sides compared. Equal is weak evidence (a NAT has many behind it), different is a signal.
 fn network_match(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> ShownFact {
-    let requester = request.content.fact(Fact::REQUESTER_ADDRESS).map(|fact| fact.value.as_str());
+    let requester = request
+        .content
+        .fact(Fact::REQUESTER_ADDRESS)
+        .map(|fact| fact.value.as_str());
     let value = match (requester, onlooker.address.map(|address| address.to_string())) {
         (Some(requester), Some(own)) if requester == own => "The same address as yours".to_owned(),
         (Some(_), Some(own)) => format!("Another address than yours ({own})"),

@@ -10,13 +10,15 @@ use http::{HeaderName, HeaderValue};
 use crate::app::Shared;
 use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
 use crate::failure::Failure;
-use crate::{health, pages};
+use crate::{health, log, pages};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub fn routes(app: &Shared) -> Router {
     let issuer = &app.config.issuer;
-    let served = clients().merge(approvers()).layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
+    let served = clients()
+        .merge(approvers())
+        .layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
     let served = served.merge(readers()).merge(pages::routes(app));
     let root = Router::new()
         .route("/healthz", get(health::healthz))
@@ -26,13 +28,19 @@ pub fn routes(app: &Shared) -> Router {
         "" => root.merge(served),
         base => root.nest(base, served),
     };
-    router.fallback(pages::not_found).with_state(app.clone())
+    router
+        .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), log::observe))
+        .with_state(app.clone())
 }
 
 /// Clients and resource servers: POST of a form, JSON back. Anything but POST says so (RFC 9110 §15.5.6).
 fn clients() -> Router<Shared> {
     Router::new()
-        .route("/device_authorization", post_only(post(device_authorization::device_authorization)))
+        .route(
+            "/device_authorization",
+            post_only(post(device_authorization::device_authorization)),
+        )
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))
@@ -62,8 +70,14 @@ fn well_known(base: &str) -> Router<Shared> {
         return Router::new();
     }
     Router::new()
-        .route(&format!("/.well-known/oauth-authorization-server{base}"), get(metadata::metadata))
-        .route(&format!("/.well-known/openid-configuration{base}"), get(metadata::metadata))
+        .route(
+            &format!("/.well-known/oauth-authorization-server{base}"),
+            get(metadata::metadata),
+        )
+        .route(
+            &format!("/.well-known/openid-configuration{base}"),
+            get(metadata::metadata),
+        )
 }
 
 fn post_only(route: axum::routing::MethodRouter<Shared>) -> axum::routing::MethodRouter<Shared> {

@@ -30,6 +30,9 @@ impl SeenOnce {
     }
 
     pub fn sweep(&self, now: Timestamp) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, until| *until > now);
     }
 }

@@ -21,11 +21,14 @@ use crate::batch::{Batch, Stopped, Value};
 use crate::row::{Cell, Row};
 use crate::{Fault, Hook, Options, Rejected, connection_url, migrate};
 
-/// How often a batch is sent: 255 ms of waiting in all.
+/// How often a batch is sent, with a quarter of a second of waiting in all.
 const ATTEMPTS: u32 = 8;
+/// How many of these run beside others of this process. PostgreSQL notes what was read by the page, so two
+/// that touch the same page of a small index may fail by turns for ever; alone, one of them gets through.
+const ATTEMPTS_TOGETHER: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a connection to be free, before a caller is told that we are busy.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a server that is gone without a word. The server's own limits, below, are shorter.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -37,16 +40,24 @@ const READER: &str = "SET statement_timeout = 5000; \
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY";
 
 pub(crate) struct Postgres {
-    writers: Lane,
     readers: Lane,
-    hook: Arc<Hook>,
+    writers: Lane,
+    writer: Arc<Writer>,
+}
+
+struct Writer {
+    pool: Pool,
+    /// One for each connection. Who takes them all runs alone.
+    turns: Semaphore,
+    all_turns: u32,
+    hook: Hook,
 }
 
 /// A pool, and places for those who wait for it.
 struct Lane {
     pool: Pool,
     places: Arc<Semaphore>,
-    size: u32,
+    all_places: u32,
 }
 
 /// Why the database gave no answer to a batch or a read.
@@ -70,10 +81,18 @@ impl Postgres {
 
         let migrating = Object::take(writers.pool.get().await.map_err(not_connected)?);
         migrate::on_postgres(&migrating, options.migrations).await?;
+
+        let (turns, all_turns) = places(options.connections);
+        let writer = Arc::new(Writer {
+            pool: writers.pool.clone(),
+            turns,
+            all_turns,
+            hook,
+        });
         Ok(Self {
-            writers,
             readers,
-            hook: Arc::new(hook),
+            writers,
+            writer,
         })
     }
 
@@ -99,10 +118,10 @@ impl Postgres {
         let place = Arc::clone(&self.writers.places)
             .try_acquire_owned()
             .map_err(|error| no_place(&error))?;
-        let (pool, hook) = (self.writers.pool.clone(), Arc::clone(&self.hook));
+        let writer = Arc::clone(&self.writer);
         // A task of its own: whoever asked may go away, and no transaction may be left half sent.
         let task = tokio::spawn(async move {
-            let outcome = write(&pool, &hook, &batch).await;
+            let outcome = writer.write(&batch).await;
             drop(place);
             outcome
         });
@@ -113,7 +132,7 @@ impl Postgres {
     pub(crate) async fn close(&self) {
         for lane in [&self.writers, &self.readers] {
             // All places free: nobody is at work. An error means that it is closed already.
-            let _ = lane.places.acquire_many(lane.size).await;
+            let _ = lane.places.acquire_many(lane.all_places).await;
             lane.places.close();
             lane.pool.close();
         }
@@ -139,41 +158,52 @@ impl Lane {
             .post_create(set_up)
             .build()
             .map_err(|error| Fault::broken("cannot make a pool of connections").because(error))?;
-        let size = u32::try_from(options.queue.max(1)).unwrap_or(u32::MAX);
+        let (places, all_places) = places(options.queue);
         Ok(Self {
             pool,
-            places: Arc::new(Semaphore::new(options.queue.max(1))),
-            size,
+            places: Arc::new(places),
+            all_places,
         })
     }
 }
 
-async fn write(pool: &Pool, hook: &Hook, batch: &Batch) -> Result<(), Rejected> {
-    let mut last = silent();
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            sleep(Duration::from_millis(1 << attempt)).await;
+fn places(number: usize) -> (Semaphore, u32) {
+    let number = u32::try_from(number.max(1)).unwrap_or(u32::MAX);
+    (Semaphore::new(number as usize), number)
+}
+
+impl Writer {
+    async fn write(&self, batch: &Batch) -> Result<(), Rejected> {
+        let mut last = silent();
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                sleep(Duration::from_millis(1 << attempt)).await;
+            }
+            let turns = if attempt < ATTEMPTS_TOGETHER { 1 } else { self.all_turns };
+            let _turns = timeout(WAIT_TIMEOUT, self.turns.acquire_many(turns))
+                .await
+                .map_err(|_| busy())?;
+            let client = self.pool.get().await.map_err(not_connected)?;
+            let outcome = timeout(TIMEOUT, transaction(&client, &self.hook, batch)).await;
+            match outcome.unwrap_or_else(|_| Err(Failure::Broken(silent()))) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(stopped)) => {
+                    roll_back(client).await;
+                    return Err(stopped.into());
+                }
+                Err(Failure::Again(fault)) => {
+                    roll_back(client).await;
+                    last = fault;
+                }
+                Err(Failure::Broken(fault)) => {
+                    // It met what nobody expected, so it is not used again.
+                    drop(Object::take(client));
+                    return Err(fault.into());
+                }
+            }
         }
-        let client = pool.get().await.map_err(not_connected)?;
-        let outcome = timeout(TIMEOUT, transaction(&client, hook, batch)).await;
-        match outcome.unwrap_or_else(|_| Err(Failure::Broken(silent()))) {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(stopped)) => {
-                roll_back(client).await;
-                return Err(stopped.into());
-            }
-            Err(Failure::Again(fault)) => {
-                roll_back(client).await;
-                last = fault;
-            }
-            Err(Failure::Broken(fault)) => {
-                // It met what nobody expected, so it is not used again.
-                drop(Object::take(client));
-                return Err(fault.into());
-            }
-        }
+        Err(last.into())
     }
-    Err(last.into())
 }
 
 /// Two round trips: BEGIN and all statements, then COMMIT. What follows a guard that failed has run too, so
@@ -350,7 +380,7 @@ impl From<Error> for Fault {
 
 fn not_connected(error: PoolError) -> Fault {
     match error {
-        PoolError::Timeout(TimeoutType::Wait) => Fault::busy("too many waiting for the database"),
+        PoolError::Timeout(TimeoutType::Wait) => busy(),
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error.into(),
         PoolError::Closed => Fault::broken("the database is closed"),
         error => Fault::broken("cannot connect to PostgreSQL").because(error),
@@ -359,9 +389,13 @@ fn not_connected(error: PoolError) -> Fault {
 
 fn no_place(error: &TryAcquireError) -> Fault {
     match error {
-        TryAcquireError::NoPermits => Fault::busy("too many waiting for the database"),
+        TryAcquireError::NoPermits => busy(),
         TryAcquireError::Closed => Fault::broken("the database is closed"),
     }
+}
+
+fn busy() -> Fault {
+    Fault::busy("too many waiting for the database")
 }
 
 fn contended() -> Fault {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 /// Waypass: a person approves, on another device, exactly what a program may do.
 #[derive(Parser)]
-#[command(name = "waypass", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "waypass", version, arg_required_else_help = true)]
 struct Waypass {
     #[command(subcommand)]
     command: Command,

@@ -37,7 +37,7 @@ pub struct OneArgs {
     local: LocalArgs,
 }
 
-/// Register a client. Its name is the client id.
+/// Register a client; its name is the client id
 ///
 ///   waypass client add cli --data DIR --public --profile open --scope "openid offline_access read"
 ///   waypass client add svc --data DIR --jwks-file svc.jwks --profile open --scope read

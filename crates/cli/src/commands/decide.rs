@@ -38,7 +38,7 @@ pub struct DecideArgs {
     json: bool,
 }
 
-/// Decline a request.
+/// Decline a request
 ///
 ///   waypass deny WDJB-MJHT --server https://login.example.com --key-file alice.key
 #[derive(Debug, clap::Args)]

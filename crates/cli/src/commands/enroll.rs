@@ -16,7 +16,7 @@ use crate::keys::Key;
 use crate::metadata::Issuer;
 use crate::print::say;
 
-/// Make a software key for an approver and register it with the link an administrator has sent.
+/// Make a software key and register it with the link an administrator has sent
 ///
 /// A passkey is stronger: open the link in a browser to make one. A software key decides only for
 /// clients whose profile allows it.

@@ -24,7 +24,7 @@ use crate::print::{Escaped, say};
 use crate::settings::{Profile, Settings};
 use crate::token_endpoint::{self, TokenAnswer};
 
-/// Ask for access: shows an address and a code, and waits until somebody approves on another device.
+/// Ask for access and wait until somebody approves on another device
 ///
 /// The first login of a profile names the server and the client; later ones need no flags:
 ///
@@ -87,7 +87,7 @@ impl LoginArgs {
             scope: or_kept(&self.scope, kept.and_then(|kept| kept.scope.clone())),
             resource,
             ca_file: match &self.ca_file {
-                Some(file) => std::path::absolute(file).ok(),
+                Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.clone())),
                 None => kept.and_then(|kept| kept.ca_file.clone()),
             },
         })

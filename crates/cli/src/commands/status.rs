@@ -10,7 +10,7 @@ use crate::io::Io;
 use crate::print::say;
 use crate::settings::{Profile, Settings};
 
-/// Show each profile: its server, when its token ends, and where key and tokens are kept.
+/// Show each profile, when its token ends, and where it is kept
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// Only this profile

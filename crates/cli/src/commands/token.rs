@@ -10,9 +10,9 @@ use crate::io::Io;
 use crate::print::say;
 use crate::refresh::{Session, not_logged_in};
 
-/// Print a fresh access token and nothing else; refreshes it when less than 30 seconds are left.
+/// Print a fresh access token and nothing else
 ///
-/// Any number of these may run at once: one refreshes, the others wait for its result.
+/// It is refreshed when less than 30 seconds are left. Any number of these may run at once: one refreshes, the others wait for its result.
 ///
 ///   curl -H "Authorization: DPoP $(waypass token)" \
 ///        -H "DPoP: $(waypass token --dpop GET https://api.example.com/me)" https://api.example.com/me

@@ -11,7 +11,7 @@ use crate::io::Io;
 use crate::metadata::discover;
 use crate::refresh::{Session, not_logged_in};
 
-/// Show whom the token speaks for: asks the server, or shows what the token says.
+/// Show whom the token speaks for
 #[derive(Debug, clap::Args)]
 pub struct WhoamiArgs {
     /// The profile that has logged in

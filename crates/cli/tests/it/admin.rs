@@ -115,99 +115,89 @@ fn json_is_one_value_and_events_are_one_a_line() {
     assert_eq!(ids, ["e1", "e2"]);
 }
 
+/// Adds a client with these words and checks these members of what was sent.
+#[track_caller]
+fn check_add(world: &World, server: &Stub, words: &[&str], expected: &Value) {
+    let data = ["--data", world.folder.to_str().unwrap()];
+    let ran = world.run(&[&["client", "add"], words, &data].concat()).must(Exit::Done);
+    assert!(
+        ran.errors.contains("warning: open takes any stock client"),
+        "{}",
+        ran.errors
+    );
+    let sent = server.seen().last().unwrap().json();
+    assert_eq!(sent["client_id"], words[0]);
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&sent[name], value, "{name} of {words:?}");
+    }
+}
+
 #[test]
 fn the_fixed_lines_send_what_they_say() {
     let world = World::new();
     let server = server(&world);
-    let data = world.folder.to_str().unwrap();
     std::fs::write(world.folder.join("jwks"), r#"{"keys": []}"#).unwrap();
     std::fs::write(world.folder.join("secret"), "s3cret\n\n").unwrap();
     let (jwks, secret) = (world.path("jwks"), world.path("secret"));
     let scope = "openid offline_access profile read";
-    let (open, public) = (json!("open"), json!(true));
-    for (words, expected) in [
-        (
-            vec!["cli", "--public", "--profile", "open", "--scope", scope],
-            json!({"public": public, "profile": open, "scope": scope}),
-        ),
-        (
-            vec!["short", "--public", "--profile", "open", "--code-lifetime", "15"],
-            json!({"code_lifetime": 15}),
-        ),
-        (
-            vec!["bound", "--public", "--profile", "open", "--require-dpop"],
-            json!({"require_dpop": true}),
-        ),
-        (
-            vec![
-                "svc",
-                "--jwks-file",
-                &jwks,
-                "--profile",
-                "open",
-                "--assertion-audience",
-                "legacy",
-            ],
-            json!({"jwks": {"keys": []}, "assertion_audience": "legacy", "public": false}),
-        ),
-        (
-            vec!["sec", "--secret-file", &secret, "--profile", "open"],
-            json!({"secret": "s3cret\n", "public": false}),
-        ),
-        (
-            vec!["plain", "--public", "--scope", "read"],
-            json!({"profile": null, "scope": "read"}),
-        ),
-        (
-            vec!["rs", "--secret-file", &secret, "--introspect"],
-            json!({"introspect": true}),
-        ),
-        (
-            vec![
-                "full",
-                "--public",
-                "--resource",
-                "https://a.example",
-                "--resource",
-                "https://b.example",
-                "--owner",
-                "o",
-                "--kind",
-                "agent",
-                "--environment",
-                "e",
-                "--purpose",
-                "p",
-                "--verified",
-                "--expires",
-                "1d",
-                "--strict",
-                "--signing-alg",
-                "EdDSA",
-                "--display-name",
-                "n",
-            ],
-            json!({
-                "resource": ["https://a.example", "https://b.example"], "owner": "o", "kind": "agent",
-                "environment": "e", "purpose": "p", "verified": true, "expires_at": (START + 86_400) * 1000,
-                "strict": true, "signing_alg": "EdDSA", "name": "n"
-            }),
-        ),
-    ] {
-        let ran = world
-            .run(&[&["client", "add"], words.as_slice(), &["--data", data]].concat())
-            .must(Exit::Done);
-        assert!(
-            ran.errors.contains("warning: open takes any stock client"),
-            "{}",
-            ran.errors
-        );
-        let sent = server.seen().last().unwrap().json();
-        assert_eq!(sent["client_id"], words[0]);
-        for (name, value) in expected.as_object().unwrap() {
-            assert_eq!(&sent[name], value, "{name} of {}", words[0]);
-        }
-    }
+    let add = |words: &[&str], expected: &Value| check_add(&world, &server, words, expected);
+    let open = ["--profile", "open", "--scope", scope];
+    add(
+        &[&["cli", "--public"], &open[..]].concat(),
+        &json!({"public": true, "profile": "open", "scope": scope}),
+    );
+    add(
+        &[&["short", "--public", "--code-lifetime", "15"], &open[..]].concat(),
+        &json!({"code_lifetime": 15}),
+    );
+    add(
+        &[&["bound", "--public", "--require-dpop"], &open[..]].concat(),
+        &json!({"require_dpop": true}),
+    );
+    add(
+        &[&["svc", "--jwks-file", &jwks], &open[..]].concat(),
+        &json!({"jwks": {"keys": []}, "public": false}),
+    );
+    add(
+        &[
+            &["svc", "--jwks-file", &jwks, "--assertion-audience", "legacy"],
+            &open[..],
+        ]
+        .concat(),
+        &json!({"assertion_audience": "legacy"}),
+    );
+    let one_newline_dropped = json!({"secret": "s3cret\n", "public": false});
+    add(
+        &[&["sec", "--secret-file", &secret], &open[..]].concat(),
+        &one_newline_dropped,
+    );
+    add(
+        &["plain", "--public", "--scope", "read"],
+        &json!({"profile": null, "scope": "read"}),
+    );
+    add(
+        &["rs", "--secret-file", &secret, "--introspect"],
+        &json!({"introspect": true, "scope": ""}),
+    );
+}
+
+#[test]
+fn everything_an_administrator_can_say_about_a_client_is_sent() {
+    let world = World::new();
+    let server = server(&world);
+    let words = "full --public --resource https://a.example --resource https://b.example --owner o --kind agent \
+        --environment e --purpose p --verified --expires 1d --strict --signing-alg EdDSA --display-name n";
+    let expected = json!({
+        "resource": ["https://a.example", "https://b.example"], "owner": "o", "kind": "agent", "environment": "e",
+        "purpose": "p", "verified": true, "expires_at": (START + 86_400) * 1000, "strict": true,
+        "signing_alg": "EdDSA", "name": "n"
+    });
+    check_add(
+        &world,
+        &server,
+        &words.split_whitespace().collect::<Vec<_>>(),
+        &expected,
+    );
 }
 
 #[test]

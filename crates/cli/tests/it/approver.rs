@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use cli::Exit;
+use protocol::authorization_request::Content;
 use protocol::decision::{Decision, DecisionRecord, Evidence, RelyingParty, verify_record};
 use protocol::digest::Digest;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::stub::{Reply, Stub, error, reply};
@@ -173,11 +175,39 @@ fn without_a_terminal_approve_signs_the_decision_at_once() {
     let ran = world
         .run(&["verify-decision", file.to_str().unwrap(), "--json"])
         .must(Exit::Refused);
-    assert!(ran.errors.contains("signature_invalid"), "{}", ran.errors);
+    assert!(ran.errors.contains("decision_invalid"), "{}", ran.errors);
     std::fs::write(&file, "{}").unwrap();
     world
         .run(&["verify-decision", file.to_str().unwrap()])
         .must(Exit::Usage);
+}
+
+#[test]
+fn an_exported_decision_is_about_the_request_beside_it() {
+    let request = json!({
+        "id": "r1", "client_id": "cli", "profile": "open", "scope": "openid read", "resource": [], "jkt": null,
+        "facts": [{"name": "requester.address", "source": "proven", "value": "192.0.2.1"}], "requested_at": 1,
+        "expires_at": 2, "grant_expires_at": 3
+    });
+    let digest = Content::deserialize(&request).unwrap().digest().unwrap();
+    let is_signed = digest.as_str().to_owned();
+    let server = server(move |view| {
+        view["request_digest"] = json!(is_signed);
+        view["decision"]["request_digest"] = json!(is_signed);
+    });
+    let world = enrolled(&server);
+    decide(&world, &server, "approve", &[]).must(Exit::Done);
+    let call = &server.seen_at("/approver/approve")[0];
+    let mut export = serde_json::to_value(record(&call.json(), &call.proof().0["jwk"])).unwrap();
+    let file = world.folder.join("evidence.json");
+    let (mut other, mut more) = (request.clone(), request.clone());
+    other["facts"][0]["value"] = json!("192.0.2.2");
+    more["note"] = json!("not covered by the digest");
+    for (beside, exit) in [(request, Exit::Done), (other, Exit::Refused), (more, Exit::Refused)] {
+        export["request"] = beside;
+        std::fs::write(&file, export.to_string()).unwrap();
+        world.run(&["verify-decision", file.to_str().unwrap()]).must(exit);
+    }
 }
 
 fn record(sent: &Value, jwk: &Value) -> DecisionRecord {
@@ -231,23 +261,23 @@ fn nothing_is_signed_that_was_not_shown() {
     let lies: [(&str, Lie); 10] = [
         ("another request", |view| view["request_digest"] = json!("digest-2")),
         ("other scopes", |view| {
-            view["decision"]["granted"]["scope"] = json!("admin openid read")
+            view["decision"]["granted"]["scope"] = json!("admin openid read");
         }),
         ("other scopes", |view| view["permissions"][0]["name"] = json!("write")),
         ("resource", |view| {
-            view["decision"]["granted"]["resource"] = json!(["https://other.example"])
+            view["decision"]["granted"]["resource"] = json!(["https://other.example"]);
         }),
         ("details", |view| {
-            view["decision"]["granted"]["authorization_details"] = json!([{"type": "x"}])
+            view["decision"]["granted"]["authorization_details"] = json!([{"type": "x"}]);
         }),
         ("another time", |view| {
-            view["decision"]["granted"]["expires_at"] = json!(EXPIRES + 1)
+            view["decision"]["granted"]["expires_at"] = json!(EXPIRES + 1);
         }),
         ("another approver", |view| {
-            view["decision"]["approver"] = json!("approver_2")
+            view["decision"]["approver"] = json!("approver_2");
         }),
         ("no decision", |view| {
-            view["decision"]["type"] = json!("waypass-decision/2")
+            view["decision"]["type"] = json!("waypass-decision/2");
         }),
         ("no decision", |view| view["decision"]["decision"] = json!("deny")),
         ("no decision", |view| view["decision"]["more"] = json!(1)),

@@ -82,6 +82,17 @@ fn plain_http_beyond_this_machine_is_a_usage_error() {
 }
 
 #[test]
+fn a_file_without_certificates_is_a_usage_error_and_not_the_systems_trust_instead() {
+    let server = authorization_server(Vec::new());
+    let world = World::new();
+    std::fs::write(world.folder.join("empty.pem"), "nothing").unwrap();
+    for file in ["/nonexistent", &world.path("empty.pem")] {
+        world.login(&server, &["--ca-file", file]).must(Exit::Usage);
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let trap = authorization_server(vec![tokens("at-1", "rt-1")]);
     let target = format!("{}/device_authorization", trap.url);

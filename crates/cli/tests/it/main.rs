@@ -1,10 +1,17 @@
 //! The command line in process: every command against small servers of our own, with a clock that moves
 //! when it is told to. No test sleeps.
 
+#[cfg(test)]
 mod admin;
+#[cfg(test)]
 mod approver;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
 mod login_attacks;
+#[cfg(test)]
 mod stub;
+#[cfg(test)]
 mod token;
+#[cfg(test)]
 mod world;

@@ -157,13 +157,14 @@ fn serve(
     seen.lock().unwrap().push(request.clone());
     match handler(url, &request) {
         Reply::Answer { status, headers, body } => {
-            let mut head = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n",
+            let headers: String = headers
+                .iter()
+                .map(|(name, value)| [name, ": ", value, "\r\n"].concat())
+                .collect();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}",
                 body.len()
             );
-            for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
             // The client may have gone.
             let _ = output.write_all(format!("{head}\r\n{body}").as_bytes());
         }

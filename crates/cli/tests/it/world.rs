@@ -94,11 +94,6 @@ impl Keyring for MemoryKeyring {
         self.items.lock().unwrap().insert(account.to_owned(), text.to_owned());
         Ok(())
     }
-
-    fn delete(&self, account: &str) -> Result<(), String> {
-        self.items.lock().unwrap().remove(account);
-        Ok(())
-    }
 }
 
 pub struct World {
@@ -180,7 +175,7 @@ impl World {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             entropy: Box::new(move || {
                 seed = seed.wrapping_add(1);
-                Some(Entropy([seed.max(1).min(200); 32]))
+                Some(Entropy([seed.clamp(1, 200); 32]))
             }),
             environment: Box::new(move |name| match name {
                 "XDG_CONFIG_HOME" => Some(folder.join("config").into()),

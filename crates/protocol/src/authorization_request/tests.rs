@@ -72,8 +72,8 @@ fn row(state: &str, what: &str, outcome: Result<String, Refusal>) -> String {
     format!("{state:9} {what:18} -> {outcome}\n")
 }
 
-#[test]
-fn the_acts_of_people() {
+/// Every state, every act, by the viewer and by another.
+fn acts_of_people() -> String {
     let mut table = String::new();
     let (alice, bob) = (viewer("alice"), viewer("bob"));
     let digest = request(State::Pending).digest;
@@ -121,6 +121,11 @@ fn the_acts_of_people() {
             table += &row(request.state.name(), what, outcome.map(|state| state.name().to_owned()));
         }
     }
+    table
+}
+
+#[test]
+fn the_acts_of_people() {
     expect![[r#"
         pending   alice views        -> viewed
         pending   bob views          -> viewed
@@ -170,7 +175,8 @@ fn the_acts_of_people() {
         cancelled alice denies       -> refused: AlreadyDecided
         cancelled bob denies         -> refused: AlreadyDecided
         cancelled cancel             -> refused: AlreadyDecided
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&acts_of_people());
 }
 
 #[test]
@@ -256,7 +262,8 @@ fn the_answers_to_polls() {
         cancelled on time            -> refused: AccessDenied
         cancelled early              -> refused: AccessDenied
         cancelled expired            -> refused: CodeExpired
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// Who presents a code: its client and key, or another.
@@ -315,7 +322,8 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
         cancelled other key          -> refused: DpopKeyMismatch
         cancelled no proof           -> refused: DpopKeyMismatch
         cancelled other client       -> refused: DeviceCodeUnknown
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

@@ -187,6 +187,16 @@ fn what_is_no_compact_jws_is_refused() {
 }
 
 #[test]
+fn a_signed_text_of_four_parts_is_refused() {
+    let key = TestKey::es256();
+    let input = signing_input(&json!({"alg": "ES256"}), &json!({})) + ".e30";
+    let signature = base64url::encode(&key.sign(Algorithm::Es256, input.as_bytes()));
+    let token = format!("{input}.{signature}");
+    let verified = Unverified::parse(&token).and_then(|token| token.verify(&key.public(), &Algorithm::ALL));
+    assert!(verified.is_err());
+}
+
+#[test]
 fn every_changed_character_of_a_token_is_refused() {
     let key = TestKey::es256();
     let token = key.token(&json!({"alg": "ES256", "typ": "JWT"}), &json!({"sub": "abc"}));

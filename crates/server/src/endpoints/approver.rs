@@ -22,7 +22,7 @@ use store::{Batch, Fault};
 use crate::app::{App, Shared};
 use crate::deciding::Deciding;
 use crate::extract::client::{DPOP, seen_address};
-use crate::extract::form::read_body;
+use crate::extract::form::read_json;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
 
@@ -38,17 +38,31 @@ impl<T: DeserializeOwned> Call<T> {
         let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (parts, body) = request.into_parts();
-        let values: Result<Vec<&str>, _> = parts.headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
+        let values: Result<Vec<&str>, _> = parts
+            .headers
+            .get_all(&DPOP)
+            .iter()
+            .map(http::HeaderValue::to_str)
+            .collect();
         let htu = app.config.issuer.url(path);
         let nonce = NonceRule::Required(&app.derived.nonces);
-        let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
+        let expected = ProofExpectation {
+            htm: "POST",
+            htu: &htu,
+            access_token: None,
+            nonce,
+        };
         let proof = dpop::verify(&values.map_err(|_| Refusal::DpopProofInvalid)?, &expected, app.now())?;
-        let body = serde_json::from_slice(&read_body(body).await?).map_err(|_| Refusal::RequestMalformed)?;
+        let body = read_json(body).await?;
         Ok(Self { body, proof, address })
     }
 
     fn used_up(&self) -> Batch {
-        Batch::default().use_once(self.proof.jti_digest(), self.proof.replayable_until(), Refusal::DpopProofReplayed)
+        Batch::default().use_once(
+            self.proof.jti_digest(),
+            self.proof.replayable_until(),
+            Refusal::DpopProofReplayed,
+        )
     }
 
     /// Whose key signed the proof, and that key as it was registered.
@@ -56,10 +70,23 @@ impl<T: DeserializeOwned> Call<T> {
         let found = app.store.approver_of_software_key(self.proof.thumbprint()).await?;
         let (approver, key) = found.ok_or(Refusal::SignInRequired)?;
         approver.must_be_active()?;
-        let key = PublicJwk::parse(&key).map_err(|flaw| Fault::broken("a stored software key does not parse").because(flaw))?;
-        let viewer = Viewer { approver_id: approver.id.clone(), through: format!("key:{}", self.proof.thumbprint()) };
+        let key = PublicJwk::parse(&key)
+            .map_err(|flaw| Fault::broken("a stored software key does not parse").because(flaw))?;
+        let viewer = Viewer {
+            approver_id: approver.id.clone(),
+            through: format!("key:{}", self.proof.thumbprint()),
+        };
         let (address, counted) = (self.address.address, self.address.counted);
-        Ok((Deciding { approver, viewer, address, counted, used_up: self.used_up() }, key))
+        Ok((
+            Deciding {
+                approver,
+                viewer,
+                address,
+                counted,
+                used_up: self.used_up(),
+            },
+            key,
+        ))
     }
 }
 
@@ -67,7 +94,11 @@ pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<
     let call: Call<EnrollRequest> = Call::read(&app, request, "/approver/enroll").await?;
     let token = EnrollmentToken::presented(call.body.enrollment_token.clone()).digest();
     let attempt = || async {
-        let approver = app.store.invited_approver(&token, app.now()).await?.ok_or(Refusal::EnrollmentLinkInvalid)?;
+        let approver = app
+            .store
+            .invited_approver(&token, app.now())
+            .await?
+            .ok_or(Refusal::EnrollmentLinkInvalid)?;
         approver.must_be_active()?;
         let batch = enrolled(&app, &call, &approver)?.use_invitation(&token, app.now());
         Ok::<_, Failure>((batch, approver))
@@ -92,7 +123,11 @@ fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Resul
         .approver(&approver.id)
         .with("key.kind", "software-key")
         .with("key.jkt", key.thumbprint.clone());
-    Ok(call.used_up().touch_approver(approver).add_software_key(approver, &key)?.record(&event)?)
+    Ok(call
+        .used_up()
+        .touch_approver(approver)
+        .add_software_key(approver, &key)?
+        .record(&event)?)
 }
 
 pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<RequestView>, Failure> {
@@ -119,12 +154,18 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
     };
     let key = StoredKey::Software { public_key: key };
     let request = deciding.approve(&app, &call.body.request_id, &key, &evidence).await?;
-    Ok(Json(DecidedResponse { request_id: request.content.id, state: "approved".to_owned() }))
+    Ok(Json(DecidedResponse {
+        request_id: request.content.id,
+        state: "approved".to_owned(),
+    }))
 }
 
 pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
     let call: Call<DenyRequest> = Call::read(&app, request, "/approver/deny").await?;
     let (deciding, _) = call.deciding(&app).await?;
     deciding.deny(&app, &call.body.request_id, call.body.report).await?;
-    Ok(Json(DecidedResponse { request_id: call.body.request_id, state: "denied".to_owned() }))
+    Ok(Json(DecidedResponse {
+        request_id: call.body.request_id,
+        state: "denied".to_owned(),
+    }))
 }

@@ -36,7 +36,10 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let source = peer::network(asked.address.counted).to_string();
     must_have_room(&app, &asked, &source).await?;
 
-    let issued = app.store.decide(|| async { issue(&app, &asked, profile, &source) }).await?;
+    let issued = app
+        .store
+        .decide(|| async { issue(&app, &asked, profile, &source) })
+        .await?;
 
     app.metrics.device_authorization();
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], axum::Json(issued)).into_response())
@@ -54,7 +57,9 @@ fn issue(
     let user_code = draw_user_code(app);
     let content = content(app, asked, profile, now)?;
     let request = AuthorizationRequest {
-        digest: content.digest().map_err(|_| Fault::broken("a request has no canonical form"))?,
+        digest: content
+            .digest()
+            .map_err(|_| Fault::broken("a request has no canonical form"))?,
         device_code: device_code.digest(),
         state: RequestState::Pending,
         interval: profile.interval,
@@ -64,7 +69,13 @@ fn issue(
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
     let batch = asked
         .used_up()
-        .add_request(&request, &Filed { user_code_mac: &user_code_mac, source })?
+        .add_request(
+            &request,
+            &Filed {
+                user_code_mac: &user_code_mac,
+                source,
+            },
+        )?
         .record(&app.event(Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
@@ -75,7 +86,10 @@ fn issue(
 /// never told to anybody.
 fn remember(app: &App, request: &AuthorizationRequest, now: Timestamp) {
     let ticket = app.pending.ticket(&request.device_code);
-    let mark = PollMark { last: None, interval: request.interval };
+    let mark = PollMark {
+        last: None,
+        interval: request.interval,
+    };
     app.pending.remember(request, mark, &ticket, now);
 }
 
@@ -124,10 +138,17 @@ fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result
 }
 
 fn facts(asked: &ClientRequest) -> Vec<Fact> {
-    let address = asked.address.address.map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
-    let user_agent =
-        asked.user_agent.as_deref().map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
-    let key = asked.jkt().map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
+    let address = asked
+        .address
+        .address
+        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
+    let user_agent = asked
+        .user_agent
+        .as_deref()
+        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
+    let key = asked
+        .jkt()
+        .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
     [address, user_agent, key].into_iter().flatten().collect()
 }
 
@@ -144,7 +165,9 @@ fn response(
     let lifetime: Lifetime = request.content.expires_at - request.content.requested_at;
     DeviceAuthorizationResponse {
         device_code: device_code.reveal().to_owned(),
-        verification_uri_complete: profile.may_link.then(|| format!("{verification_uri}?user_code={user_code}")),
+        verification_uri_complete: profile
+            .may_link
+            .then(|| format!("{verification_uri}?user_code={user_code}")),
         expires_in: lifetime.seconds(),
         interval: request.interval.seconds(),
         message: Some(format!("To sign in, open {verification_uri} and enter {user_code}")),
@@ -155,7 +178,12 @@ fn response(
 }
 
 fn understood(asked: &ClientRequest) -> Vec<String> {
-    asked.form.names().filter(|name| PARAMETERS.contains(name)).map(str::to_owned).collect()
+    asked
+        .form
+        .names()
+        .filter(|name| PARAMETERS.contains(name))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn must_be_understood(asked: &ClientRequest) -> Result<(), Refusal> {
@@ -179,9 +207,14 @@ async fn must_have_room(app: &App, asked: &ClientRequest, source: &str) -> Resul
     if limits.open_requests_per_client.is_none() && limits.open_requests_per_source.is_none() {
         return Ok(());
     }
-    let open = app.store.open_requests(&asked.client().client_id, source, app.now()).await?;
+    let open = app
+        .store
+        .open_requests(&asked.client().client_id, source, app.now())
+        .await?;
     let is_over = |open: i64, limit: Option<u32>| limit.is_some_and(|limit| open >= i64::from(limit));
-    if is_over(open.of_client, limits.open_requests_per_client) || is_over(open.from_source, limits.open_requests_per_source) {
+    if is_over(open.of_client, limits.open_requests_per_client)
+        || is_over(open.from_source, limits.open_requests_per_source)
+    {
         return Err(Refusal::TooManyOpenRequests.into());
     }
     Ok(())

@@ -46,7 +46,10 @@ fn is_for(app: &App, access: &Access, resource_server: &Client) -> bool {
 /// B16: member by member what the JWT says.
 fn response(claims: Option<Map<String, Value>>) -> IntrospectionResponse {
     let Some(mut claims) = claims else {
-        return IntrospectionResponse { active: false, claims: Map::new() };
+        return IntrospectionResponse {
+            active: false,
+            claims: Map::new(),
+        };
     };
     let token_type = if claims.contains_key("cnf") { "DPoP" } else { "Bearer" };
     claims.insert("token_type".to_owned(), json!(token_type));

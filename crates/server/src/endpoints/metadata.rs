@@ -14,7 +14,10 @@ use crate::endpoints::token::GRANT_TYPES;
 use crate::issuer::Issuer;
 
 pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(document(&app.config.issuer)))
+    (
+        [(CACHE_CONTROL, "public, max-age=300")],
+        Json(document(&app.config.issuer)),
+    )
 }
 
 fn names(algorithms: &[Algorithm]) -> Vec<&'static str> {

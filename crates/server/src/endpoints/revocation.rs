@@ -19,7 +19,9 @@ pub async fn revoke(State(app): State<Shared>, request: Request) -> Result<Statu
     let token = asked.form.required("token")?;
     let refresh_token = RefreshToken::presented(token);
     if refresh_token.is_well_formed() {
-        app.store.decide(|| async { end_grant(&app, &asked, &refresh_token).await }).await?;
+        app.store
+            .decide(|| async { end_grant(&app, &asked, &refresh_token).await })
+            .await?;
     } else {
         let batch = revoke_access_token(&app, &asked, token).await?;
         app.commit(batch).await?;
@@ -30,8 +32,12 @@ pub async fn revoke(State(app): State<Shared>, request: Request) -> Result<Statu
 async fn end_grant(app: &App, asked: &ClientRequest, token: &RefreshToken) -> Result<(Batch, ()), Failure> {
     let batch = asked.used_up();
     // RFC 7009 §2.2: an unknown token is revoked already.
-    let Some(stored) = app.store.refresh_token(&token.digest()).await? else { return Ok((batch, ())) };
-    let Some(grant) = app.store.grant(&stored.grant_id).await? else { return Ok((batch, ())) };
+    let Some(stored) = app.store.refresh_token(&token.digest()).await? else {
+        return Ok((batch, ()));
+    };
+    let Some(grant) = app.store.grant(&stored.grant_id).await? else {
+        return Ok((batch, ()));
+    };
     if grant.client_id != asked.client().client_id {
         return Err(Refusal::RefreshTokenUnknown.into());
     }
@@ -40,8 +46,16 @@ async fn end_grant(app: &App, asked: &ClientRequest, token: &RefreshToken) -> Re
     }
     let batch = batch
         .end_grant(&grant, "revoked_by_client", app.now())
-        .record(&app.event(Action::TokenRevoked).grant(&grant).with("token.kind", "refresh"))?
-        .record(&app.event(Action::GrantEnded).grant(&grant).with("because", "revoked_by_client"))?;
+        .record(
+            &app.event(Action::TokenRevoked)
+                .grant(&grant)
+                .with("token.kind", "refresh"),
+        )?
+        .record(
+            &app.event(Action::GrantEnded)
+                .grant(&grant)
+                .with("because", "revoked_by_client"),
+        )?;
     Ok((batch, ()))
 }
 
@@ -55,10 +69,18 @@ async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> R
     if access.grant.client_id != asked.client().client_id {
         return Err(Refusal::RefreshTokenUnknown.into());
     }
-    let (Some(jti), Some(exp)) = (text(&access.claims, "jti"), access.claims.get("exp").and_then(serde_json::Value::as_i64))
-    else {
+    let (Some(jti), Some(exp)) = (
+        text(&access.claims, "jti"),
+        access.claims.get("exp").and_then(serde_json::Value::as_i64),
+    ) else {
         return Ok(batch);
     };
-    let event = app.event(Action::TokenRevoked).grant(&access.grant).with("token.kind", "access").with("token.id", jti);
-    Ok(batch.revoke_access_token(jti, Timestamp::from_seconds(exp)).record(&event)?)
+    let event = app
+        .event(Action::TokenRevoked)
+        .grant(&access.grant)
+        .with("token.kind", "access")
+        .with("token.id", jti);
+    Ok(batch
+        .revoke_access_token(jti, Timestamp::from_seconds(exp))
+        .record(&event)?)
 }

@@ -26,6 +26,11 @@ pub async fn token(State(app): State<Shared>, request: Request) -> Result<Respon
         REFRESH_TOKEN => refresh_token::refresh_token(&app, &asked).await?,
         _ => return Err(Refusal::GrantTypeUnsupported.into()),
     };
-    app.metrics.token_issued(asked.form.get("grant_type").unwrap_or_default());
-    Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], axum::Json(response)).into_response())
+    app.metrics
+        .token_issued(asked.form.get("grant_type").unwrap_or_default());
+    Ok((
+        [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")],
+        axum::Json(response),
+    )
+        .into_response())
 }

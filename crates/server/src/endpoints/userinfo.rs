@@ -16,10 +16,19 @@ use crate::extract::client::{DPOP, seen_address};
 use crate::failure::Failure;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
-    app.limits.check(seen_address(&app, request.headers(), request.extensions()).counted, app.now())?;
+    app.limits.check(
+        seen_address(&app, request.headers(), request.extensions()).counted,
+        app.now(),
+    )?;
     let (scheme, token) = credentials(request.headers())?;
     let access = Access::check(&app, &token).await?;
-    must_hold_key(&app, &access, (request.method().as_str(), request.headers()), scheme, &token)?;
+    must_hold_key(
+        &app,
+        &access,
+        (request.method().as_str(), request.headers()),
+        scheme,
+        &token,
+    )?;
     let scope = Scope::parse(text(&access.claims, "scope").unwrap_or_default())?;
     if !scope.contains("openid") || !access.has_audience(app.issuer()) {
         return Err(Refusal::TokenInvalid.into());
@@ -40,7 +49,10 @@ enum Scheme {
 }
 
 fn credentials(headers: &HeaderMap) -> Result<(Scheme, String), Refusal> {
-    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(Refusal::TokenInvalid)?;
+    let value = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .ok_or(Refusal::TokenInvalid)?;
     let (scheme, token) = value.split_once(' ').ok_or(Refusal::TokenInvalid)?;
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Scheme::Bearer,
@@ -63,12 +75,25 @@ fn must_hold_key(
         let is_plain = access.grant.jkt.is_none() && scheme == Scheme::Bearer;
         return if is_plain { Ok(()) } else { Err(Refusal::TokenInvalid) };
     };
-    let proofs: Vec<&str> = headers.get_all(&DPOP).iter().filter_map(|value| value.to_str().ok()).collect();
+    let proofs: Vec<&str> = headers
+        .get_all(&DPOP)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     let htu = app.config.issuer.url("/userinfo");
     let nonce = NonceRule::Optional(&app.derived.nonces);
-    let expected = ProofExpectation { htm: method, htu: &htu, access_token: Some(token), nonce };
+    let expected = ProofExpectation {
+        htm: method,
+        htu: &htu,
+        access_token: Some(token),
+        nonce,
+    };
     let now = app.now();
     let proof = dpop::verify(&proofs, &expected, now).map_err(|_| Refusal::TokenInvalid)?;
     let is_first = app.seen.is_first(proof.jti_digest(), proof.replayable_until(), now);
-    if proof.thumbprint() == jkt && is_first { Ok(()) } else { Err(Refusal::TokenInvalid) }
+    if proof.thumbprint() == jkt && is_first {
+        Ok(())
+    } else {
+        Err(Refusal::TokenInvalid)
+    }
 }

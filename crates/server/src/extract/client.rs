@@ -43,6 +43,17 @@ impl Endpoint {
         }
     }
 
+    /// B14: who asks about tokens has to say who it is; elsewhere a missing `client_id` is a missing
+    /// parameter (D02).
+    fn told(self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Refusal(Refusal::ParameterMissing(_)) if self == Self::Introspection => {
+                Refusal::ClientAuthenticationMissing.into()
+            }
+            other => other,
+        }
+    }
+
     /// The first contact has no nonce to use yet (design decision G3).
     fn nonce_rule(self, nonces: &NonceKey) -> NonceRule<'_> {
         match self {
@@ -66,9 +77,17 @@ impl ClientRequest {
         let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
-        let authenticated = authenticated(app, &headers, &form).await?;
+        let authenticated = authenticated(app, &headers, &form)
+            .await
+            .map_err(|failure| endpoint.told(failure))?;
         let proof = verified_proof(app, &headers, endpoint)?;
-        let asked = Self { form, authenticated, proof, address, user_agent: user_agent(&headers) };
+        let asked = Self {
+            form,
+            authenticated,
+            proof,
+            address,
+            user_agent: user_agent(&headers),
+        };
         asked.must_be_first(app)?;
         Ok(asked)
     }
@@ -83,7 +102,10 @@ impl ClientRequest {
     }
 
     pub fn poller(&self) -> Poller<'_> {
-        Poller { client_id: &self.client().client_id, jkt: self.jkt() }
+        Poller {
+            client_id: &self.client().client_id,
+            jkt: self.jkt(),
+        }
     }
 
     /// P07: a client registered so gets no token without a proof.
@@ -101,7 +123,11 @@ impl ClientRequest {
             batch = batch.use_once(proof.jti_digest(), proof.replayable_until(), Refusal::DpopProofReplayed);
         }
         if let Some(assertion) = self.authenticated.assertion() {
-            batch = batch.use_once(assertion.jti_digest(), assertion.expires_at(), Refusal::AssertionReplayed);
+            batch = batch.use_once(
+                assertion.jti_digest(),
+                assertion.expires_at(),
+                Refusal::AssertionReplayed,
+            );
         }
         batch
     }
@@ -125,17 +151,24 @@ impl ClientRequest {
 
 /// Where the request comes from, as far as that can be known.
 pub fn seen_address(app: &App, headers: &HeaderMap, extensions: &Extensions) -> SeenAddress {
-    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let peer = extensions
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     peer::seen(peer, headers, &app.config.trusted_proxies)
 }
 
 pub fn user_agent(headers: &HeaderMap) -> Option<String> {
-    headers.get(http::header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    headers
+        .get(http::header::USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// B02: one way of authentication, no more.
 async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<AuthenticatedClient, Failure> {
-    let basic = headers.get(AUTHORIZATION).map(|value| basic(value.as_bytes())).transpose()?;
+    let basic = headers
+        .get(AUTHORIZATION)
+        .map(|value| basic(value.as_bytes()))
+        .transpose()?;
     let secret = form.get("client_secret");
     let assertion = form.get("client_assertion");
     let methods = [basic.is_some(), secret.is_some(), assertion.is_some()];
@@ -146,28 +179,48 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         return Err(Refusal::ClientAuthenticationFailed.into());
     }
     let claimed = assertion.and_then(client_assertion::client_id_claimed);
-    let client_id = named_client(form.get("client_id"), basic.as_ref().map(|basic| &*basic.client_id), claimed.as_deref())?;
+    let client_id = named_client(
+        form.get("client_id"),
+        basic.as_ref().map(|basic| &*basic.client_id),
+        claimed.as_deref(),
+    )?;
     let client = app.clients.client(&app.store, client_id, app.now()).await?;
     let secrets: Vec<&str> = match (&basic, secret) {
         (Some(basic), _) => basic.secrets.iter().map(String::as_str).collect(),
         (None, Some(secret)) => vec![secret],
         (None, None) => Vec::new(),
     };
-    let macs: Vec<String> = secrets.iter().map(|secret| app.derived.client_secret_mac(secret)).collect();
+    let macs: Vec<String> = secrets
+        .iter()
+        .map(|secret| app.derived.client_secret_mac(client_id, secret))
+        .collect();
     let presented = match assertion {
         Some(assertion) => Presented::Assertion(assertion),
         None if secrets.is_empty() => Presented::Nothing,
         None if secrets.iter().all(|secret| secret.is_empty()) => Presented::EmptySecret,
         None => Presented::Secret { macs: &macs },
     };
-    Ok(client_auth::authenticate(Arc::clone(&client), &presented, app.names(), app.now())?)
+    Ok(client_auth::authenticate(
+        Arc::clone(&client),
+        &presented,
+        app.names(),
+        app.now(),
+    )?)
 }
 
 /// All names that were given are one name.
-fn named_client<'a>(form: Option<&'a str>, basic: Option<&'a str>, assertion: Option<&'a str>) -> Result<&'a str, Refusal> {
+fn named_client<'a>(
+    form: Option<&'a str>,
+    basic: Option<&'a str>,
+    assertion: Option<&'a str>,
+) -> Result<&'a str, Refusal> {
     let mut names = [form, basic, assertion].into_iter().flatten();
     let first = names.next().ok_or(Refusal::ParameterMissing("client_id"))?;
-    if names.all(|name| name == first) { Ok(first) } else { Err(Refusal::ClientAuthenticationFailed) }
+    if names.all(|name| name == first) {
+        Ok(first)
+    } else {
+        Err(Refusal::ClientAuthenticationFailed)
+    }
 }
 
 /// RFC 6749 §2.3.1. The secret as sent and form-decoded: clients do either.
@@ -183,18 +236,25 @@ fn basic(header: &[u8]) -> Result<Basic, Refusal> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(malformed);
     }
-    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).map_err(|_| malformed)?;
+    let decoded =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).map_err(|_| malformed)?;
     let decoded = String::from_utf8(decoded).map_err(|_| malformed)?;
     let (client_id, secret) = decoded.split_once(':').ok_or(malformed)?;
     let mut secrets = vec![secret.to_owned(), form_decoded(secret)];
     secrets.dedup();
-    Ok(Basic { client_id: form_decoded(client_id), secrets })
+    Ok(Basic {
+        client_id: form_decoded(client_id),
+        secrets,
+    })
 }
 
 fn form_decoded(text: &str) -> String {
     // A lone value with no `=` or `&` in it decodes as the name of one pair.
     let escaped = text.replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(escaped.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
+    url::form_urlencoded::parse(escaped.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .next()
+        .unwrap_or_default()
 }
 
 fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<Option<VerifiedProof>, Refusal> {
@@ -205,6 +265,11 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
     let values = values.map_err(|_| Refusal::DpopProofInvalid)?;
     let htu = app.config.issuer.url(endpoint.path());
     let nonce = endpoint.nonce_rule(&app.derived.nonces);
-    let expected = ProofExpectation { htm: "POST", htu: &htu, access_token: None, nonce };
+    let expected = ProofExpectation {
+        htm: "POST",
+        htu: &htu,
+        access_token: None,
+        nonce,
+    };
     dpop::verify(&values, &expected, app.now()).map(Some)
 }

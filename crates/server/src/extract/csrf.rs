@@ -71,14 +71,20 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Sent<T> {
             return Err(Refusal::RequestMalformed.into());
         }
         let body = serde_json::from_slice(&read_body(body).await?).map_err(|_| Refusal::RequestMalformed)?;
-        Ok(Self { body, headers: parts.headers, address })
+        Ok(Self {
+            body,
+            headers: parts.headers,
+            address,
+        })
     }
 }
 
 /// A browser that says where a post comes from is believed: it does not lie for its page.
 fn must_be_from_here(app: &App, headers: &HeaderMap, also: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or_default());
-    let site = headers.get(SEC_FETCH_SITE).map(|value| value.to_str().unwrap_or_default());
+    let site = headers
+        .get(SEC_FETCH_SITE)
+        .map(|value| value.to_str().unwrap_or_default());
     let is_ours = |origin: &str| origin == app.config.issuer.origin() || also(origin);
     if origin.is_none_or(is_ours) && site.is_none_or(|site| matches!(site, "same-origin" | "none")) {
         Ok(())
@@ -88,11 +94,21 @@ fn must_be_from_here(app: &App, headers: &HeaderMap, also: impl Fn(&str) -> bool
 }
 
 fn must_match(app: &App, by: &SignedIn, csrf: &str) -> Result<(), Refusal> {
-    if by.csrf(app).matches(&Digest::from_stored(csrf.to_owned())) { Ok(()) } else { Err(Refusal::CrossSiteRequest) }
+    if by.csrf(app).matches(&Digest::from_stored(csrf.to_owned())) {
+        Ok(())
+    } else {
+        Err(Refusal::CrossSiteRequest)
+    }
 }
 
 /// Not one of the types that a page from elsewhere can send without asking first (Fetch, CORS-safelisted).
 fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, Limited};
 use protocol::refusal::Refusal;
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
@@ -38,7 +39,7 @@ impl Form {
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut form = Self::default();
         for (name, value) in url::form_urlencoded::parse(bytes) {
-            if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+            if is_unusable(&name) || is_unusable(&value) {
                 return Err(Refusal::RequestMalformed);
             }
             if value.is_empty() {
@@ -59,7 +60,10 @@ impl Form {
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn required(&self, name: &'static str) -> Result<&str, Refusal> {
@@ -73,15 +77,36 @@ impl Form {
 
     /// RFC 8707 §2: each is an absolute URI without a fragment.
     pub fn resource(&self) -> Result<Vec<String>, Refusal> {
-        self.resource.iter().map(|text| protocol::resource::parse(text)).collect()
+        self.resource
+            .iter()
+            .map(|text| protocol::resource::parse(text))
+            .collect()
     }
+}
+
+/// Not UTF-8, or with a NUL, which no column of PostgreSQL's can hold.
+fn is_unusable(text: &str) -> bool {
+    text.contains(['\u{fffd}', '\0'])
 }
 
 /// A charset beside it is borne.
 fn is_form(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// A JSON body of a shape of ours.
+pub async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
+    let bytes = read_body(body).await?;
+    let has_nul = bytes.windows(6).any(|window| window == b"\\u0000");
+    match serde_json::from_slice(&bytes) {
+        Ok(value) if !has_nul => Ok(value),
+        _ => Err(Refusal::RequestMalformed.into()),
+    }
 }
 
 /// At most [`LARGEST_BODY`], within [`BODY_TIME`].

@@ -39,11 +39,19 @@ pub struct SignedIn {
 
 impl SignedIn {
     pub async fn find(app: &App, headers: &HeaderMap, address: SeenAddress) -> Result<Option<Self>, Fault> {
-        let Some(token) = token(headers, &cookie_name(&app.config.issuer)) else { return Ok(None) };
-        let Some(session) = app.store.browser_session(&token.digest(), app.now()).await? else { return Ok(None) };
+        let Some(token) = token(headers, &cookie_name(&app.config.issuer)) else {
+            return Ok(None);
+        };
+        let Some(session) = app.store.browser_session(&token.digest(), app.now()).await? else {
+            return Ok(None);
+        };
         let approver = app.store.approver(&session.approver_id).await?;
         let approver = approver.filter(|approver| approver.must_be_active().is_ok());
-        Ok(approver.map(|approver| Self { session, approver, address }))
+        Ok(approver.map(|approver| Self {
+            session,
+            approver,
+            address,
+        }))
     }
 
     /// For every form of this session, and worth nothing in another.
@@ -52,7 +60,11 @@ impl SignedIn {
     }
 
     pub fn must_be_fresh(&self, app: &App) -> Result<(), Refusal> {
-        if app.now() - self.session.created_at < FRESH { Ok(()) } else { Err(Refusal::ReauthenticationRequired) }
+        if app.now() - self.session.created_at < FRESH {
+            Ok(())
+        } else {
+            Err(Refusal::ReauthenticationRequired)
+        }
     }
 
     pub fn deciding(&self) -> Deciding {
@@ -60,7 +72,7 @@ impl SignedIn {
             approver: self.approver.clone(),
             viewer: Viewer {
                 approver_id: self.approver.id.clone(),
-                through: format!("session:{}", self.session.id),
+                through: through(&self.session.id),
             },
             address: self.address.address,
             counted: self.address.counted,
@@ -70,7 +82,11 @@ impl SignedIn {
 
     /// An act of this session on its own account.
     pub fn event(&self, app: &App, action: Action) -> Event {
-        seen_from(app.event(action).approver(&self.approver.id), &self.session.id, self.address.address)
+        seen_from(
+            app.event(action).approver(&self.approver.id),
+            &self.session.id,
+            self.address.address,
+        )
     }
 }
 
@@ -100,7 +116,9 @@ fn sign_in_first(app: &App, uri: &Uri, method: &Method) -> PageFailure {
     let query = uri.query().filter(|_| method == Method::GET);
     let next = way_back(base, uri.path(), query);
     let encoded: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    PageFailure::SignIn { location: format!("{base}/sign-in?next={encoded}") }
+    PageFailure::SignIn {
+        location: format!("{base}/sign-in?next={encoded}"),
+    }
 }
 
 /// A new session: never one whose token anybody knew before (session fixation).
@@ -111,7 +129,10 @@ pub struct Begun {
 
 impl Begun {
     pub fn new(app: &App, approver: &Approver, headers: &HeaderMap, address: SeenAddress) -> Self {
-        let user_agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+        let user_agent = headers
+            .get(USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .unwrap_or_default();
         let session = BrowserSession {
             id: app.new_id(),
             approver_id: approver.id.clone(),
@@ -120,11 +141,17 @@ impl Begun {
             created_at: app.now(),
             expires_at: app.now() + app.config.lifetimes.browser_session,
         };
-        Self { session, token: SessionToken::new(&app.entropy.draw()) }
+        Self {
+            session,
+            token: SessionToken::new(&app.entropy.draw()),
+        }
     }
 
     pub fn batch(&self, app: &App, address: SeenAddress) -> Result<Batch, Fault> {
-        let event = app.event(Action::ApproverSignedIn).approver(&self.session.approver_id).with("auth.acr", "phr");
+        let event = app
+            .event(Action::ApproverSignedIn)
+            .approver(&self.session.approver_id)
+            .with("auth.acr", "phr");
         Batch::default()
             .begin_browser_session(&self.session, &self.token.digest())
             .record(&seen_from(event, &self.session.id, address.address))
@@ -142,8 +169,31 @@ pub fn ended_cookie(app: &App) -> Result<HeaderValue, Fault> {
     cookie(&app.config.issuer, "", 0)
 }
 
+/// As it stands in a request's viewer, so that events of both kinds can be joined.
+pub fn through(session_id: &str) -> String {
+    format!("session:{session_id}")
+}
+
 fn seen_from(event: Event, session_id: &str, address: Option<IpAddr>) -> Event {
-    event.with("session.id", session_id).with("approver.ip", address.map(|address| address.to_string()))
+    event
+        .with("session.id", through(session_id))
+        .with("approver.ip", address.map(|address| address.to_string()))
+}
+
+fn cookie(&self, app: &App) -> Result<HeaderValue, Fault> {
+        let seconds = app.config.lifetimes.browser_session.seconds();
+        cookie(&app.config.issuer, self.token.reveal(), seconds)
+    }
+}
+
+pub fn ended_cookie(app: &App) -> Result<HeaderValue, Fault> {
+    cookie(&app.config.issuer, "", 0)
+}
+
+fn seen_from(event: Event, session_id: &str, address: Option<IpAddr>) -> Event {
+    event
+        .with("session.id", session_id)
+        .with("approver.ip", address.map(|address| address.to_string()))
 }
 
 fn cookie(issuer: &Issuer, value: &str, seconds: i64) -> Result<HeaderValue, Fault> {
@@ -162,8 +212,12 @@ fn cookie_name(issuer: &Issuer) -> String {
 
 fn token(headers: &HeaderMap, name: &str) -> Option<SessionToken> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(own, _)| *own == name).map(|(_, value)| SessionToken::presented(value))
+    let mut pairs = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(own, _)| *own == name)
+        .map(|(_, value)| SessionToken::presented(value))
 }
 
 #[cfg(test)]
@@ -173,9 +227,18 @@ mod tests {
     #[test]
     fn the_cookie_is_the_host_s_alone_and_tells_issuers_apart() {
         for (issuer, expected) in [
-            ("https://id.example.org", "__Host-waypass=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"),
-            ("https://id.example.org:8443/as", "__Host-waypass-8443.as=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"),
-            ("http://localhost:9101", "waypass-9101=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"),
+            (
+                "https://id.example.org",
+                "__Host-waypass=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+            ),
+            (
+                "https://id.example.org:8443/as",
+                "__Host-waypass-8443.as=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+            ),
+            (
+                "http://localhost:9101",
+                "waypass-9101=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
+            ),
         ] {
             assert_eq!(cookie(&Issuer::parse(issuer).unwrap(), "t", 60).unwrap(), expected);
         }

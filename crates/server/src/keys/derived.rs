@@ -48,9 +48,10 @@ impl DerivedKeys {
         keyed(&self.user_codes, &[canonical]).as_str().to_owned()
     }
 
-    /// Under which a client's secret is stored: the secret was chosen by a person.
-    pub fn client_secret_mac(&self, secret: &str) -> String {
-        keyed(&self.client_secrets, &[secret]).as_str().to_owned()
+    /// Under which a client's secret is stored: it was chosen by a person, and two clients with one secret
+    /// must not look alike.
+    pub fn client_secret_mac(&self, client_id: &str, secret: &str) -> String {
+        keyed(&self.client_secrets, &[client_id, secret]).as_str().to_owned()
     }
 
     /// A token that only this server can make, for what the parts say: a form of one session, for instance.
@@ -113,7 +114,8 @@ mod tests {
     fn keyed_digests_differ_by_key_by_purpose_and_by_where_a_part_ends() {
         assert_eq!(keys(1).user_code_mac("WDJBMJHT"), keys(1).user_code_mac("WDJBMJHT"));
         assert_ne!(keys(1).user_code_mac("WDJBMJHT"), keys(2).user_code_mac("WDJBMJHT"));
-        assert_ne!(keys(1).user_code_mac("a"), keys(1).client_secret_mac("a"));
+        assert_ne!(keys(1).user_code_mac("a"), keys(1).client_secret_mac("a", "a"));
+        assert_ne!(keys(1).client_secret_mac("a", "s"), keys(1).client_secret_mac("b", "s"));
         assert_ne!(keys(1).page_token(&["ab", "c"]), keys(1).page_token(&["a", "bc"]));
         assert_ne!(keys(1).page_token(&["a"]), keys(1).page_token(&["a", ""]));
     }

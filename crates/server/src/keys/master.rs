@@ -44,7 +44,8 @@ impl Purpose {
 }
 
 impl MasterKey {
-    pub fn from_entropy(entropy: &Entropy) -> Self {
+    #[cfg(test)]
+    pub(crate) fn from_entropy(entropy: &Entropy) -> Self {
         Self(entropy.0)
     }
 

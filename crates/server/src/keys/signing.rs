@@ -54,12 +54,8 @@ impl SigningKey {
             Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(&pkcs8).map(Pair::EdDsa),
             Algorithm::Ps256 => return Err(KeyFault::RowMalformed(kid.to_owned())),
         };
-        let key = Self::from_pair(pair.map_err(|_| KeyFault::RowMalformed(kid.to_owned()))?)?;
-        if key.kid == kid {
-            Ok(key)
-        } else {
-            Err(KeyFault::RowMalformed(kid.to_owned()))
-        }
+        // That it is the key of this `kid` is in the seal.
+        Self::from_pair(pair.map_err(|_| KeyFault::RowMalformed(kid.to_owned()))?)
     }
 
     /// PKCS #8, sealed and bound to its `kid`.

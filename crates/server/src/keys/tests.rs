@@ -7,6 +7,7 @@ use protocol::secret::Entropy;
 use protocol::time::{Lifetime, Timestamp};
 use serde_json::{Value, json};
 
+use super::ring::KeyState;
 use super::*;
 use crate::entropy::EntropySource;
 

@@ -18,7 +18,9 @@ pub async fn add(
     Json(asked): Json<AddApprover>,
 ) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
     if !is_name(&asked.name) {
-        return Err(Failure::Invalid("an approver's name is 1 to 64 letters, digits or . - _ @ +".to_owned()));
+        return Err(Failure::Invalid(
+            "an approver's name is 1 to 64 letters, digits or . - _ @ +".to_owned(),
+        ));
     }
     let approver = Approver {
         id: format!("{ID_PREFIX}{}", app.new_id()),
@@ -31,7 +33,11 @@ pub async fn add(
     let batch = Batch::default()
         .add_approver(&approver)
         .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
-        .record(&app.event(Action::ApproverAdded).approver(&approver.id).with("approver.name", approver.name.clone()))?;
+        .record(
+            &app.event(Action::ApproverAdded)
+                .approver(&approver.id)
+                .with("approver.name", approver.name.clone()),
+        )?;
     app.commit(batch).await?;
     Ok((StatusCode::CREATED, Json(link)))
 }
@@ -89,7 +95,10 @@ async fn set_disabled(app: &App, name: &str, action: Action) -> Result<StatusCod
 }
 
 async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
-    app.store.approver_named(name).await?.ok_or(Failure::NotFound("There is no approver of this name."))
+    app.store
+        .approver_named(name)
+        .await?
+        .ok_or(Failure::NotFound("There is no approver of this name."))
 }
 
 /// The token stands behind the `#`, which browsers send to nobody.

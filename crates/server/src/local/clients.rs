@@ -20,8 +20,12 @@ pub async fn add(
     Json(asked): Json<AddClient>,
 ) -> Result<(StatusCode, Json<ClientView>), Failure> {
     let client = client(&app, asked)?;
-    let event = app.event(Action::ClientAdded).client(&client.client_id).with("profile", client.registration.profile.clone());
-    app.commit(Batch::default().add_client(&client)?.record(&event)?).await?;
+    let event = app
+        .event(Action::ClientAdded)
+        .client(&client.client_id)
+        .with("profile", client.registration.profile.clone());
+    app.commit(Batch::default().add_client(&client)?.record(&event)?)
+        .await?;
     app.clients.reload(&app.store, app.now()).await?;
     Ok((StatusCode::CREATED, Json(view(&client))))
 }
@@ -72,14 +76,25 @@ async fn set_disabled(app: &App, client_id: &str, action: Action) -> Result<Json
 }
 
 async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
-    app.store.client(client_id).await?.ok_or(Failure::NotFound("There is no client of this name."))
+    app.store
+        .client(client_id)
+        .await?
+        .ok_or(Failure::NotFound("There is no client of this name."))
 }
 
 fn client(app: &App, asked: AddClient) -> Result<Client, Failure> {
     if !is_client_id(&asked.client_id) {
-        return Err(invalid("a client_id is 1 to 64 letters, digits, dots, dashes or underscores, and not like an approver's"));
+        return Err(invalid(
+            "a client_id is 1 to 64 letters, digits, dots, dashes or underscores, and not like an approver's",
+        ));
     }
-    Ok(Client { client_id: asked.client_id.clone(), created_at: app.now(), disabled_at: None, version: 1, registration: registration(app, asked)? })
+    Ok(Client {
+        client_id: asked.client_id.clone(),
+        created_at: app.now(),
+        disabled_at: None,
+        version: 1,
+        registration: registration(app, asked)?,
+    })
 }
 
 fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
@@ -87,7 +102,11 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
     for resource in &asked.resource {
         protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
     }
-    if asked.profile.as_deref().is_some_and(|name| Profile::named(name).is_none()) {
+    if asked
+        .profile
+        .as_deref()
+        .is_some_and(|name| Profile::named(name).is_none())
+    {
         return Err(invalid("there is no profile of this name; known: open"));
     }
     Ok(Registration {
@@ -120,13 +139,20 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
         return Err(invalid("an assertion audience goes with a key set"));
     }
     match (asked.public, &asked.secret, &asked.jwks) {
-        (true, None, None) if asked.introspect => Err(invalid("a resource server has to authenticate: give it a secret or a key set")),
+        (true, None, None) if asked.introspect => Err(invalid(
+            "a resource server has to authenticate: give it a secret or a key set",
+        )),
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
-        (false, Some(secret), None) => Ok(Authentication::ClientSecret { mac: app.derived.client_secret_mac(secret) }),
+        (false, Some(secret), None) => Ok(Authentication::ClientSecret {
+            mac: app.derived.client_secret_mac(&asked.client_id, secret),
+        }),
         (false, None, Some(jwks)) => {
             let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;
-            Ok(Authentication::PrivateKeyJwt { jwks: parsed.to_value(), audience })
+            Ok(Authentication::PrivateKeyJwt {
+                jwks: parsed.to_value(),
+                audience,
+            })
         }
         _ => Err(invalid("a client is either public, or has a secret, or has a key set")),
     }
@@ -155,7 +181,9 @@ fn code_lifetime(seconds: Option<i64>) -> Result<Option<Lifetime>, Failure> {
 fn text(text: Option<String>) -> Result<Option<String>, Failure> {
     const LONGEST: usize = 200;
     match text {
-        Some(text) if text.chars().count() > LONGEST => Err(invalid("names and descriptions have at most 200 characters")),
+        Some(text) if text.chars().count() > LONGEST => {
+            Err(invalid("names and descriptions have at most 200 characters"))
+        }
         text => Ok(text.filter(|text| !text.is_empty())),
     }
 }
@@ -173,7 +201,13 @@ pub fn warnings(client: &Client) -> Vec<String> {
             client.client_id
         ));
     }
-    if matches!(registration.authentication, Authentication::PrivateKeyJwt { audience: AssertionAudience::Legacy, .. }) {
+    if matches!(
+        registration.authentication,
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Legacy,
+            ..
+        }
+    ) {
         warnings.push(format!(
             "client {} may sign its assertions for the token endpoint's URL: RFC 10070 forbids it, because another server can ask for such an assertion",
             client.client_id
@@ -187,8 +221,14 @@ fn view(client: &Client) -> ClientView {
     let (authentication, audience) = match &registration.authentication {
         Authentication::None => ("none", None),
         Authentication::ClientSecret { .. } => ("client_secret", None),
-        Authentication::PrivateKeyJwt { audience: AssertionAudience::Issuer, .. } => ("private_key_jwt", Some("issuer")),
-        Authentication::PrivateKeyJwt { audience: AssertionAudience::Legacy, .. } => ("private_key_jwt", Some("legacy")),
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Issuer,
+            ..
+        } => ("private_key_jwt", Some("issuer")),
+        Authentication::PrivateKeyJwt {
+            audience: AssertionAudience::Legacy,
+            ..
+        } => ("private_key_jwt", Some("legacy")),
     };
     ClientView {
         client_id: client.client_id.clone(),

@@ -19,7 +19,9 @@ const MOST: i64 = 1000;
 pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<GrantView>>, Failure> {
     let names = names(&app).await?;
     let grants = app.store.recent_grants(MOST).await?;
-    Ok(Json(grants.into_iter().map(|grant| view(grant, &names, None)).collect()))
+    Ok(Json(
+        grants.into_iter().map(|grant| view(grant, &names, None)).collect(),
+    ))
 }
 
 pub async fn show(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<GrantView>, Failure> {
@@ -38,7 +40,11 @@ pub async fn revoke(State(app): State<Shared>, Path(id): Path<String>) -> Result
         let batch = Batch::default()
             .end_grant(&grant, because, app.now())
             .record(&app.event(Action::GrantEnded).grant(&grant).with("because", because))?;
-        let ended = Grant { ended_at: Some(app.now()), ended_because: Some(because.to_owned()), ..grant };
+        let ended = Grant {
+            ended_at: Some(app.now()),
+            ended_because: Some(because.to_owned()),
+            ..grant
+        };
         Ok((batch, ended))
     };
     let grant = app.store.decide(attempt).await?;
@@ -46,20 +52,27 @@ pub async fn revoke(State(app): State<Shared>, Path(id): Path<String>) -> Result
 }
 
 async fn find(app: &App, id: &str) -> Result<Grant, Failure> {
-    app.store.grant(id).await?.ok_or(Failure::NotFound("There is no grant of this id."))
+    app.store
+        .grant(id)
+        .await?
+        .ok_or(Failure::NotFound("There is no grant of this id."))
 }
 
 /// Approvers' names by id.
 pub async fn names(app: &App) -> Result<HashMap<String, String>, Failure> {
     let listed = app.store.approvers().await?;
-    Ok(listed.into_iter().map(|listed| (listed.approver.id, listed.approver.name)).collect())
+    Ok(listed
+        .into_iter()
+        .map(|listed| (listed.approver.id, listed.approver.name))
+        .collect())
 }
 
 /// All that `waypass verify-decision` needs, and the request whose digest was signed.
 async fn evidence(app: &App, grant: &Grant) -> Result<Option<Value>, Failure> {
-    let (Some(approval), Some(request)) =
-        (app.store.approval(&grant.request_id).await?, app.store.request(&grant.request_id).await?)
-    else {
+    let (Some(approval), Some(request)) = (
+        app.store.approval(&grant.request_id).await?,
+        app.store.request(&grant.request_id).await?,
+    ) else {
         return Ok(None);
     };
     Ok(Some(json!({

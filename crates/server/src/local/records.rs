@@ -23,7 +23,10 @@ pub async fn requests(State(app): State<Shared>) -> Result<Json<Vec<RequestSumma
         let approver = approver_id(&request.state).map(|id| names.get(id).cloned().unwrap_or_else(|| id.to_owned()));
         RequestSummary {
             state: state_name(&request, now).to_owned(),
-            requester_address: request.content.fact(Fact::REQUESTER_ADDRESS).map(|fact| fact.value.clone()),
+            requester_address: request
+                .content
+                .fact(Fact::REQUESTER_ADDRESS)
+                .map(|fact| fact.value.clone()),
             approver,
             request_id: request.content.id,
             client_id: request.content.client_id,
@@ -37,17 +40,24 @@ pub async fn requests(State(app): State<Shared>) -> Result<Json<Vec<RequestSumma
 
 fn approver_id(state: &RequestState) -> Option<&str> {
     match state {
-        RequestState::Viewed { viewer, .. } | RequestState::Approved { viewer, .. } | RequestState::Denied { viewer, .. } => {
-            Some(&viewer.approver_id)
-        }
+        RequestState::Viewed { viewer, .. }
+        | RequestState::Approved { viewer, .. }
+        | RequestState::Denied { viewer, .. } => Some(&viewer.approver_id),
         RequestState::Pending | RequestState::Redeemed { .. } | RequestState::Cancelled { .. } => None,
     }
 }
 
 /// Expiry is never stored: it is asked of the clock here, for a reader.
 fn state_name(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
-    let is_open = matches!(request.state, RequestState::Pending | RequestState::Viewed { .. } | RequestState::Approved { .. });
-    if is_open && request.has_expired(now) { "expired" } else { request.state.name() }
+    let is_open = matches!(
+        request.state,
+        RequestState::Pending | RequestState::Viewed { .. } | RequestState::Approved { .. }
+    );
+    if is_open && request.has_expired(now) {
+        "expired"
+    } else {
+        request.state.name()
+    }
 }
 
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ use super::sign_in::{Finished, parameter};
 use super::{Frame, PageFailure, html};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
-use crate::extract::session::SignedIn;
+use crate::extract::session::{SignedIn, through};
 use crate::failure::Failure;
 use crate::passkeys::{self, Ceremony, Started};
 
@@ -85,7 +85,10 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
     let mut grants = Vec::new();
     for grant in app.store.grants_of(id, app.now()).await? {
         let client = app.store.client(&grant.client_id).await?;
-        grants.push(GrantLine::of(&grant, client.as_ref().map(|client| client.registration.name.as_str())));
+        grants.push(GrantLine::of(
+            &grant,
+            client.as_ref().map(|client| client.registration.name.as_str()),
+        ));
     }
     let sessions = app.store.browser_sessions(id, app.now()).await?;
     Ok(AccountPage {
@@ -94,8 +97,17 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
         is_fresh: by.must_be_fresh(app).is_ok(),
         grants,
         passkeys: app.store.passkeys(id).await?.iter().map(PasskeyLine::of).collect(),
-        sessions: sessions.iter().map(|session| SessionLine::of(session, &by.session.id)).collect(),
-        software_keys: app.store.software_keys(id).await?.iter().map(SoftwareKeyLine::of).collect(),
+        sessions: sessions
+            .iter()
+            .map(|session| SessionLine::of(session, &by.session.id))
+            .collect(),
+        software_keys: app
+            .store
+            .software_keys(id)
+            .await?
+            .iter()
+            .map(SoftwareKeyLine::of)
+            .collect(),
     })
 }
 
@@ -148,8 +160,13 @@ impl SoftwareKeyLine {
 
 /// By the names that browsers give themselves, the more particular one first: all say Mozilla and Safari.
 fn browser(user_agent: &str) -> String {
-    const BROWSERS: [(&str, &str); 5] =
-        [("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari")];
+    const BROWSERS: [(&str, &str); 5] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox", "Firefox"),
+        ("Chrome", "Chrome"),
+        ("Safari", "Safari"),
+    ];
     const SYSTEMS: [(&str, &str); 6] = [
         ("Android", "Android"),
         ("iPhone", "iPhone"),
@@ -158,7 +175,12 @@ fn browser(user_agent: &str) -> String {
         ("Mac OS", "macOS"),
         ("Linux", "Linux"),
     ];
-    let named = |names: &[(&str, &'static str)]| names.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name);
+    let named = |names: &[(&str, &'static str)]| {
+        names
+            .iter()
+            .find(|(sign, _)| user_agent.contains(sign))
+            .map(|(_, name)| *name)
+    };
     match (named(&BROWSERS), named(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
@@ -195,15 +217,22 @@ pub async fn revoke(
 }
 
 async fn revoked(app: &App, by: &SignedIn, id: &str) -> Result<(Batch, ()), Failure> {
-    let own = app.store.grant(id).await?.filter(|grant| grant.subject == by.approver.id);
+    let own = app
+        .store
+        .grant(id)
+        .await?
+        .filter(|grant| grant.subject == by.approver.id);
     let grant = own.ok_or(Failure::NotFound("Nothing of yours has this name."))?;
     if grant.ended_at.is_some() {
         return Ok((Batch::default(), ()));
     }
     let because = "revoked_by_approver";
     let event = app.event(Action::GrantEnded).grant(&grant).with("because", because);
-    let event = event.with("session.id", by.session.id.clone());
-    Ok((Batch::default().end_grant(&grant, because, app.now()).record(&event)?, ()))
+    let event = event.with("session.id", through(&by.session.id));
+    Ok((
+        Batch::default().end_grant(&grant, because, app.now()).record(&event)?,
+        (),
+    ))
 }
 
 pub async fn end_session(
@@ -211,8 +240,12 @@ pub async fn end_session(
     Path(id): Path<String>,
     Posted { by, .. }: Posted,
 ) -> Result<Redirect, PageFailure> {
-    let event = by.event(&app, Action::ApproverSignedOut).with("ended.session.id", id.clone());
-    let batch = Batch::default().end_browser_session(&id, &by.approver.id).record(&event)?;
+    let event = by
+        .event(&app, Action::ApproverSignedOut)
+        .with("ended.session.id", through(&id));
+    let batch = Batch::default()
+        .end_browser_session(&id, &by.approver.id)
+        .record(&event)?;
     match app.commit(batch).await {
         // Ended already, or never one of theirs: there is nothing to end.
         Ok(()) | Err(Failure::Refusal(Refusal::SignInRequired)) => Ok(done(&app, "session-ended")),
@@ -226,17 +259,35 @@ pub async fn remove_passkey(
     Posted { by, .. }: Posted,
 ) -> Result<Redirect, PageFailure> {
     by.must_be_fresh(&app)?;
-    app.store.decide(|| async { passkey_removed(&app, &by, &id).await }).await?;
+    app.store
+        .decide(|| async { passkey_removed(&app, &by, &id).await })
+        .await?;
     Ok(done(&app, "passkey-removed"))
 }
 
 async fn passkey_removed(app: &App, by: &SignedIn, id: &str) -> Result<(Batch, ()), Failure> {
-    let approver = app.store.approver(&by.approver.id).await?.ok_or(Refusal::SignInRequired)?;
-    let own = app.store.passkey(id).await?.filter(|passkey| passkey.approver_id == approver.id);
+    let approver = app
+        .store
+        .approver(&by.approver.id)
+        .await?
+        .ok_or(Refusal::SignInRequired)?;
+    let own = app
+        .store
+        .passkey(id)
+        .await?
+        .filter(|passkey| passkey.approver_id == approver.id);
     // Pressed twice.
-    let Some(passkey) = own else { return Ok((Batch::default(), ())) };
+    let Some(passkey) = own else {
+        return Ok((Batch::default(), ()));
+    };
     let event = key_event(by.event(app, Action::ApproverKeyRemoved), &passkey);
-    Ok((Batch::default().touch_approver(&approver).remove_passkey(id, &approver.id).record(&event)?, ()))
+    Ok((
+        Batch::default()
+            .touch_approver(&approver)
+            .remove_passkey(id, &approver.id)
+            .record(&event)?,
+        (),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -249,7 +300,10 @@ pub async fn start_passkey(State(app): State<Shared>, sent: Sent<Start>) -> Resu
     by.must_be_fresh(&app)?;
     let known = app.store.passkeys(&by.approver.id).await?;
     let (options, state) = passkeys::start_registration(&app, &by.approver, &known)?;
-    let ceremony = Ceremony::Add { session_id: by.session.id, state };
+    let ceremony = Ceremony::Add {
+        session_id: by.session.id,
+        state,
+    };
     Ok(Json(ceremony.begin(&app, options).await?))
 }
 
@@ -265,12 +319,20 @@ pub struct Finish {
 pub async fn finish_passkey(State(app): State<Shared>, sent: Sent<Finish>) -> Result<Json<Finished>, Failure> {
     let by = sent.by(&app, &sent.body.csrf).await?;
     by.must_be_fresh(&app)?;
-    app.store.decide(|| async { passkey_added(&app, &by, &sent.body).await }).await?;
-    Ok(Json(Finished { next: address(&app, "passkey-added") }))
+    app.store
+        .decide(|| async { passkey_added(&app, &by, &sent.body).await })
+        .await?;
+    Ok(Json(Finished {
+        next: address(&app, "passkey-added"),
+    }))
 }
 
 async fn passkey_added(app: &App, by: &SignedIn, sent: &Finish) -> Result<(Batch, ()), Failure> {
-    let approver = app.store.approver(&by.approver.id).await?.ok_or(Refusal::SignInRequired)?;
+    let approver = app
+        .store
+        .approver(&by.approver.id)
+        .await?
+        .ok_or(Refusal::SignInRequired)?;
     approver.must_be_active()?;
     let state = match Ceremony::find(app, &sent.ceremony).await? {
         Ceremony::Add { session_id, state } if session_id == by.session.id => state,
@@ -288,5 +350,7 @@ async fn passkey_added(app: &App, by: &SignedIn, sent: &Finish) -> Result<(Batch
 
 /// Which key an event is about; its label is the approver's own words.
 pub fn key_event(event: Event, passkey: &Passkey) -> Event {
-    event.with("key.kind", "passkey").with("key.id", passkey.credential_id.clone())
+    event
+        .with("key.kind", "passkey")
+        .with("key.id", passkey.credential_id.clone())
 }

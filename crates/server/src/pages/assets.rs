@@ -53,11 +53,22 @@ pub fn find(name: &str) -> Option<&'static Asset> {
 }
 
 pub async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let Some(asset) = find(&name) else { return failure::nothing_here() };
+    let Some(asset) = find(&name) else {
+        return failure::nothing_here();
+    };
     let asked = parameter(query.as_deref(), "v");
-    let kept = [(CACHE_CONTROL, asset.cache_control(asked.as_deref()).to_owned()), (ETAG, asset.etag())];
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if known.split(',').any(|one| one.trim().trim_start_matches("W/") == asset.etag()) {
+    let kept = [
+        (CACHE_CONTROL, asset.cache_control(asked.as_deref()).to_owned()),
+        (ETAG, asset.etag()),
+    ];
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if known
+        .split(',')
+        .any(|one| one.trim().trim_start_matches("W/") == asset.etag())
+    {
         return (StatusCode::NOT_MODIFIED, kept).into_response();
     }
     (kept, [(CONTENT_TYPE, asset.content_type)], asset.bytes).into_response()

@@ -17,5 +17,8 @@ pub struct AuthorizePage {
 
 pub async fn show(State(app): State<Shared>) -> Result<Html<String>, PageFailure> {
     let device_authorization_endpoint = app.config.issuer.url("/device_authorization");
-    Ok(html(&AuthorizePage { frame: Frame::new(&app, None), device_authorization_endpoint })?)
+    Ok(html(&AuthorizePage {
+        frame: Frame::new(&app, None),
+        device_authorization_endpoint,
+    })?)
 }

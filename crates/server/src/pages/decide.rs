@@ -222,9 +222,10 @@ pub async fn deny(
 /// Decided now or before: the page says which, and how.
 fn over(app: &App, request_id: &str, decided: Result<(), Failure>) -> Result<Redirect, PageFailure> {
     match decided {
-        Ok(()) | Err(Failure::Refusal(Refusal::AlreadyDecided)) => {
-            Ok(Redirect::to(&format!("{}/device/{request_id}", app.config.issuer.base_path())))
-        }
+        Ok(()) | Err(Failure::Refusal(Refusal::AlreadyDecided)) => Ok(Redirect::to(&format!(
+            "{}/device/{request_id}",
+            app.config.issuer.base_path()
+        ))),
         Err(failure) => Err(failure.into()),
     }
 }

@@ -18,7 +18,7 @@ use super::sign_in::Finished;
 use super::{Frame, PageFailure, html};
 use crate::app::{App, Shared};
 use crate::extract::csrf::Sent;
-use crate::extract::session::Begun;
+use crate::extract::session::{Begun, through};
 use crate::failure::Failure;
 use crate::passkeys::{self, Ceremony, Started};
 
@@ -29,7 +29,9 @@ pub struct EnrollPage {
 }
 
 pub async fn show(State(app): State<Shared>) -> Result<Html<String>, PageFailure> {
-    Ok(html(&EnrollPage { frame: Frame::new(&app, None) })?)
+    Ok(html(&EnrollPage {
+        frame: Frame::new(&app, None),
+    })?)
 }
 
 #[derive(Deserialize)]
@@ -40,12 +42,24 @@ pub struct Start {
 /// Shows whose link it is. The link stays good.
 pub async fn start(State(app): State<Shared>, sent: Sent<Start>) -> Result<Json<Started>, Failure> {
     let token = EnrollmentToken::presented(sent.body.enrollment_token).digest();
-    let approver = app.store.invited_approver(&token, app.now()).await?.ok_or(Refusal::EnrollmentLinkInvalid)?;
+    let approver = app
+        .store
+        .invited_approver(&token, app.now())
+        .await?
+        .ok_or(Refusal::EnrollmentLinkInvalid)?;
     approver.must_be_active().map_err(|_| Refusal::EnrollmentLinkInvalid)?;
     let known = app.store.passkeys(&approver.id).await?;
     let (options, state) = passkeys::start_registration(&app, &approver, &known)?;
-    let started = Ceremony::Enroll { approver_id: approver.id, state }.begin(&app, options).await?;
-    Ok(Json(Started { approver: Some(approver.name), ..started }))
+    let started = Ceremony::Enroll {
+        approver_id: approver.id,
+        state,
+    }
+    .begin(&app, options)
+    .await?;
+    Ok(Json(Started {
+        approver: Some(approver.name),
+        ..started
+    }))
 }
 
 #[derive(Deserialize)]
@@ -66,7 +80,11 @@ pub async fn finish(State(app): State<Shared>, sent: Sent<Finish>) -> Result<Res
 
 async fn enrolled(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Failure> {
     let token = EnrollmentToken::presented(sent.body.enrollment_token.clone()).digest();
-    let approver = app.store.invited_approver(&token, app.now()).await?.ok_or(Refusal::EnrollmentLinkInvalid)?;
+    let approver = app
+        .store
+        .invited_approver(&token, app.now())
+        .await?
+        .ok_or(Refusal::EnrollmentLinkInvalid)?;
     approver.must_be_active().map_err(|_| Refusal::EnrollmentLinkInvalid)?;
     let state = match Ceremony::find(app, &sent.body.ceremony).await? {
         Ceremony::Enroll { approver_id, state } if approver_id == approver.id => state,
@@ -80,7 +98,7 @@ async fn enrolled(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fail
         .end_ceremony(&sent.body.ceremony)
         .touch_approver(&approver)
         .add_passkey(&passkey)?
-        .record(&event.with("session.id", begun.session.id.clone()))?
+        .record(&event.with("session.id", through(&begun.session.id)))?
         .then(begun.batch(app, sent.address)?);
     Ok((batch, begun))
 }

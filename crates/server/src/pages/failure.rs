@@ -34,7 +34,9 @@ pub struct Back {
 pub enum PageFailure {
     Failure(Failure),
     /// Nobody is signed in: the way there and back.
-    SignIn { location: String },
+    SignIn {
+        location: String,
+    },
 }
 
 impl From<Failure> for PageFailure {
@@ -77,8 +79,13 @@ struct Said {
 impl IntoResponse for Said {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response.extensions_mut().insert(self);
         response
@@ -91,25 +98,47 @@ pub fn nothing_here() -> Response {
 
 /// Puts the page around the words, also where the router itself said no.
 pub fn in_words(app: &App, mut response: Response) -> Response {
-    let Some(said) = response.extensions_mut().remove::<Said>().or_else(|| of_the_router(&response)) else {
+    let Some(said) = response
+        .extensions_mut()
+        .remove::<Said>()
+        .or_else(|| of_the_router(&response))
+    else {
         return response;
     };
     let frame = Frame::new(app, None);
-    let back = said.back.map(|(path, text)| Back { href: format!("{}{path}", frame.base), text });
-    let page = FailurePage { frame, title: said.title, sentence: said.sentence, reference: said.reference, back };
+    let back = said.back.map(|(path, text)| Back {
+        href: format!("{}{path}", frame.base),
+        text,
+    });
+    let page = FailurePage {
+        frame,
+        title: said.title,
+        sentence: said.sentence,
+        reference: said.reference,
+        back,
+    };
     *response.body_mut() = Body::from(page.render().unwrap_or_default());
     response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
 }
 
 fn of_the_router(response: &Response) -> Option<Said> {
     let status = response.status();
-    let has_body = response.headers().get(CONTENT_TYPE).is_some_and(|value| !value.as_bytes().starts_with(b"text/plain"));
+    let has_body = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| !value.as_bytes().starts_with(b"text/plain"));
     match status {
         _ if !(status.is_client_error() || status.is_server_error()) || has_body => None,
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allow = response.headers().get(ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let allow = response
+                .headers()
+                .get(ALLOW)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
             let sentence = format!("This address takes {allow} only.");
             Some(words(status, "This is not a page", sentence, HOME))
         }
@@ -125,7 +154,13 @@ const ACCOUNT: Option<Way> = Some(("/account", "Your account"));
 const SIGN_IN: Option<Way> = Some(("/sign-in?next=%2Faccount", "Sign in again"));
 
 fn words(status: StatusCode, title: &'static str, sentence: impl Into<String>, back: Option<Way>) -> Said {
-    Said { status, title, sentence: sentence.into(), reference: None, back }
+    Said {
+        status,
+        title,
+        sentence: sentence.into(),
+        reference: None,
+        back,
+    }
 }
 
 fn said(failure: Failure) -> Said {
@@ -133,10 +168,18 @@ fn said(failure: Failure) -> Said {
         Failure::Refusal(refusal) => refused(refusal),
         Failure::Fault(fault) => broken(&fault),
         Failure::NotFound(sentence) => words(StatusCode::NOT_FOUND, "There is nothing here", sentence, HOME),
-        Failure::BodyTooLarge => words(StatusCode::PAYLOAD_TOO_LARGE, "That was too much", "Too much was sent.", HOME),
-        Failure::SlowDown { .. } | Failure::MethodNotAllowed { .. } | Failure::Invalid(_) => {
-            words(StatusCode::BAD_REQUEST, "That was not understood", "Nothing was changed.", HOME)
-        }
+        Failure::BodyTooLarge => words(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "That was too much",
+            "Too much was sent.",
+            HOME,
+        ),
+        Failure::SlowDown { .. } | Failure::MethodNotAllowed { .. } | Failure::Invalid(_) => words(
+            StatusCode::BAD_REQUEST,
+            "That was not understood",
+            "Nothing was changed.",
+            HOME,
+        ),
     }
 }
 
@@ -172,10 +215,16 @@ fn refused(refusal: Refusal) -> Said {
             "Passkeys can be changed within ten minutes of signing in, so that a forgotten session is not enough.",
             SIGN_IN,
         ),
-        Refusal::ApproverDisabled => ("Signed out", "Your account has been disabled. Ask an administrator.", HOME),
-        Refusal::ParameterMissing(_) | Refusal::ParameterRepeated | Refusal::RequestMalformed => {
-            ("That was not understood", "Nothing was changed. Open the page again.", HOME)
-        }
+        Refusal::ApproverDisabled => (
+            "Signed out",
+            "Your account has been disabled. Ask an administrator.",
+            HOME,
+        ),
+        Refusal::ParameterMissing(_) | Refusal::ParameterRepeated | Refusal::RequestMalformed => (
+            "That was not understood",
+            "Nothing was changed. Open the page again.",
+            HOME,
+        ),
         other => ("Not now", other.sentence(), HOME),
     };
     words(status, title, sentence, back)
@@ -187,5 +236,8 @@ fn broken(fault: &Fault) -> Said {
         FaultKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too busy"),
         FaultKind::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "Something broke on our side"),
     };
-    Said { reference: Some(reference), ..words(status, title, "Try again in a moment.", HOME) }
+    Said {
+        reference: Some(reference),
+        ..words(status, title, "Try again in a moment.", HOME)
+    }
 }

@@ -15,5 +15,7 @@ pub struct HomePage {
 }
 
 pub async fn show(State(app): State<Shared>, signed_in: Option<SignedIn>) -> Result<Html<String>, PageFailure> {
-    Ok(html(&HomePage { frame: Frame::new(&app, signed_in.as_ref()) })?)
+    Ok(html(&HomePage {
+        frame: Frame::new(&app, signed_in.as_ref()),
+    })?)
 }

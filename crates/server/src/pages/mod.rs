@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
+use http::HeaderValue;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::HeaderValue;
 use store::Fault;
 
 use crate::app::{App, Shared};
@@ -130,7 +130,9 @@ fn dressed(app: &App, response: Response) -> Response {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if !app.config.issuer.is_loopback_http() {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
@@ -138,5 +140,7 @@ fn dressed(app: &App, response: Response) -> Response {
 }
 
 fn html(page: &impl Template) -> Result<Html<String>, Fault> {
-    page.render().map(Html).map_err(|error| Fault::broken("a page cannot be written").because(error))
+    page.render()
+        .map(Html)
+        .map_err(|error| Fault::broken("a page cannot be written").because(error))
 }

@@ -36,7 +36,10 @@ pub async fn show(
     let base = app.config.issuer.base_path();
     let next = parameter(query.as_deref(), "next").and_then(|next| page_of_ours(base, &next));
     let next = next.unwrap_or_else(|| format!("{base}/"));
-    Ok(html(&SignInPage { frame: Frame::new(&app, signed_in.as_ref()), next })?)
+    Ok(html(&SignInPage {
+        frame: Frame::new(&app, signed_in.as_ref()),
+        next,
+    })?)
 }
 
 #[derive(Deserialize)]
@@ -115,7 +118,9 @@ fn page_of_ours(base: &str, next: &str) -> Option<String> {
         ["", "account"] => Some(format!("{base}/account")),
         ["", "device"] => {
             let code = parameter(Some(query), "user_code").and_then(|code| UserCode::parse(&code));
-            let query = code.map(|code| format!("?user_code={}", code.reveal())).unwrap_or_default();
+            let query = code
+                .map(|code| format!("?user_code={}", code.reveal()))
+                .unwrap_or_default();
             Some(format!("{base}/device{query}"))
         }
         ["", "device", id] if is_identifier(id) => Some(format!("{base}/device/{id}")),

@@ -38,7 +38,12 @@ pub async fn show(
 ) -> Result<Html<String>, PageFailure> {
     let first_half = parameter(query.as_deref(), "user_code").and_then(|code| first_half(&code));
     let frame = Frame::new(&app, Some(&by));
-    Ok(html(&VerifyPage { frame, first_half, problem: None, is_throttled: false })?)
+    Ok(html(&VerifyPage {
+        frame,
+        first_half,
+        problem: None,
+        is_throttled: false,
+    })?)
 }
 
 pub async fn submit(State(app): State<Shared>, posted: Posted) -> Result<Response, PageFailure> {
@@ -80,12 +85,20 @@ impl Typed {
     /// Somebody who types all eight letters after a link has typed the code.
     fn read(form: &Form) -> Self {
         let typed = form.get("user_code").unwrap_or_default();
-        let given = form.get("first_half").and_then(|half| first_half(&format!("{half}BBBB")));
+        let given = form
+            .get("first_half")
+            .and_then(|half| first_half(&format!("{half}BBBB")));
         match &given {
-            Some(half) if UserCode::parse(typed).is_none() => {
-                Self { code: format!("{half}{typed}"), entry: CodeEntry::Link, first_half: given }
-            }
-            _ => Self { code: typed.to_owned(), entry: CodeEntry::Typed, first_half: given },
+            Some(half) if UserCode::parse(typed).is_none() => Self {
+                code: format!("{half}{typed}"),
+                entry: CodeEntry::Link,
+                first_half: given,
+            },
+            _ => Self {
+                code: typed.to_owned(),
+                entry: CodeEntry::Typed,
+                first_half: given,
+            },
         }
     }
 }

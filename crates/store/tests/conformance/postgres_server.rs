@@ -59,6 +59,8 @@ impl PostgresServer {
 
     fn start(programs: PathBuf) -> Self {
         let directory = std::env::temp_dir().join(format!("waypass-postgres-{}", process::id()));
+        // Of an earlier process with our id, whose keeper was killed too.
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).unwrap();
         let (user, group) = ordinary_user(&directory);
         chown(&directory, Some(user), Some(group)).unwrap();

@@ -145,6 +145,33 @@ async fn two_thousand_at_once_are_all_written_and_share_their_syncs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batches_that_share_no_row_do_not_get_in_each_others_way() {
+    on_both(async |ground| {
+        let store = ground.open().await;
+        let start = Instant::now();
+        let mut writers = JoinSet::new();
+        for writer in 0..32 {
+            let store = store.clone();
+            writers.spawn(async move {
+                for number in 0..50 {
+                    let (left, right) = (format!("{number} {writer} left"), format!("{number} {writer} right"));
+                    let batch = insert(&left).then(insert(&right)).guard(BUMP, [left.into(), 0.into()]);
+                    store.commit(batch).await.unwrap();
+                }
+            });
+        }
+        writers.join_all().await;
+        println!(
+            "1,600 batches by 32 writers in {:?}, PostgreSQL: {}",
+            start.elapsed(),
+            store.is_shared()
+        );
+        assert_eq!(count(&store).await, 3200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_batch_in_a_group_takes_nobody_along() {
     on_both(async |ground| {
         let store = ground.open().await;

@@ -31,19 +31,37 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
     let ticket = app.pending.ticket(&code);
     let now = app.now();
     let request = load(app, &code).await?;
-    let mark = app.pending.mark(&code).unwrap_or(PollMark { last: None, interval: request.interval });
+    let mark = app.pending.mark(&code).unwrap_or(PollMark {
+        last: None,
+        interval: request.interval,
+    });
     match request.poll(asked.poller(), mark, now)? {
         Poll::Redeem { .. } | Poll::Replayed { .. } => redeem(app, asked, &code).await,
         poll => {
-            let interval = if let Poll::SlowDown { interval, .. } = poll { interval } else { mark.interval };
-            app.pending.remember(&request, PollMark { last: Some(now), interval }, &ticket, now);
+            let interval = if let Poll::SlowDown { interval, .. } = poll {
+                interval
+            } else {
+                mark.interval
+            };
+            app.pending.remember(
+                &request,
+                PollMark {
+                    last: Some(now),
+                    interval,
+                },
+                &ticket,
+                now,
+            );
             Err(waiting(app, &poll, &request.content.id).await?)
         }
     }
 }
 
 async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
-    app.store.request_by_device_code(code).await?.ok_or(Failure::Refusal(Refusal::DeviceCodeUnknown))
+    app.store
+        .request_by_device_code(code)
+        .await?
+        .ok_or(Failure::Refusal(Refusal::DeviceCodeUnknown))
 }
 
 /// Pending, or a raised interval, which is stored: the other nodes and the next start hold it too.
@@ -53,13 +71,18 @@ async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Fa
     };
     if *raised {
         let event = early(app, request_id, *interval);
-        app.commit(Batch::default().raise_interval(request_id, *interval).record(&event)?).await?;
+        app.commit(Batch::default().raise_interval(request_id, *interval).record(&event)?)
+            .await?;
     }
-    Ok(Failure::SlowDown { interval: interval.seconds() })
+    Ok(Failure::SlowDown {
+        interval: interval.seconds(),
+    })
 }
 
 fn early(app: &App, request_id: &str, interval: Lifetime) -> protocol::event::Event {
-    let mut event = app.event(Action::DevicePolledEarly).with("interval", interval.seconds());
+    let mut event = app
+        .event(Action::DevicePolledEarly)
+        .with("interval", interval.seconds());
     event.request_id = Some(request_id.to_owned());
     event
 }
@@ -70,7 +93,10 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
     let attempt = || async {
         let now = app.now();
         let request = load(app, code).await?;
-        let mark = PollMark { last: None, interval: request.interval };
+        let mark = PollMark {
+            last: None,
+            interval: request.interval,
+        };
         match request.poll(asked.poller(), mark, now)? {
             Poll::Redeem { .. } => redeemed(app, asked, &request, now).await,
             Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
@@ -88,13 +114,40 @@ async fn redeemed(
     now: Timestamp,
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
-    let approval = app.store.approval(&request.content.id).await?.ok_or(missing("an approval"))?;
-    let approver = app.store.approver(&approval.approver_id).await?.ok_or(missing("an approver"))?;
-    let grant = Grant::begin(app.new_id(), request, (&approver, approval.context), (&client, asked.jkt()), now)?;
+    let approval = app
+        .store
+        .approval(&request.content.id)
+        .await?
+        .ok_or_else(|| missing("an approval"))?;
+    let approver = app
+        .store
+        .approver(&approval.approver_id)
+        .await?
+        .ok_or_else(|| missing("an approver"))?;
+    let grant = Grant::begin(
+        app.new_id(),
+        request,
+        (&approver, approval.context),
+        (&client, asked.jkt()),
+        now,
+    )?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
-    let issued = issue(app, &Issue { grant: &grant, client: &client, approver: &approver, scope: &grant.scope, audience })?;
-    let state = State::Redeemed { grant_id: grant.id.clone(), jkt: grant.jkt.clone(), at: now };
+    let issued = issue(
+        app,
+        &Issue {
+            grant: &grant,
+            client: &client,
+            approver: &approver,
+            scope: &grant.scope,
+            audience,
+        },
+    )?;
+    let state = State::Redeemed {
+        grant_id: grant.id.clone(),
+        jkt: grant.jkt.clone(),
+        at: now,
+    };
     let batch = asked
         .used_up()
         .move_request(request, &state)?
@@ -102,7 +155,11 @@ async fn redeemed(
         .approver_is_unchanged(&approver)
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&app.event(Action::DeviceRedeemed).grant(&grant).with("token.id", issued.jti))?;
+        .record(
+            &app.event(Action::DeviceRedeemed)
+                .grant(&grant)
+                .with("token.id", issued.jti),
+        )?;
     Ok((batch, Ok(issued.response)))
 }
 
@@ -113,13 +170,19 @@ async fn replayed(
     grant_id: &str,
     revoke: bool,
 ) -> Result<(Batch, Answer), Failure> {
-    let grant = app.store.grant(grant_id).await?.ok_or(missing("a grant"))?;
-    let event = app.event(Action::DeviceReplayed).grant(&grant).with("grant.ended", revoke).failed("invalid_grant");
+    let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
+    let event = app
+        .event(Action::DeviceReplayed)
+        .grant(&grant)
+        .with("grant.ended", revoke)
+        .failed("invalid_grant");
     let mut batch = Batch::default().request_is_unchanged(request).record(&event)?;
     if revoke && grant.ended_at.is_none() {
-        batch = batch
-            .end_grant(&grant, "device_code_replayed", app.now())
-            .record(&app.event(Action::GrantEnded).grant(&grant).with("because", "device_code_replayed"))?;
+        batch = batch.end_grant(&grant, "device_code_replayed", app.now()).record(
+            &app.event(Action::GrantEnded)
+                .grant(&grant)
+                .with("because", "device_code_replayed"),
+        )?;
     }
     Ok((batch, Err(Refusal::DeviceCodeUnknown)))
 }

@@ -40,7 +40,9 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let expires_at = grant.token_expiry(lifetime, now);
     let jti = app.new_id();
     let granted = Scope::parse(&grant.scope)?;
-    let refresh_token = granted.contains("offline_access").then(|| RefreshToken::new(&app.entropy.draw()));
+    let refresh_token = granted
+        .contains("offline_access")
+        .then(|| RefreshToken::new(&app.entropy.draw()));
     let digest = refresh_token.as_ref().map(RefreshToken::digest);
     let mut batch = Batch::default();
     if let Some(digest) = &digest {
@@ -52,9 +54,17 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
         expires_in: (expires_at - now).seconds(),
         scope: issue.scope.to_owned(),
         refresh_token: refresh_token.map(|token| token.reveal().to_owned()),
-        id_token: granted.contains("openid").then(|| id_token(app, issue, expires_at)).transpose()?,
+        id_token: granted
+            .contains("openid")
+            .then(|| id_token(app, issue, expires_at))
+            .transpose()?,
     };
-    Ok(Issued { response, batch, jti, refresh_token: digest })
+    Ok(Issued {
+        response,
+        batch,
+        jti,
+        refresh_token: digest,
+    })
 }
 
 /// RFC 9068 §2.2. `grant_id` names the grant in every token, so that ending a grant reaches all of them.
@@ -101,7 +111,11 @@ fn id_token(app: &App, issue: &Issue<'_>, expires_at: Timestamp) -> Result<Strin
 }
 
 fn sign(app: &App, client: &Client, typ: &str, claims: &Value) -> Result<String, Failure> {
-    Ok(app.keys.load().sign_jwt(client.registration.signing_alg, typ, claims).map_err(Fault::from)?)
+    Ok(app
+        .keys
+        .load()
+        .sign_jwt(client.registration.signing_alg, typ, claims)
+        .map_err(Fault::from)?)
 }
 
 /// One audience is a text, several are a list (RFC 7519 §4.1.3).

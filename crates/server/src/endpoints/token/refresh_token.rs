@@ -53,14 +53,25 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
 /// B06: another client's token is as unknown as none.
 async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Presented, Failure> {
     let unknown = Failure::Refusal(Refusal::RefreshTokenUnknown);
-    let Some(token) = app.store.refresh_token(digest).await? else { return Err(unknown) };
-    let Some(grant) = app.store.grant(&token.grant_id).await? else { return Err(unknown) };
+    let Some(token) = app.store.refresh_token(digest).await? else {
+        return Err(unknown);
+    };
+    let Some(grant) = app.store.grant(&token.grant_id).await? else {
+        return Err(unknown);
+    };
     if grant.client_id != asked.client().client_id {
         return Err(unknown);
     }
     let client = app.stored_client(&grant.client_id).await?;
-    let Some(approver) = app.store.approver(&grant.subject).await? else { return Err(unknown) };
-    Ok(Presented { token, grant, client, approver })
+    let Some(approver) = app.store.approver(&grant.subject).await? else {
+        return Err(unknown);
+    };
+    Ok(Presented {
+        token,
+        grant,
+        client,
+        approver,
+    })
 }
 
 fn rotated(
@@ -69,13 +80,27 @@ fn rotated(
     presented: &Presented,
     void: Option<&Digest>,
 ) -> Result<(Batch, Answer), Failure> {
-    let Presented { token, grant, client, approver } = presented;
+    let Presented {
+        token,
+        grant,
+        client,
+        approver,
+    } = presented;
     let now = app.now();
     grant.must_still_stand(client, approver, now)?;
     let scope = narrowed(asked.form.get("scope"), &grant.scope)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
-    let issued = issue(app, &Issue { grant, client, approver, scope: &scope, audience })?;
+    let issued = issue(
+        app,
+        &Issue {
+            grant,
+            client,
+            approver,
+            scope: &scope,
+            audience,
+        },
+    )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
     let event = app
         .event(Action::TokenRefreshed)
@@ -99,20 +124,32 @@ fn rotated(
 
 /// Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
 fn narrowed(asked: Option<&str>, granted: &str) -> Result<String, Refusal> {
-    let Some(asked) = asked else { return Ok(granted.to_owned()) };
+    let Some(asked) = asked else {
+        return Ok(granted.to_owned());
+    };
     let asked = Scope::parse(asked)?;
-    if asked.is_within(&Scope::parse(granted)?) { Ok(asked.to_string()) } else { Err(Refusal::ScopeNotAllowed) }
+    if asked.is_within(&Scope::parse(granted)?) {
+        Ok(asked.to_string())
+    } else {
+        Err(Refusal::ScopeNotAllowed)
+    }
 }
 
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
 fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
-    let event = app.event(Action::TokenReused).grant(grant).with("grant.ended", ends).failed("invalid_grant");
+    let event = app
+        .event(Action::TokenReused)
+        .grant(grant)
+        .with("grant.ended", ends)
+        .failed("invalid_grant");
     let mut batch = Batch::default().record(&event)?;
     if ends && grant.ended_at.is_none() {
-        batch = batch
-            .end_grant(grant, "refresh_token_reused", app.now())
-            .record(&app.event(Action::GrantEnded).grant(grant).with("because", "refresh_token_reused"))?;
+        batch = batch.end_grant(grant, "refresh_token_reused", app.now()).record(
+            &app.event(Action::GrantEnded)
+                .grant(grant)
+                .with("because", "refresh_token_reused"),
+        )?;
     }
     Ok((batch, Err(Refusal::RefreshTokenVoided)))
 }
