@@ -16,6 +16,10 @@ use crate::failure::{Exit, Failure};
 use crate::io::{Input, Io, read_line};
 use crate::print::{Escaped, say};
 
+pub const KEYS: &str = "   Or type a letter and Enter:  t  decide in this terminal   d  decline   q  quit";
+
+pub const NO_KEYS: &str = "   No terminal to ask in: approve in the browser, or run this with --auto.";
+
 type Reading = Pin<Box<dyn Future<Output = (Input, String)> + Send>>;
 
 pub struct Desk {
@@ -25,6 +29,7 @@ pub struct Desk {
     reading: Option<Reading>,
     /// It was decided before the first poll, which may come at once.
     may_poll: bool,
+    is_decided: bool,
 }
 
 impl Desk {
@@ -42,6 +47,7 @@ impl Desk {
             expires_at: asked.expires_at,
             reading,
             may_poll: false,
+            is_decided: false,
         }
     }
 
@@ -62,9 +68,7 @@ impl Desk {
             return Ok(());
         }
         while io.now() < until {
-            let left = date::countdown(self.expires_at - io.now());
-            io.output
-                .live(&Escaped::of(&format!("   Waiting for your decision, {left} left. ")));
+            io.output.live(&self.waiting(io.now()));
             let step = (until - io.now()).min(Lifetime::from_seconds(1));
             let clock = Arc::clone(&io.clock);
             tokio::select! {
@@ -80,27 +84,36 @@ impl Desk {
         Ok(())
     }
 
-    async fn obey(&self, io: &mut Io, line: &str) -> Result<(), Failure> {
+    fn waiting(&self, now: Timestamp) -> Escaped {
+        if self.is_decided {
+            return Escaped::of("   The program hears of it when it asks again. ");
+        }
+        let left = date::countdown(self.expires_at - now);
+        Escaped::of(&format!("   Waiting for your decision, {left} left. "))
+    }
+
+    async fn obey(&mut self, io: &mut Io, line: &str) -> Result<(), Failure> {
         let decided = match line.trim() {
             "" => return Ok(()),
-            "q" => return Err(Failure::new(Exit::Done, "interrupted", "Nothing was decided.")),
+            "q" => return Err(Failure::new(Exit::Done, "interrupted", "stopped by hand")),
             "t" => {
                 say!(io.output, "");
                 decide::approve(&self.args, io).await
             }
             "d" => decide::deny(&self.deny(), io).await,
             _ => {
-                say!(io.output, "   t  decide here   d  decline   q  quit");
+                say!(io.output, "{KEYS}");
                 return Ok(());
             }
         };
         match decided {
-            Ok(()) => {}
+            Ok(()) => self.is_decided = true,
             Err(failure) if failure.error == "not_approved" => {
                 say!(
                     io.output,
-                    "   Nothing is decided yet.  t  ask again   d  decline   q  quit"
+                    "   Nothing is decided; the request is kept for this terminal now."
                 );
+                say!(io.output, "{KEYS}");
             }
             // The browser was faster, for instance: the program hears of it with its next poll.
             Err(failure) => say!(io.output, "   Not from here: {}.", failure.what),
