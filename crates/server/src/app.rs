@@ -34,7 +34,7 @@ pub struct App {
     pub pending: PendingRequests,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
     pub token_endpoint: String,
 }

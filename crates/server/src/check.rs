@@ -1,9 +1,256 @@
-//! stub
-#[derive(clap::Args)]
+//! `waypass check`: says what a configuration would do and what is wrong with it, and starts nothing.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Args;
+use protocol::time::Lifetime;
+
+use crate::config::{Config, EX_CONFIG, Problem, ServeArgs};
+use crate::listen::tls;
+
+#[derive(Args, Clone, Default)]
 pub struct CheckArgs {
     #[command(flatten)]
-    pub serve: crate::ServeArgs,
+    pub serve: ServeArgs,
 }
-pub fn check(_: &CheckArgs) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+
+/// Problems go to stderr, the report to stdout.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks to its terminal"
+)]
+pub fn check(args: &CheckArgs) -> ExitCode {
+    match load(&args.serve) {
+        Ok(config) => {
+            print!("{}", report(&config));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprint!("{}", told(&problems));
+            ExitCode::from(EX_CONFIG)
+        }
+    }
+}
+
+/// The configuration, with the files that it names looked at too.
+fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
+    let config = Config::load(args)?;
+    let tls = config.tls.as_ref().and_then(|files| tls::load(files).err());
+    let key_file = &config.key_file;
+    let key = (!key_file.may_be_made)
+        .then(|| std::fs::File::open(&key_file.path).err())
+        .flatten();
+    let key = key.map(|error| Problem {
+        place: format!("key_file {}", key_file.path.display()),
+        text: format!("cannot be read: {error}"),
+    });
+    let problems: Vec<Problem> = tls.into_iter().chain(key).collect();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// What `serve` and `check` print before they give up.
+pub fn told(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .fold("This configuration cannot be used:\n".to_owned(), |told, problem| {
+            format!("{told}  {problem}\n")
+        })
+}
+
+/// What fits together and is likely a mistake all the same. `serve` logs it.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let (issuer, limits) = (&config.issuer, &config.limits);
+    let port = config.listen.port();
+    if issuer.is_loopback_http() && port != 0 && issuer.port().unwrap_or(80) != port {
+        warnings.push(format!(
+            "{} leads to another port than {}, which this server listens on",
+            issuer.as_str(),
+            config.listen
+        ));
+    }
+    if config.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
+        warnings.push("metrics can be read from other machines by anybody who reaches that address".to_owned());
+    }
+    let is_off = limits.requests_per_source.is_none()
+        || limits.open_requests_per_client.is_none()
+        || limits.open_requests_per_source.is_none();
+    if is_off && !issuer.is_loopback_http() {
+        warnings.push("limits are off, so one source can take this server from all others".to_owned());
+    }
+    warnings
+}
+
+fn report(config: &Config) -> String {
+    let Config {
+        issuer,
+        lifetimes,
+        limits,
+        ..
+    } = config;
+    let (rate, guesses) = (limits.requests_per_source, limits.guesses);
+    let warnings = warnings(config).into_iter().map(|warning| ("warning", warning));
+    let lines = [
+        ("issuer", issuer.as_str().to_owned()),
+        (
+            "metadata",
+            format!("{}{}", issuer.origin(), issuer.well_known("oauth-authorization-server")),
+        ),
+        ("listens on", format!("{}, {}", config.listen, transport(config))),
+        ("data", config.data.display().to_string()),
+        (
+            "database",
+            config
+                .database
+                .as_ref()
+                .map_or("SQLite, in the data directory", |_| "PostgreSQL")
+                .to_owned(),
+        ),
+        ("key file", key_file(config)),
+        ("metrics", or_off(config.metrics_listen)),
+        ("device code", time(lifetimes.device_code)),
+        ("access token", time(lifetimes.access_token)),
+        ("grant", time(lifetimes.grant)),
+        ("enrollment link", time(lifetimes.enrollment_link)),
+        ("browser session", time(lifetimes.browser_session)),
+        (
+            "requests",
+            or_off(rate.map(|rate| format!("{} a second per source, {} at once", rate.per_second, rate.burst))),
+        ),
+        ("per client", open(limits.open_requests_per_client)),
+        ("per source", open(limits.open_requests_per_source)),
+        (
+            "wrong codes",
+            format!(
+                "{} per approver, {} per source, {} in ten minutes",
+                guesses.approver, guesses.source, guesses.total
+            ),
+        ),
+        ("connections", limits.connections.to_string()),
+    ];
+    lines
+        .into_iter()
+        .chain(warnings)
+        .fold(String::new(), |report, (name, text)| {
+            format!("{report}{name:<17}{text}\n")
+        })
+}
+
+fn transport(config: &Config) -> &'static str {
+    if config.tls.is_some() {
+        return "TLS";
+    }
+    if config.issuer.is_loopback_http() {
+        return "plain HTTP, for this machine alone";
+    }
+    "plain HTTP, behind a proxy"
+}
+
+fn key_file(config: &Config) -> String {
+    let made = if config.key_file.may_be_made {
+        ", made on the first start"
+    } else {
+        ""
+    };
+    format!("{}{made}", config.key_file.path.display())
+}
+
+fn open(limit: Option<u32>) -> String {
+    or_off(limit.map(|limit| format!("{limit} open requests")))
+}
+
+fn or_off(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| "off".to_owned(), |value| value.to_string())
+}
+
+fn time(lifetime: Lifetime) -> String {
+    let seconds = lifetime.seconds();
+    match (seconds % 3600, seconds % 60) {
+        (0, _) => format!("{} h", seconds / 3600),
+        (_, 0) => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn args(issuer: &str, listen: &str, proxy: &[&str]) -> ServeArgs {
+        ServeArgs {
+            data: Some("d".to_owned()),
+            issuer: Some(issuer.to_owned()),
+            listen: Some(listen.to_owned()),
+            trusted_proxy: proxy.iter().map(ToString::to_string).collect(),
+            ..ServeArgs::default()
+        }
+    }
+
+    fn report(args: &ServeArgs) -> String {
+        match load(args) {
+            Ok(config) => super::report(&config),
+            Err(problems) => told(&problems),
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_the_server_would_do() {
+        expect![[r"
+            issuer           https://login.example.com/as
+            metadata         https://login.example.com/.well-known/oauth-authorization-server/as
+            listens on       127.0.0.1:8628, plain HTTP, behind a proxy
+            data             d
+            database         SQLite, in the data directory
+            key file         d/key, made on the first start
+            metrics          off
+            device code      10 min
+            access token     10 min
+            grant            8 h
+            enrollment link  10 min
+            browser session  8 h
+            requests         50 a second per source, 200 at once
+            per client       1000 open requests
+            per source       100 open requests
+            wrong codes      10 per approver, 30 per source, 1000 in ten minutes
+            connections      4096
+        "]]
+        .assert_eq(&report(&args(
+            "https://login.example.com/as",
+            "127.0.0.1:8628",
+            &["::1", "127.0.0.1"],
+        )));
+    }
+
+    #[test]
+    fn a_report_warns_of_what_is_likely_a_mistake() {
+        let args = ServeArgs {
+            metrics_listen: Some("0.0.0.0:9100".to_owned()),
+            ..args("http://localhost:9000", "127.0.0.1:8628", &[])
+        };
+        let told = report(&args);
+        let warnings: Vec<&str> = told.lines().filter(|line| line.starts_with("warning")).collect();
+        expect![[r"
+            warning          http://localhost:9000 leads to another port than 127.0.0.1:8628, which this server listens on
+            warning          metrics can be read from other machines by anybody who reaches that address"]].assert_eq(&warnings.join("\n"));
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_problems() {
+        let args = ServeArgs {
+            key_file: Some("/nowhere/key".to_owned()),
+            tls_certificate: Some("/nowhere/chain.pem".to_owned()),
+            tls_key: Some("/nowhere/tls.pem".to_owned()),
+            ..args("https://login.example.com", "0.0.0.0:443", &[])
+        };
+        expect![[r"
+            This configuration cannot be used:
+              tls_certificate /nowhere/chain.pem: cannot be read: No such file or directory (os error 2)
+              key_file /nowhere/key: cannot be read: No such file or directory (os error 2)
+        "]]
+        .assert_eq(&report(&args));
+    }
 }

@@ -32,12 +32,12 @@ const DEFAULT_ISSUER: &str = "http://localhost:8628";
 pub struct ServeArgs {
     /// TOML file with the same settings as these flags, dashes written as underscores. Flags and
     /// WAYPASS_* variables go before it
-    #[arg(long, value_name = "FILE", env = "WAYPASS_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "WAYPASS_CONFIG", hide_env_values = true)]
     pub config: Option<String>,
 
     /// Directory for this server's data: the database (unless --database is given), the lock and the
     /// socket that the other commands talk to. Made on the first start
-    #[arg(long, value_name = "DIR", env = "WAYPASS_DATA")]
+    #[arg(long, value_name = "DIR", env = "WAYPASS_DATA", hide_env_values = true)]
     pub data: Option<String>,
 
     /// Keep everything in this PostgreSQL database instead, so that several servers can share it:
@@ -46,39 +46,45 @@ pub struct ServeArgs {
     pub database: Option<String>,
 
     /// Address and port to listen on [default: 127.0.0.1:8628]
-    #[arg(long, value_name = "ADDR", env = "WAYPASS_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "WAYPASS_LISTEN", hide_env_values = true)]
     pub listen: Option<String>,
 
     /// The address that clients and people know this server by; it may have a path. Everything that is
     /// issued names it, so it cannot be changed later without ceremony [default: http://localhost:8628]
-    #[arg(long, value_name = "URL", env = "WAYPASS_ISSUER")]
+    #[arg(long, value_name = "URL", env = "WAYPASS_ISSUER", hide_env_values = true)]
     pub issuer: Option<String>,
 
     /// File with the key that encrypts the signing keys in the database. All servers of one database
     /// need the same. Required with --database [default: DIR/key, made on the first start]
-    #[arg(long, value_name = "FILE", env = "WAYPASS_KEY_FILE")]
+    #[arg(long, value_name = "FILE", env = "WAYPASS_KEY_FILE", hide_env_values = true)]
     pub key_file: Option<String>,
 
     /// Certificate chain for TLS, in PEM, this server's own certificate first
-    #[arg(long, value_name = "FILE", env = "WAYPASS_TLS_CERTIFICATE")]
+    #[arg(long, value_name = "FILE", env = "WAYPASS_TLS_CERTIFICATE", hide_env_values = true)]
     pub tls_certificate: Option<String>,
 
     /// Private key of the certificate, in PEM
-    #[arg(long, value_name = "FILE", env = "WAYPASS_TLS_KEY")]
+    #[arg(long, value_name = "FILE", env = "WAYPASS_TLS_KEY", hide_env_values = true)]
     pub tls_key: Option<String>,
 
     /// A proxy in front of this server: its address or network. What Forwarded and X-Forwarded-For say
     /// counts only from these. May be given several times; in the variable, separated by commas
-    #[arg(long, value_name = "ADDR", env = "WAYPASS_TRUSTED_PROXY", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WAYPASS_TRUSTED_PROXY",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub trusted_proxy: Vec<String>,
 
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
-    #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
 
     /// How log lines are written: text or json. What is written is said by WAYPASS_LOG, such as
     /// `debug` or `info,server=debug` [default: text]
-    #[arg(long, value_name = "FORMAT", env = "WAYPASS_LOG_FORMAT")]
+    #[arg(long, value_name = "FORMAT", env = "WAYPASS_LOG_FORMAT", hide_env_values = true)]
     pub log_format: Option<String>,
 }
 

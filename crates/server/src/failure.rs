@@ -88,7 +88,9 @@ fn refused(refusal: Refusal, interval: Option<i64>) -> Response {
         ErrorCode::RateLimited => &[(RETRY_AFTER, HeaderValue::from_static("5"))],
         _ => &[],
     };
-    answer(status, body, headers)
+    let mut response = answer(status, body, headers);
+    response.extensions_mut().insert(refusal);
+    response
 }
 
 fn broken(fault: &Fault) -> Response {

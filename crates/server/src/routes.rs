@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use crate::app::Shared;
 use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
 use crate::failure::Failure;
-use crate::{health, pages};
+use crate::{health, log, pages};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
@@ -28,7 +28,10 @@ pub fn routes(app: &Shared) -> Router {
         "" => root.merge(served),
         base => root.nest(base, served),
     };
-    router.fallback(pages::not_found).with_state(app.clone())
+    router
+        .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), log::observe))
+        .with_state(app.clone())
 }
 
 /// Clients and resource servers: POST of a form, JSON back. Anything but POST says so (RFC 9110 §15.5.6).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use store::{Fault, Options, Store};
+use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,10 +17,10 @@ use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
-use crate::metrics::Metrics;
+use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
-use crate::{failure, listen, local, log, pages, routes, signing_keys};
+use crate::{check, failure, listen, local, log, metrics, pages, routes, signing_keys};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -30,9 +30,7 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
     let config = match Config::load(args) {
         Ok(config) => config,
         Err(problems) => {
-            for problem in problems {
-                eprintln!("waypass: {problem}");
-            }
+            eprint!("{}", check::told(&problems));
             return ExitCode::from(EX_CONFIG);
         }
     };
@@ -42,20 +40,49 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return failed(&error.to_string()),
     };
     runtime.block_on(async {
-        match start(config, Clock::System, EntropySource::System).await {
-            Ok(running) => {
-                listen::stop_signal().await;
-                running.stop().await;
-                ExitCode::SUCCESS
-            }
-            Err(fault) => failed(&listen::chain(&fault)),
+        match run(config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => failed(&chain(&fault)),
         }
     })
+}
+
+/// The signals are listened for first: one that comes during the start is not lost.
+async fn run(config: Config) -> Result<(), Fault> {
+    let signals =
+        listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
+    let running = start(config, Surroundings::real()).await?;
+    signals.received().await;
+    running.stop().await;
+    Ok(())
+}
+
+fn chain(fault: &Fault) -> String {
+    let causes = std::iter::successors(Some(fault as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn failed(why: &str) -> ExitCode {
     eprintln!("waypass: cannot start: {why}");
     ExitCode::FAILURE
+}
+
+/// What a server takes from the world around it. Tests bring their own.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub entropy: EntropySource,
+    /// For crash tests: see [`store::Options`].
+    pub statement_hook: Option<StatementHook>,
+}
+
+impl Surroundings {
+    pub fn real() -> Self {
+        Self {
+            clock: Clock::System,
+            entropy: EntropySource::System,
+            statement_hook: None,
+        }
+    }
 }
 
 /// A server at work. Dropped without [`Running::stop`], it is cut off.
@@ -66,28 +93,33 @@ pub struct Running {
 }
 
 /// Opens the store, the keys and the sockets, and serves. Tests come in here with another clock.
-pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Result<Running, Fault> {
-    let app = Arc::new(open(config, clock, entropy).await?);
+pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, Fault> {
+    let app = Arc::new(open(config, surroundings).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let tls = app.config.tls.as_ref().map(listen::tls).transpose()?;
-    let settings = listen::ConnectionSettings {
-        connections: app.config.limits.connections,
-    };
-    let local = listen::bind_local(&app.config.socket())?;
-    tasks.spawn(listen::serve_local(local, local::routes(app.clone()), stopped.clone()));
+    let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
+    let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
+    let settings = ConnectionSettings::new(app.config.limits.connections);
+    let local = listen::bind_local(&app.config.socket()).await;
+    let local = local.map_err(|error| Fault::broken("cannot open the local socket").because(error))?;
+    tasks.spawn(listen::serve_local(
+        local,
+        local::routes(app.clone()),
+        ConnectionSettings::new(64),
+        stopped.clone(),
+    ));
     tasks.spawn(listen::serve_public(public, tls, router, settings, stopped.clone()));
     if let Some(address) = app.config.metrics_listen {
         let listener = bind(address).await?;
-        let plain = listen::ConnectionSettings { connections: 64 };
+        let router = metrics::router(app.metrics.clone());
         tasks.spawn(listen::serve_public(
             listener,
             None,
-            app.metrics.router(),
-            plain,
+            router,
+            ConnectionSettings::new(64),
             stopped.clone(),
         ));
     }
@@ -96,10 +128,16 @@ pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Resu
     Ok(Running { app, stop, tasks })
 }
 
-async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<App, Fault> {
+pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<App, Fault> {
+    let Surroundings {
+        clock,
+        entropy,
+        statement_hook,
+    } = surroundings;
     let options = Options {
         directory: config.data.clone(),
         database: config.database.as_ref().map(|url| url.expose().to_owned()),
+        statement_hook,
         ..Options::default()
     };
     let store = Store::open(options).await?;
@@ -119,7 +157,7 @@ async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<Ap
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
-        metrics: Metrics::new(),
+        metrics: Arc::default(),
         webauthn: pages::webauthn(&config.issuer)?,
         token_endpoint: config.issuer.url("/token"),
         store,
@@ -139,6 +177,9 @@ async fn announce(app: &App) -> Result<(), Fault> {
     tracing::info!(issuer = app.issuer(), listen = %app.config.listen, "serving");
     if app.config.trusted_proxies.is_empty() {
         tracing::info!("no trusted proxy: requests with forwarded headers have an unknown address");
+    }
+    for warning in check::warnings(&app.config) {
+        tracing::warn!("{warning}");
     }
     for client in app
         .store
@@ -171,6 +212,8 @@ async fn sweep(app: &App) -> Result<(), Fault> {
     let now = app.now();
     app.pending.sweep(now);
     app.seen.sweep(now);
+    app.metrics
+        .open_requests_counted(app.store.waiting_requests(now).await?);
     if app.store.is_shared() {
         app.clients.reload(&app.store, now).await?;
         signing_keys::reload(app).await?;

@@ -24,6 +24,8 @@ const RECENT: &str = "SELECT content, digest, device_code_digest, state_detail, 
 const OPEN: &str = "SELECT
     (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')),
     (SELECT COUNT(*) FROM authorization_request WHERE source = $2 AND expires_at > $3 AND state IN ('pending', 'viewed'))";
+const WAITING: &str =
+    "SELECT COUNT(*) FROM authorization_request WHERE expires_at > $1 AND state IN ('pending', 'viewed')";
 const INSERT: &str = "INSERT INTO authorization_request
     (id, device_code_digest, user_code_mac, source, client_id, content, digest, state, state_detail, interval_millis, version,
      requested_at, expires_at)
@@ -90,6 +92,13 @@ impl Store {
             of_client: row.int(0)?,
             from_source: row.int(1)?,
         })
+    }
+
+    /// All that wait for a decision.
+    pub async fn waiting_requests(&self, now: Timestamp) -> Result<i64, Fault> {
+        self.row(WAITING, args![now.millis()])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))
     }
 
     /// Newest first.

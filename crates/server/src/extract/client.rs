@@ -43,6 +43,17 @@ impl Endpoint {
         }
     }
 
+    /// B14: who asks about tokens has to say who it is; elsewhere a missing `client_id` is a missing
+    /// parameter (D02).
+    fn told(self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Refusal(Refusal::ParameterMissing(_)) if self == Self::Introspection => {
+                Refusal::ClientAuthenticationMissing.into()
+            }
+            other => other,
+        }
+    }
+
     /// The first contact has no nonce to use yet (design decision G3).
     fn nonce_rule(self, nonces: &NonceKey) -> NonceRule<'_> {
         match self {
@@ -66,7 +77,9 @@ impl ClientRequest {
         let address = seen_address(app, &request);
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
-        let authenticated = authenticated(app, &headers, &form).await?;
+        let authenticated = authenticated(app, &headers, &form)
+            .await
+            .map_err(|failure| endpoint.told(failure))?;
         let proof = verified_proof(app, &headers, endpoint)?;
         let asked = Self {
             form,
