@@ -30,7 +30,9 @@ mod routes;
 mod seen;
 mod signing_keys;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;
-pub use start::{Running, serve, start};
+pub use start::{Running, Surroundings, serve, start};

@@ -3,7 +3,7 @@
 //! compare-and-set in the database.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, Poller};
@@ -120,9 +120,7 @@ impl PendingRequests {
     }
 
     fn shard_of(&self, code: &Digest) -> usize {
-        let mut hasher = self.hasher.build_hasher();
-        code.hash(&mut hasher);
-        usize::try_from(hasher.finish() % 64).unwrap_or_default()
+        usize::try_from(self.hasher.hash_one(code)).unwrap_or_default() % SHARDS
     }
 
     fn with<T>(&self, code: &Digest, act: impl FnOnce(&mut Shard) -> T) -> T {

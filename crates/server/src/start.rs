@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use store::{Fault, Options, Store};
+use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -51,7 +51,7 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
 async fn run(config: Config) -> Result<(), Fault> {
     let signals =
         listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
-    let running = start(config, Clock::System, EntropySource::System).await?;
+    let running = start(config, Surroundings::real()).await?;
     signals.received().await;
     running.stop().await;
     Ok(())
@@ -67,6 +67,24 @@ fn failed(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// What a server takes from the world around it. Tests bring their own.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub entropy: EntropySource,
+    /// For crash tests: see [`store::Options`].
+    pub statement_hook: Option<StatementHook>,
+}
+
+impl Surroundings {
+    pub fn real() -> Self {
+        Self {
+            clock: Clock::System,
+            entropy: EntropySource::System,
+            statement_hook: None,
+        }
+    }
+}
+
 /// A server at work. Dropped without [`Running::stop`], it is cut off.
 pub struct Running {
     app: Shared,
@@ -75,8 +93,8 @@ pub struct Running {
 }
 
 /// Opens the store, the keys and the sockets, and serves. Tests come in here with another clock.
-pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Result<Running, Fault> {
-    let app = Arc::new(open(config, clock, entropy).await?);
+pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, Fault> {
+    let app = Arc::new(open(config, surroundings).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
@@ -110,10 +128,16 @@ pub async fn start(config: Config, clock: Clock, entropy: EntropySource) -> Resu
     Ok(Running { app, stop, tasks })
 }
 
-async fn open(config: Config, clock: Clock, entropy: EntropySource) -> Result<App, Fault> {
+pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<App, Fault> {
+    let Surroundings {
+        clock,
+        entropy,
+        statement_hook,
+    } = surroundings;
     let options = Options {
         directory: config.data.clone(),
         database: config.database.as_ref().map(|url| url.expose().to_owned()),
+        statement_hook,
         ..Options::default()
     };
     let store = Store::open(options).await?;

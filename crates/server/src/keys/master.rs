@@ -45,7 +45,7 @@ impl Purpose {
 
 impl MasterKey {
     #[cfg(test)]
-    pub(super) fn from_entropy(entropy: &Entropy) -> Self {
+    pub(crate) fn from_entropy(entropy: &Entropy) -> Self {
         Self(entropy.0)
     }
 

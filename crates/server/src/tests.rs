@@ -1,0 +1,16 @@
+//! The server in process: the production `App` with a clock that is moved by hand and chance from a
+//! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
+//! `crates/waypass/tests`.
+
+mod crash;
+mod keys;
+mod limits;
+#[path = "../../store/tests/conformance/postgres_server.rs"]
+mod postgres_server;
+mod races;
+mod rechecks;
+mod refusals;
+mod replay;
+mod secrets;
+mod waiting;
+mod world;

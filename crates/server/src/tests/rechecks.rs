@@ -1,0 +1,135 @@
+//! What was decided upon is asked again, at redemption and at every refresh. (Keycloak CVE-2026-88770,
+//! Abblix #409, FerrisKey PR 1232.)
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::world::{World, on_both};
+
+/// Approved, then something changes, then redeemed.
+async fn redeemed_after(world: &World, method: &str, path: &str) -> String {
+    world.cli().await;
+    let alice = world.approver("alice").await;
+    let asked = world.ask("cli").await;
+    assert_eq!(
+        world.approve(&asked.text("user_code"), &alice).await.status,
+        StatusCode::OK
+    );
+    let changed = world.administer(method, path, &Value::Null).await;
+    assert!(changed.status.is_success(), "{}", changed.body);
+    world.poll(&asked.text("device_code")).await.error().to_owned()
+}
+
+#[test]
+fn a_client_disabled_after_approval_gets_no_token() {
+    on_both(async |world| {
+        assert_eq!(
+            redeemed_after(world, "POST", "/local/clients/cli/disable").await,
+            "invalid_client"
+        );
+    });
+}
+
+#[test]
+fn a_client_deleted_after_approval_gets_no_token() {
+    on_both(async |world| {
+        assert_eq!(
+            redeemed_after(world, "DELETE", "/local/clients/cli").await,
+            "invalid_client"
+        );
+    });
+}
+
+#[test]
+fn an_approver_locked_after_approval_gives_no_token() {
+    on_both(async |world| {
+        assert_eq!(
+            redeemed_after(world, "POST", "/local/approvers/alice/disable").await,
+            "invalid_grant"
+        );
+    });
+}
+
+#[test]
+fn refresh_and_introspection_ask_again_too() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let tokens = world.tokens(&alice).await;
+        for (path, error) in [
+            ("/local/approvers/alice", "invalid_grant"),
+            ("/local/clients/cli", "invalid_client"),
+        ] {
+            world.administer("POST", &format!("{path}/disable"), &Value::Null).await;
+            assert_eq!(
+                world.refresh(&tokens.text("refresh_token")).await.error(),
+                error,
+                "{path}"
+            );
+            assert!(!world.is_active(&tokens.text("access_token")).await, "{path}");
+            world.administer("POST", &format!("{path}/enable"), &Value::Null).await;
+            assert!(world.is_active(&tokens.text("access_token")).await, "{path}");
+        }
+        assert_eq!(
+            world.refresh(&tokens.text("refresh_token")).await.status,
+            StatusCode::OK,
+            "refused, not used up"
+        );
+    });
+}
+
+#[test]
+fn b12_revoking_the_refresh_token_takes_every_access_token_with_it() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let first = world.tokens(&alice).await;
+        let second = world.refresh(&first.text("refresh_token")).await;
+        let form = [
+            ("client_id", "cli"),
+            ("token", &*second.text("refresh_token")),
+            ("token_type_hint", "access_token"),
+        ];
+        assert_eq!(
+            world.post("/revoke", &form).await.status,
+            StatusCode::OK,
+            "the hint is wrong and does not matter"
+        );
+        for answer in [&first, &second] {
+            assert!(!world.is_active(&answer.text("access_token")).await);
+        }
+        assert_eq!(
+            world.post("/revoke", &form).await.status,
+            StatusCode::OK,
+            "and once more"
+        );
+    });
+}
+
+#[test]
+fn b12_an_access_token_is_revoked_by_its_own_client_alone() {
+    on_both(async |world| {
+        world.cli().await;
+        world.client("other", json!({ "profile": "open" })).await;
+        let alice = world.approver("alice").await;
+        let tokens = world.tokens(&alice).await;
+        let access_token = tokens.text("access_token");
+        assert_eq!(
+            world
+                .post("/revoke", &[("client_id", "other"), ("token", &access_token)])
+                .await
+                .error(),
+            "invalid_grant"
+        );
+        assert!(world.is_active(&access_token).await);
+        world
+            .post("/revoke", &[("client_id", "cli"), ("token", &access_token)])
+            .await;
+        assert!(!world.is_active(&access_token).await);
+        assert_eq!(
+            world.refresh(&tokens.text("refresh_token")).await.status,
+            StatusCode::OK,
+            "the grant lives on"
+        );
+    });
+}

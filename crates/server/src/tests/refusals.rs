@@ -1,0 +1,111 @@
+//! Every refusal on one screen: its code, its status, and that its sentence is one that RFC 6749 §5.2
+//! allows. Reasons that an outsider must not tell apart share a line's end on purpose.
+
+use expect_test::expect;
+use protocol::refusal::Refusal;
+
+#[test]
+fn b04_the_table_of_refusals() {
+    let table: String = Refusal::ALL
+        .iter()
+        .map(|refusal| {
+            format!(
+                "{} {:22} {}\n",
+                refusal.status(),
+                refusal.code().as_str(),
+                name(*refusal)
+            )
+        })
+        .collect();
+    expect![[r#"
+        400 access_denied          AccessDenied
+        404 unknown_code           AlreadyDecided
+        400 invalid_grant          ApproverDisabled
+        409 exists                 ApproverExists
+        401 invalid_client         AssertionInvalid
+        401 invalid_client         AssertionReplayed
+        400 authorization_pending  AuthorizationPending
+        401 invalid_client         ClientAuthenticationFailed
+        401 invalid_client         ClientAuthenticationMissing
+        401 invalid_client         ClientDisabled
+        409 exists                 ClientExists
+        401 invalid_client         ClientExpired
+        401 invalid_client         ClientUnknown
+        400 expired_token          CodeExpired
+        403 refused                DecisionInvalid
+        400 invalid_grant          DeviceCodeUnknown
+        400 unauthorized_client    DeviceGrantNotAllowed
+        400 invalid_grant          DpopKeyMismatch
+        400 use_dpop_nonce         DpopNonceRequired
+        400 invalid_dpop_proof     DpopProofInvalid
+        400 invalid_dpop_proof     DpopProofMissing
+        400 invalid_dpop_proof     DpopProofReplayed
+        403 refused                EnrollmentLinkInvalid
+        400 invalid_grant          GrantEnded
+        400 unsupported_grant_type GrantTypeUnsupported
+        429 rate_limited           GuessesExhausted
+        403 unauthorized_client    IntrospectionNotAllowed
+        403 refused                KeyAlreadyRegistered
+        403 refused                LastPasskey
+        404 unknown_code           NotTheViewer
+        400 invalid_request        ParameterMissing
+        400 invalid_request        ParameterRepeated
+        400 invalid_request        ParameterUnknown
+        403 refused                PasskeyInvalid
+        403 refused                ReauthenticationRequired
+        400 invalid_grant          RefreshTokenUnknown
+        400 invalid_grant          RefreshTokenVoided
+        400 invalid_request        RequestMalformed
+        400 invalid_target         ResourceMalformed
+        400 invalid_target         ResourceNotAllowed
+        400 invalid_scope          ScopeAmbiguous
+        400 invalid_scope          ScopeMalformed
+        400 invalid_scope          ScopeNotAllowed
+        403 refused                SignInRequired
+        400 slow_down              SlowDown
+        403 refused                SoftwareKeyNotAllowed
+        401 invalid_token          TokenInvalid
+        400 invalid_request        TooManyMethods
+        429 rate_limited           TooManyOpenRequests
+        429 rate_limited           TooManyRequests
+        404 unknown_code           UserCodeUnusable
+    "#]]
+    .assert_eq(&table);
+}
+
+fn name(refusal: Refusal) -> String {
+    format!("{refusal:?}").split('(').next().unwrap().to_owned()
+}
+
+#[test]
+fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
+    for refusal in Refusal::ALL {
+        let sentence = refusal.sentence();
+        let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");
+    }
+}
+
+#[test]
+fn what_an_outsider_must_not_tell_apart_looks_the_same() {
+    let groups: [&[Refusal]; 3] = [
+        &[
+            Refusal::ClientUnknown,
+            Refusal::ClientDisabled,
+            Refusal::ClientExpired,
+            Refusal::ClientAuthenticationFailed,
+        ],
+        &[
+            Refusal::UserCodeUnusable,
+            Refusal::NotTheViewer,
+            Refusal::AlreadyDecided,
+        ],
+        &[Refusal::RefreshTokenUnknown, Refusal::RefreshTokenVoided],
+    ];
+    for group in groups {
+        for refusal in group {
+            let seen = |refusal: &Refusal| (refusal.code(), refusal.status(), refusal.sentence());
+            assert_eq!(seen(refusal), seen(&group[0]), "{refusal:?}");
+        }
+    }
+}
