@@ -255,11 +255,7 @@ async fn b09_metadata_has_what_rfc_8414_requires(world: &World) {
 
 #[test]
 fn b10_the_well_known_part_is_inserted_before_an_issuers_path() {
-    let setup = Setup {
-        issuer: Some("https://localhost:8443/as".to_owned()),
-        arguments: vec!["--trusted-proxy=127.0.0.1".to_owned()],
-    };
-    alone_with(Database::Sqlite, &setup, async |world: &World| {
+    alone_with(Database::Sqlite, &Setup::behind_proxy(), async |world: &World| {
         let origin = format!("http://localhost:{}", world.server.port);
         for path in [
             "/.well-known/oauth-authorization-server/as",
