@@ -7,6 +7,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout};
 
+use crate::browser::driver::Browser;
+use crate::browser::person::Person;
 use crate::chance::until;
 use crate::process::{Ran, run, signal, waypass};
 use crate::server::Folder;
@@ -22,6 +24,7 @@ fn is_empty(folder: &Folder) -> bool {
 struct Waiting {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    enrollment_link: String,
     server: String,
     user_code: String,
 }
@@ -41,7 +44,9 @@ impl Waiting {
             shown.push(lines.next_line().await.unwrap().unwrap().trim().to_owned());
         }
         let page = shown.iter().position(|line| line.ends_with("/device")).unwrap();
+        let link = shown.iter().find(|line| line.contains("/enroll#")).unwrap();
         Self {
+            enrollment_link: link.clone(),
             child,
             lines,
             server: shown[page].strip_suffix("/device").unwrap().to_owned(),
@@ -97,7 +102,7 @@ fn the_demo_by_itself_goes_from_asking_to_taking_back() {
             "5  Record",
             "6  Take back",
             "\"jkt\": \"",
-            "200  {\"by\":\"deployer\",\"deployed\":\"staging\"}",
+            "200  {\"by\":\"demo\",\"deployed\":\"staging\"}",
             "401  a token without proof is not enough",
             "401  the proof is by another key",
             "401  the proof was used before",
@@ -155,4 +160,34 @@ fn a_demo_that_is_broken_off_leaves_nothing() {
             nothing_is_left(&folder, &server).await;
         }
     });
+}
+
+#[test]
+fn a_demo_goes_on_when_its_approver_has_decided_in_a_browser() {
+    let folder = Folder::new();
+    RUNTIME.block_on(async {
+        for (approves, code, said) in [(true, 0, "Approved by you."), (false, 5, "Declined: the program")] {
+            let Some(browser) = Browser::start().await else {
+                return;
+            };
+            let person = Person {
+                name: "you".to_owned(),
+                browser,
+            };
+            let demo = Waiting::start(&folder).await;
+            person.enroll(&demo.enrollment_link).await;
+            person.browser.open(&format!("{}/device", demo.server)).await;
+            person.browser.type_into("#user-code", &demo.user_code).await;
+            person.browser.click("main form button[type=submit]").await;
+            person.browser.find("[data-passkey=approve]").await;
+            if approves {
+                person.approve().await;
+            } else {
+                person.decline().await;
+            }
+            let (rest, ended) = demo.end().await;
+            assert!(ended == Some(code) && rest.contains(said), "{ended:?} {rest}");
+        }
+    });
+    assert!(is_empty(&folder));
 }
