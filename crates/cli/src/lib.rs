@@ -38,12 +38,13 @@ pub use keyring::Keyring;
 pub use print::Printer;
 
 use commands::{
-    approver, client, decide, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
+    approver, client, decide, demo, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Demo(demo::DemoArgs),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
     Whoami(whoami::WhoamiArgs),
@@ -109,6 +110,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 
 pub async fn run(command: Command, io: &mut Io) -> Exit {
     let (as_json, outcome) = match &command {
+        Command::Demo(args) => return demo::run(args, io).await,
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),

@@ -41,10 +41,17 @@ fn is_hostile(character: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Terminal,
+    ColouredTerminal,
+}
+
 /// One stream of ours: standard output or standard error.
 pub struct Printer {
     sink: Box<dyn Write + Send>,
-    is_terminal: bool,
+    kind: Kind,
     live: bool,
     closed: bool,
 }
@@ -53,14 +60,22 @@ impl Printer {
     pub fn new(sink: Box<dyn Write + Send>, is_terminal: bool) -> Self {
         Self {
             sink,
-            is_terminal,
+            kind: if is_terminal { Kind::Terminal } else { Kind::Plain },
             live: false,
             closed: false,
         }
     }
 
+    /// Whether headings and asides may look it. Nothing is, where there is no terminal.
+    pub fn coloured(mut self, colours: bool) -> Self {
+        if colours && self.is_terminal() {
+            self.kind = Kind::ColouredTerminal;
+        }
+        self
+    }
+
     pub fn is_terminal(&self) -> bool {
-        self.is_terminal
+        self.kind != Kind::Plain
     }
 
     /// Whoever read from us has gone (a closed pipe): an endless command ends then.
@@ -73,6 +88,25 @@ impl Printer {
         self.write(&format!("{}\n", text.0));
     }
 
+    /// A line in bold.
+    pub fn heading(&mut self, text: &Escaped) {
+        self.styled("1", text);
+    }
+
+    /// A line that can be passed over.
+    pub fn aside(&mut self, text: &Escaped) {
+        self.styled("2", text);
+    }
+
+    fn styled(&mut self, code: &str, text: &Escaped) {
+        self.end_live();
+        if self.kind == Kind::ColouredTerminal {
+            self.write(&format!("\x1b[{code}m{}\x1b[0m\n", text.0));
+        } else {
+            self.write(&format!("{}\n", text.0));
+        }
+    }
+
     /// A question whose answer stands on the same line.
     pub fn question(&mut self, text: &Escaped) {
         self.end_live();
@@ -81,7 +115,7 @@ impl Printer {
 
     /// A line that the next one replaces. Nothing where there is no terminal.
     pub fn live(&mut self, text: &Escaped) {
-        if self.is_terminal {
+        if self.is_terminal() {
             self.live = true;
             self.write(&format!("\r\x1b[K{}", text.0));
         }
@@ -128,10 +162,44 @@ impl Printer {
         }
     }
 
+    /// Names and what they mean, in lines short enough to be read on any terminal.
+    pub fn record(&mut self, rows: &[Vec<String>]) {
+        const WIDTH: usize = 80;
+        let of_name = |row: &Vec<String>| row.first().map_or(0, |name| Escaped::of(name).width());
+        let indent = rows.iter().map(of_name).max().unwrap_or(0) + 2;
+        let mut folded = Vec::new();
+        for row in rows {
+            let mut name = row.first().cloned().unwrap_or_default();
+            for line in fold(
+                &row.get(1..).unwrap_or_default().join("  "),
+                WIDTH.saturating_sub(indent),
+            ) {
+                folded.push(vec![std::mem::take(&mut name), line]);
+            }
+        }
+        self.table(&folded);
+    }
+
     fn write(&mut self, text: &str) {
         let written = self.sink.write_all(text.as_bytes()).and_then(|()| self.sink.flush());
         self.closed |= written.is_err();
     }
+}
+
+/// Breaks at spaces only: a long word stays whole and can be copied.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn json_text(value: &Value) -> String {
@@ -178,6 +246,13 @@ mod tests {
         ] {
             assert_eq!(Escaped::of(hostile).as_str(), shown);
         }
+    }
+
+    #[test]
+    fn long_lines_fold_at_spaces_and_long_words_stay_whole() {
+        assert_eq!(fold("one two three", 7), ["one two", "three"]);
+        assert_eq!(fold("an-unbroken-word x", 5), ["an-unbroken-word", "x"]);
+        assert_eq!(fold("", 5), [""]);
     }
 
     #[test]

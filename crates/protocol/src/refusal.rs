@@ -20,6 +20,7 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    CrossSiteRequest,
     DecisionInvalid,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
@@ -40,6 +41,7 @@ pub enum Refusal {
     ParameterRepeated,
     ParameterUnknown,
     PasskeyInvalid,
+    PasskeyKindUnsupported,
     ReauthenticationRequired,
     RefreshTokenUnknown,
     RefreshTokenVoided,
@@ -111,7 +113,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -126,6 +128,7 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::CrossSiteRequest,
         Self::DecisionInvalid,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
@@ -146,6 +149,7 @@ impl Refusal {
         Self::ParameterRepeated,
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
+        Self::PasskeyKindUnsupported,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
         Self::RefreshTokenVoided,
@@ -200,11 +204,13 @@ impl Refusal {
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
             Self::ApproverExists | Self::ClientExists => Code::Exists,
-            Self::DecisionInvalid
+            Self::CrossSiteRequest
+            | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
             | Self::PasskeyInvalid
+            | Self::PasskeyKindUnsupported
             | Self::ReauthenticationRequired
             | Self::SignInRequired
             | Self::SoftwareKeyNotAllowed => Code::Refused,
@@ -228,6 +234,7 @@ impl Refusal {
             Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
+            Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
@@ -253,6 +260,9 @@ impl Refusal {
             Self::ParameterRepeated => "A parameter is repeated.",
             Self::ParameterUnknown => "A parameter is not understood, and this client is registered as strict.",
             Self::PasskeyInvalid => "The passkey was not accepted.",
+            Self::PasskeyKindUnsupported => {
+                "This device makes passkeys of a kind that is not accepted here (ES256 and RS256 are). Use another one."
+            }
             Self::ReauthenticationRequired => "Sign in again to do this.",
             Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {
                 "The refresh token is unknown, used up, or not this client's."

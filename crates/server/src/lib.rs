@@ -23,6 +23,7 @@ mod local;
 mod log;
 mod metrics;
 mod pages;
+mod passkeys;
 mod peer;
 mod pending;
 mod request_view;

@@ -1,4 +1,5 @@
-//! What an approver is shown, as data: one source for the page and the terminal.
+//! What an approver is shown, as data: one source for the page and the terminal. Texts from elsewhere
+//! stand here as they were sent: whoever shows them to a person escapes them, once.
 
 use std::net::IpAddr;
 
@@ -10,7 +11,6 @@ use protocol::key_words;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::shown::shown;
 use protocol::wire::approver::{Permission, RequestView, ShownFact};
 
 /// Who looks: the other side of the comparison.
@@ -34,10 +34,10 @@ pub fn view(
         request_id: content.id.clone(),
         request_digest: request.digest.as_str().to_owned(),
         client_id: content.client_id.clone(),
-        client_name: shown(&registration.name),
-        client_owner: registration.owner.as_deref().map(shown),
+        client_name: registration.name.clone(),
+        client_owner: registration.owner.clone(),
         client_verified: registration.verified,
-        purpose: registration.purpose.as_deref().map(shown),
+        purpose: registration.purpose.clone(),
         profile: profile.name.to_owned(),
         warnings: profile.warning.map(str::to_owned).into_iter().collect(),
         permissions: permissions(content.scope.as_str(), &content.resource)?,
@@ -60,8 +60,8 @@ fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refu
     });
     let resources = resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
-        name: shown(name),
-        sentence: format!("Use it at {}", shown(name)),
+        name: name.clone(),
+        sentence: format!("Use it at {name}"),
     });
     Ok(scopes.chain(resources).collect())
 }
@@ -71,7 +71,7 @@ fn sentence(scope: &str) -> String {
         "openid" => "Know who you are here (a pseudonymous identifier)".to_owned(),
         "profile" => "See your name".to_owned(),
         "offline_access" => "Go on without asking again until the time below has passed".to_owned(),
-        other => format!("Act with the permission \u{201c}{}\u{201d}", shown(other)),
+        other => format!("Act with the permission \u{201c}{}\u{201d}", other),
     }
 }
 
@@ -79,7 +79,7 @@ fn facts(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> Vec<ShownFa
     let own = request.content.facts.iter().map(|fact| ShownFact {
         name: fact.name.clone(),
         label: label(&fact.name).to_owned(),
-        value: shown(&fact.value),
+        value: fact.value.clone(),
         source: fact.source.as_str().to_owned(),
     });
     own.chain([network_match(request, onlooker)]).collect()

@@ -20,7 +20,7 @@ use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, pages, routes, signing_keys};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
         metrics: Arc::default(),
-        webauthn: pages::webauthn(&config.issuer)?,
+        webauthn: passkeys::webauthn(&config.issuer)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,

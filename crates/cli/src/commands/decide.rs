@@ -20,22 +20,22 @@ use crate::metadata::Issuer;
 use crate::print::{Printer, say};
 
 /// What all three commands take.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct DecideArgs {
     /// The code that the requesting device shows; case and dashes do not matter
-    user_code: String,
+    pub user_code: String,
     /// The authorization server
     #[arg(long, value_name = "URL")]
-    server: String,
+    pub server: String,
     /// The software key, as `waypass approver enroll` has made it
     #[arg(long, value_name = "FILE")]
-    key_file: PathBuf,
+    pub key_file: PathBuf,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Decline a request
@@ -45,10 +45,10 @@ pub struct DecideArgs {
 #[command(verbatim_doc_comment)]
 pub struct DenyArgs {
     #[command(flatten)]
-    decide: DecideArgs,
+    pub decide: DecideArgs,
     /// Say also that you did not start this: it is recorded and reported
     #[arg(long)]
-    report: bool,
+    pub report: bool,
 }
 
 impl DecideArgs {
@@ -120,6 +120,15 @@ pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
 }
 
 pub async fn approve(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
+    let wanted = async |io: &mut Io, view: &RequestView| !io.input_is_terminal || is_wanted(io, view).await;
+    approve_if(args, io, wanted).await
+}
+
+pub async fn approve_if(
+    args: &DecideArgs,
+    io: &mut Io,
+    wanted: impl AsyncFnOnce(&mut Io, &RequestView) -> bool,
+) -> Result<(), Failure> {
     let approver = Approver::open(args, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
     let view = approver.view(args, io, &mut caller).await?;
@@ -127,7 +136,7 @@ pub async fn approve(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
         Failure::new(Exit::Refused, "decision_mismatch", format!("nothing was signed: {why}"))
             .hint("what the server wants signed is not what it shows: do not approve this")
     })?;
-    if io.input_is_terminal && !is_wanted(io, &view) {
+    if !wanted(io, &view).await {
         return Err(
             Failure::new(Exit::Failed, "not_approved", "nothing was decided").hint(format!(
                 "to decline it: waypass deny {} with the same options",
@@ -175,10 +184,10 @@ fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
 }
 
 /// Enter alone never approves.
-fn is_wanted(io: &mut Io, view: &RequestView) -> bool {
+async fn is_wanted(io: &mut Io, view: &RequestView) -> bool {
     let now = io.now();
     print(&mut io.errors, view, now);
-    let answer = io.ask("Approve this? [y/N] ");
+    let answer = io.ask("Approve this? [y/N] ").await;
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
@@ -218,7 +227,7 @@ fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
     Ok(decision)
 }
 
-fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
+pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     let verified = if view.client_verified {
         "verified"
     } else {
@@ -275,6 +284,6 @@ fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
             .iter()
             .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),
     );
-    printer.table(&rows);
+    printer.record(&rows);
     say!(printer, "");
 }

@@ -12,7 +12,6 @@ use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::http::Http;
 use crate::io::Io;
-use crate::keys::Key;
 use crate::metadata::Issuer;
 use crate::print::say;
 
@@ -26,16 +25,16 @@ use crate::print::say;
 #[command(verbatim_doc_comment)]
 pub struct EnrollArgs {
     /// The enrollment link; it is good once
-    link: String,
+    pub link: String,
     /// Where to write the private key (0600); an existing file is never overwritten
     #[arg(long, value_name = "FILE")]
-    key_file: PathBuf,
+    pub key_file: PathBuf,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl EnrollArgs {
@@ -45,9 +44,30 @@ impl EnrollArgs {
 }
 
 pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
+    let EnrollResponse {
+        approver, thumbprint, ..
+    } = enroll(args, io).await?;
+    if args.json {
+        io.output
+            .json(&json!({"approver": approver, "thumbprint": thumbprint, "key_file": args.key_file}));
+    } else {
+        say!(
+            io.output,
+            "Enrolled as {approver}. The key is in {}.",
+            args.key_file.display()
+        );
+        say!(
+            io.output,
+            "Whoever can read that file decides in your name: keep it to yourself."
+        );
+    }
+    Ok(())
+}
+
+pub async fn enroll(args: &EnrollArgs, io: &mut Io) -> Result<EnrollResponse, Failure> {
     let (issuer, token) = take_apart(&args.link)?;
     let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
-    let key = Key::draw(&io.draw()?).ok_or_else(|| Failure::failed("no key could be made: try again"))?;
+    let key = io.draw_key()?;
     let mut file = KeyFile {
         jwk: key
             .to_jwk()
@@ -70,32 +90,14 @@ pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
     };
     let mut caller = Caller::new(&http, &key);
     let answer = approver_key::post(io, &mut caller, (&issuer, "enroll"), &body).await;
-    let EnrollResponse {
-        approver,
-        approver_id,
-        thumbprint,
-    } = answer.map_err(|failure| give_up(args, failure))?;
-    if thumbprint != key.thumbprint().as_str() {
+    let enrolled: EnrollResponse = answer.map_err(|failure| give_up(args, failure))?;
+    if enrolled.thumbprint != key.thumbprint().as_str() {
         return Err(Failure::failed("the server has registered another key than ours"));
     }
-    file.approver = Some(approver.clone());
-    file.approver_id = Some(approver_id);
+    file.approver = Some(enrolled.approver.clone());
+    file.approver_id = Some(enrolled.approver_id.clone());
     file.replace(&args.key_file)?;
-    if args.json {
-        io.output
-            .json(&json!({"approver": approver, "thumbprint": thumbprint, "key_file": args.key_file}));
-    } else {
-        say!(
-            io.output,
-            "Enrolled as {approver}. The key is in {}.",
-            args.key_file.display()
-        );
-        say!(
-            io.output,
-            "Whoever can read that file decides in your name: keep it to yourself."
-        );
-    }
-    Ok(())
+    Ok(enrolled)
 }
 
 /// `{issuer}/enroll#TOKEN`.

@@ -95,19 +95,18 @@ impl LoginArgs {
 }
 
 /// One request that waits for a decision.
-struct Request<'a> {
-    profile: &'a Profile,
-    key: &'a Key,
-    metadata: &'a Metadata,
-    caller: Caller<'a>,
+pub struct Request<'a> {
+    pub profile: &'a Profile,
+    pub metadata: &'a Metadata,
+    pub caller: Caller<'a>,
 }
 
 /// What the server answered to it.
-struct Asked {
-    shown: DeviceAuthorizationResponse,
+pub struct Asked {
+    pub shown: DeviceAuthorizationResponse,
     device_code: DeviceCode,
     interval: i64,
-    expires_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 pub async fn run(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
@@ -136,16 +135,21 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let caller = Caller::new(&http, &key);
     let mut request = Request {
         profile: &profile,
-        key: &key,
         metadata: &metadata,
         caller,
     };
     let asked = request.ask(io).await?;
-    request.announce(args, io, &asked);
+    announce(args, io, &asked, &key).await;
+    let mut told = io.now();
+    let pause = async |io: &mut Io, until| {
+        told = tell_that_it_is_pending(args, io, told, asked.expires_at);
+        sleep_until(args, io, until, asked.expires_at).await;
+        Ok(())
+    };
     let interrupted = (io.interrupted)();
     let tokens = tokio::select! {
         biased;
-        tokens = request.wait(args, io, &asked) => tokens?,
+        tokens = request.wait(io, &asked, pause) => tokens?,
         () = interrupted => return Err(stopped_by_hand()),
     };
     keep(args, io, &vault, (&profile, &key, tokens)).await
@@ -160,7 +164,7 @@ async fn key_of_profile(io: &mut Io, vault: &Vault, profile: &Profile) -> Result
     if let Some(kept) = kept.as_ref().filter(|kept| kept.credentials.issuer == profile.server) {
         return kept.credentials.signing_key();
     }
-    let key = Key::draw(&io.draw()?).ok_or_else(|| Failure::failed("no key could be made: try again"))?;
+    let key = io.draw_key()?;
     if kept.is_none() {
         vault.save(io, &credentials(profile, &key, None)?, None)?;
     }
@@ -227,7 +231,7 @@ async fn keep(
 
 impl Request<'_> {
     /// RFC 8628 §3.1, with a proof that binds the code to our key (design decision G1).
-    async fn ask(&mut self, io: &mut Io) -> Result<Asked, Failure> {
+    pub async fn ask(&mut self, io: &mut Io) -> Result<Asked, Failure> {
         let url = self.metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
             Failure::new(
                 Exit::Refused,
@@ -268,50 +272,22 @@ impl Request<'_> {
         })
     }
 
-    /// RFC 8628 §3.3 and §3.3.1: the address and the code as text in any case.
-    fn announce(&self, args: &LoginArgs, io: &mut Io, asked: &Asked) {
-        let shown = &asked.shown;
-        let key_words = protocol::key_words::of(self.key.thumbprint().as_str());
-        if args.json {
-            io.output.json(&json!({
-                "event": "authorization_request", "verification_uri": shown.verification_uri,
-                "verification_uri_complete": shown.verification_uri_complete, "user_code": shown.user_code,
-                "key_words": key_words, "expires_at": asked.expires_at.seconds()
-            }));
-            return;
-        }
-        say!(io.output, "Open this address on a device with a browser:");
-        say!(io.output, "");
-        say!(io.output, "    {}", shown.verification_uri);
-        say!(io.output, "");
-        // A QR code that carries the code would show it to onlookers (RFC 8628 §5.5).
-        let complete = shown.verification_uri_complete.as_ref().filter(|_| !args.hide_code);
-        if !args.no_qr && io.output.is_terminal() {
-            print_qr(io, complete.unwrap_or(&shown.verification_uri));
-        }
-        if args.hide_code {
-            io.ask("Press Enter to show the code, when nobody else can see it. ");
-        }
-        say!(io.output, "Enter this code:      {}", shown.user_code);
-        say!(io.output, "Compare these words:  {key_words}");
-        say!(io.output, "");
-        say!(
-            io.output,
-            "The page shows the same words, or this is not your request: decline it then."
-        );
-    }
-
     /// RFC 8628 §3.4 and §3.5. When the code ends it says so and never asks for another by itself (§3.1).
-    async fn wait(&mut self, args: &LoginArgs, io: &mut Io, asked: &Asked) -> Result<Tokens, Failure> {
+    /// `pause` waits until the given instant and may give up.
+    pub async fn wait(
+        &mut self,
+        io: &mut Io,
+        asked: &Asked,
+        mut pause: impl AsyncFnMut(&mut Io, Timestamp) -> Result<(), Failure>,
+    ) -> Result<Tokens, Failure> {
         let mut next = Waiting::new(Some(asked.interval), asked.expires_at).first(io.now());
-        let mut told = io.now();
         loop {
             let (at, then) = match next {
                 Next::Poll { at, then } => (at, Some(then)),
                 Next::Expire { at } => (at, None),
                 Next::Stop => return Err(expired()),
             };
-            sleep_until(args, io, at, asked.expires_at).await;
+            pause(io, at).await?;
             let Some(waiting) = then else {
                 return Err(expired());
             };
@@ -322,7 +298,6 @@ impl Request<'_> {
                 (Next::Stop, TokenAnswer::Refused(body)) => return Err(refused(&body)),
                 (going_on, _) => next = going_on,
             }
-            told = tell_that_it_is_pending(args, io, told, asked.expires_at);
         }
     }
 
@@ -343,6 +318,40 @@ impl Request<'_> {
             Err(other) => Err(other.failure(url)),
         }
     }
+}
+
+/// RFC 8628 §3.3 and §3.3.1: the address and the code as text in any case.
+async fn announce(args: &LoginArgs, io: &mut Io, asked: &Asked, key: &Key) {
+    let shown = &asked.shown;
+    let key_words = protocol::key_words::of(key.thumbprint().as_str());
+    if args.json {
+        io.output.json(&json!({
+            "event": "authorization_request", "verification_uri": shown.verification_uri,
+            "verification_uri_complete": shown.verification_uri_complete, "user_code": shown.user_code,
+            "key_words": key_words, "expires_at": asked.expires_at.seconds()
+        }));
+        return;
+    }
+    say!(io.output, "Open this address on a device with a browser:");
+    say!(io.output, "");
+    say!(io.output, "    {}", shown.verification_uri);
+    say!(io.output, "");
+    // A QR code that carries the code would show it to onlookers (RFC 8628 §5.5).
+    let complete = shown.verification_uri_complete.as_ref().filter(|_| !args.hide_code);
+    if !args.no_qr && io.output.is_terminal() {
+        print_qr(io, complete.unwrap_or(&shown.verification_uri));
+    }
+    if args.hide_code {
+        io.ask("Press Enter to show the code, when nobody else can see it. ")
+            .await;
+    }
+    say!(io.output, "Enter this code:      {}", shown.user_code);
+    say!(io.output, "Compare these words:  {key_words}");
+    say!(io.output, "");
+    say!(
+        io.output,
+        "The page shows the same words, or this is not your request: decline it then."
+    );
 }
 
 fn heard(answer: &TokenAnswer) -> Heard {

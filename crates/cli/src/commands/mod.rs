@@ -3,6 +3,7 @@
 pub mod approver;
 pub mod client;
 pub mod decide;
+pub mod demo;
 pub mod enroll;
 pub mod event;
 pub mod grant;

@@ -81,7 +81,7 @@ async fn userinfo(io: &mut Io, session: &Session, token: &str) -> Result<Option<
 }
 
 /// The claims of a JWT, not verified: they came from the server with the token.
-fn claims_of(token: &str) -> Option<Map<String, Value>> {
+pub fn claims_of(token: &str) -> Option<Map<String, Value>> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&base64url::decode(payload)?).ok()
 }

@@ -35,7 +35,7 @@ struct Call<T> {
 
 impl<T: DeserializeOwned> Call<T> {
     async fn read(app: &App, request: Request, path: &str) -> Result<Self, Failure> {
-        let address = seen_address(app, &request);
+        let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (parts, body) = request.into_parts();
         let values: Result<Vec<&str>, _> = parts

@@ -16,7 +16,10 @@ use crate::extract::client::{DPOP, seen_address};
 use crate::failure::Failure;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
-    app.limits.check(seen_address(&app, &request).counted, app.now())?;
+    app.limits.check(
+        seen_address(&app, request.headers(), request.extensions()).counted,
+        app.now(),
+    )?;
     let (scheme, token) = credentials(request.headers())?;
     let access = Access::check(&app, &token).await?;
     must_hold_key(

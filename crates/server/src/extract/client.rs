@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap, HeaderName};
 use protocol::authorization_request::Poller;
 use protocol::client::Client;
 use protocol::client_assertion;
@@ -74,7 +74,7 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
-        let address = seen_address(app, &request);
+        let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         let authenticated = authenticated(app, &headers, &form)
@@ -150,12 +150,11 @@ impl ClientRequest {
 }
 
 /// Where the request comes from, as far as that can be known.
-pub fn seen_address(app: &App, request: &Request) -> SeenAddress {
-    let peer = request
-        .extensions()
+pub fn seen_address(app: &App, headers: &HeaderMap, extensions: &Extensions) -> SeenAddress {
+    let peer = extensions
         .get::<Peer>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    peer::seen(peer, request.headers(), &app.config.trusted_proxies)
+    peer::seen(peer, headers, &app.config.trusted_proxies)
 }
 
 pub fn user_agent(headers: &HeaderMap) -> Option<String> {

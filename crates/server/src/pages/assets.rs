@@ -3,7 +3,14 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::{Path, RawQuery};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
 use protocol::digest::Digest;
+
+use super::failure;
+use super::sign_in::parameter;
 
 pub struct Asset {
     pub name: &'static str,
@@ -43,6 +50,28 @@ fn asset(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -
 /// `{base}/assets/{name}`.
 pub fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
+}
+
+pub async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let Some(asset) = find(&name) else {
+        return failure::nothing_here();
+    };
+    let asked = parameter(query.as_deref(), "v");
+    let kept = [
+        (CACHE_CONTROL, asset.cache_control(asked.as_deref()).to_owned()),
+        (ETAG, asset.etag()),
+    ];
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if known
+        .split(',')
+        .any(|one| one.trim().trim_start_matches("W/") == asset.etag())
+    {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    (kept, [(CONTENT_TYPE, asset.content_type)], asset.bytes).into_response()
 }
 
 /// What a page writes into its head.

@@ -3,12 +3,21 @@
 //! wrote passes [`shown`].
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect};
+use protocol::approval;
+use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown};
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::{RequestView, ShownFact};
 
-use super::Frame;
 use super::moment::{Moment, span};
+use super::{Frame, PageFailure, decided, html};
+use crate::app::{App, Shared};
+use crate::extract::csrf::Posted;
+use crate::extract::session::SignedIn;
+use crate::failure::Failure;
+use crate::passkeys;
 
 #[derive(Template)]
 #[template(path = "decide.html")]
@@ -34,14 +43,8 @@ pub struct DecidePage {
     pub facts: Vec<FactGroup>,
     pub profile: String,
     pub request_digest: String,
-    pub ceremony: Ceremony,
-}
-
-/// What the passkey is asked to sign.
-pub struct Ceremony {
-    /// The `nonce` of the decision, sent back with the signature.
-    pub decision_nonce: String,
-    /// `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text; its challenge is the decision's digest.
+    /// What the passkey is asked to sign: `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text,
+    /// its challenge the decision's digest.
     pub options: String,
 }
 
@@ -76,7 +79,7 @@ const DISGUISE: &str = "Some of this text holds hidden or imitated characters. T
 
 impl DecidePage {
     /// The page of what `waypass show` prints as JSON: one view, two forms.
-    pub fn new(frame: Frame, view: &RequestView, ceremony: Ceremony, now: Timestamp) -> Self {
+    pub fn new(frame: Frame, view: &RequestView, options: String, now: Timestamp) -> Self {
         let requested_at = Timestamp::from_millis(view.requested_at);
         let expires_at = Timestamp::from_millis(view.expires_at);
         let grant_ends_at = Timestamp::from_millis(view.grant_expires_at);
@@ -109,7 +112,7 @@ impl DecidePage {
                 .collect(),
             profile: shown(&view.profile),
             request_digest: view.request_digest.clone(),
-            ceremony,
+            options,
         }
     }
 }
@@ -168,4 +171,61 @@ fn warnings(view: &RequestView) -> Vec<String> {
     texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
     let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());
     view.warnings.iter().map(|text| shown(text)).chain(disguise).collect()
+}
+
+/// Shows an open request to the browser that opened it, and a decided one to whoever decided it. That is
+/// where a decision leads too, so that a lost answer is found again by asking again.
+pub async fn show(
+    State(app): State<Shared>,
+    by: SignedIn,
+    Path(request_id): Path<String>,
+) -> Result<Html<String>, PageFailure> {
+    match decided::load(&app, &by, &request_id).await? {
+        Some(page) => Ok(html(&page)?),
+        None => Ok(html(&load(&app, &by, &request_id).await?)?),
+    }
+}
+
+async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, Failure> {
+    let deciding = by.deciding();
+    let opened = deciding.opened(app, request_id).await?;
+    let nonce = deciding.nonce(app, &opened.request);
+    let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
+    let passkeys = app.store.passkeys(&by.approver.id).await?;
+    let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
+    let view = deciding.view(&opened, &nonce)?;
+    Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
+}
+
+pub async fn approve(
+    State(app): State<Shared>,
+    Path(request_id): Path<String>,
+    posted: Posted,
+) -> Result<Redirect, PageFailure> {
+    let credential = posted.form.required("credential")?;
+    let (key, evidence) = passkeys::evidence(&app, &posted.by.approver, credential).await?;
+    let approved = posted.by.deciding().approve(&app, &request_id, &key, &evidence).await;
+    over(&app, &request_id, approved.map(|_| ()))
+}
+
+/// Design §6: declining is at least as easy. No key, no script.
+pub async fn deny(
+    State(app): State<Shared>,
+    Path(request_id): Path<String>,
+    posted: Posted,
+) -> Result<Redirect, PageFailure> {
+    let reported = posted.form.get("report").is_some();
+    let denied = posted.by.deciding().deny(&app, &request_id, reported).await;
+    over(&app, &request_id, denied)
+}
+
+/// Decided now or before: the page says which, and how.
+fn over(app: &App, request_id: &str, decided: Result<(), Failure>) -> Result<Redirect, PageFailure> {
+    match decided {
+        Ok(()) | Err(Failure::Refusal(Refusal::AlreadyDecided)) => Ok(Redirect::to(&format!(
+            "{}/device/{request_id}",
+            app.config.issuer.base_path()
+        ))),
+        Err(failure) => Err(failure.into()),
+    }
 }

@@ -1,7 +1,24 @@
-//! What a person sees: one view struct and one template beside it per page, one style sheet, two small
-//! scripts. A struct holds facts that are already labelled; a template only loops and asks whether.
+//! What a person sees: one view struct and one template beside it per page, its handlers below, one
+//! style sheet, two small scripts. A struct holds facts that are already labelled; a template only loops
+//! and asks whether.
 //!
 //! Not here: anything from elsewhere on the network, inline style or script, a GET that writes.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{Html, Response};
+use axum::routing::{get, post};
+use http::HeaderValue;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use store::Fault;
+
+use crate::app::{App, Shared};
+use crate::extract::session::SignedIn;
 
 pub mod account;
 pub mod assets;
@@ -14,6 +31,8 @@ pub mod home;
 pub mod moment;
 pub mod sign_in;
 pub mod verify;
+
+pub use failure::PageFailure;
 
 #[cfg(test)]
 mod outline;
@@ -36,23 +55,92 @@ pub struct Frame {
 }
 
 impl Frame {
+    pub fn new(app: &App, signed_in: Option<&SignedIn>) -> Self {
+        Self {
+            base: app.config.issuer.base_path().to_owned(),
+            host: app.config.issuer.host().to_owned(),
+            approver: signed_in.map(|by| by.approver.name.clone()),
+            csrf: signed_in.map(|by| by.csrf(app).as_str().to_owned()).unwrap_or_default(),
+        }
+    }
+
     /// The address of a file of [`assets`], which changes with its content.
     pub fn asset(&self, name: &str) -> String {
         assets::address(&self.base, name)
     }
 }
-use crate::app::Shared;
-use crate::issuer::Issuer;
-use store::Fault;
-pub fn routes(_: &Shared) -> axum::Router<Shared> {
-    axum::Router::new()
+
+pub fn routes(app: &Shared) -> Router<Shared> {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/authorize", get(authorize::show).post(authorize::show))
+        .route("/assets/{name}", get(assets::serve))
+        .route("/enroll", get(enroll::show))
+        .route("/enroll/start", post(enroll::start))
+        .route("/enroll/finish", post(enroll::finish))
+        .route("/sign-in", get(sign_in::show))
+        .route("/sign-in/start", post(sign_in::start))
+        .route("/sign-in/finish", post(sign_in::finish))
+        .route("/sign-out", post(sign_in::out))
+        .route("/device", get(verify::show).post(verify::submit))
+        .route("/device/{request_id}", get(decide::show))
+        .route("/device/{request_id}/approve", post(decide::approve))
+        .route("/device/{request_id}/deny", post(decide::deny))
+        .route("/account", get(account::show))
+        .route("/account/grants/{id}/revoke", post(account::revoke))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/passkeys/start", post(account::start_passkey))
+        .route("/account/passkeys/finish", post(account::finish_passkey))
+        .route("/account/passkeys/{id}/remove", post(account::remove_passkey))
+        .layer(middleware::from_fn_with_state(app.clone(), dress))
 }
-pub async fn not_found() -> crate::failure::Failure {
-    crate::failure::Failure::NotFound("no such page")
+
+/// Everything else.
+pub async fn not_found(State(app): State<Shared>) -> Response {
+    dressed(&app, failure::nothing_here())
 }
-pub fn webauthn(i: &Issuer) -> Result<webauthn_rs::Webauthn, Fault> {
-    let u = url::Url::parse(i.origin()).map_err(|e| Fault::broken("origin").because(e))?;
-    webauthn_rs::WebauthnBuilder::new(i.host(), &u)
-        .and_then(|b| b.build())
-        .map_err(|e| Fault::broken("webauthn").because(e))
+
+/// What every answer carries, errors and files included. The style sheet and the scripts are files of
+/// ours and nothing else runs, frames or leaves.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (X_FRAME_OPTIONS, "DENY"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), clipboard-read=(), \
+         display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+async fn dress(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    dressed(&app, next.run(request).await)
+}
+
+fn dressed(app: &App, response: Response) -> Response {
+    let mut response = failure::in_words(app, response);
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    if !app.config.issuer.is_loopback_http() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+fn html(page: &impl Template) -> Result<Html<String>, Fault> {
+    page.render()
+        .map(Html)
+        .map_err(|error| Fault::broken("a page cannot be written").because(error))
 }

@@ -7,7 +7,7 @@ use protocol::wire::approver::{Permission, RequestView, ShownFact};
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
 use super::authorize::AuthorizePage;
-use super::decide::{Ceremony, DecidePage};
+use super::decide::DecidePage;
 use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
@@ -122,11 +122,8 @@ pub fn hostile_view() -> RequestView {
 }
 
 pub fn decide(view: &RequestView) -> DecidePage {
-    let ceremony = Ceremony {
-        decision_nonce: "n0nce".to_owned(),
-        options: r#"{"challenge":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU","rpId":"id.example.org","userVerification":"required","allowCredentials":[{"type":"public-key","id":"AAEC"}]}"#.to_owned(),
-    };
-    DecidePage::new(signed_in(), view, ceremony, NOW)
+    let options = r#"{"challenge":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU","rpId":"id.example.org","userVerification":"required","allowCredentials":[{"type":"public-key","id":"AAEC"}]}"#;
+    DecidePage::new(signed_in(), view, options.to_owned(), NOW)
 }
 
 pub fn verify(first_half: Option<&str>, problem: Option<&'static str>) -> VerifyPage {
@@ -142,7 +139,7 @@ pub fn account() -> AccountPage {
     AccountPage {
         frame: signed_in(),
         notice: Some("The passkey was added."),
-        problem: None,
+        is_fresh: true,
         grants: vec![
             grant(
                 "gr_1",
@@ -227,7 +224,7 @@ pub fn all() -> Vec<(&'static str, String)> {
     let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     let one_passkey = AccountPage {
         notice: None,
-        problem: Some("The last passkey cannot be removed: add another one first."),
+        is_fresh: false,
         grants: Vec::new(),
         passkeys: account().passkeys.into_iter().take(1).collect(),
         software_keys: Vec::new(),

@@ -315,7 +315,7 @@ fn the_options_of_the_ceremony_survive_the_attribute() {
         .find(|tag| attribute(tag, "data-passkey") == Some("approve"))
         .unwrap();
     let options = unescape(attribute(button, "data-options").unwrap());
-    assert_eq!(options, page.ceremony.options);
+    assert_eq!(options, page.options);
     assert!(serde_json::from_str::<serde_json::Value>(&options).unwrap()["challenge"].is_string());
 }
 

@@ -32,6 +32,7 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
         400 invalid_grant          DeviceCodeUnknown
         400 unauthorized_client    DeviceGrantNotAllowed
@@ -52,6 +53,7 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        ParameterRepeated
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
+        403 refused                PasskeyKindUnsupported
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
         400 invalid_grant          RefreshTokenVoided

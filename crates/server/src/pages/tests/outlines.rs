@@ -161,7 +161,6 @@ fn decide() {
             p Declines, and tells the administrators that somebody tried.
             form [method=post] [action=/as/device/req_7Q2m/approve]
             input [type=hidden] [name=csrf] [value=c5rF-t0ken]
-            input [type=hidden] [name=decision_nonce] [value=n0nce]
             input [type=hidden] [name=credential] [value]
             summary For the record
             dt Request req_7Q2m

@@ -1,0 +1,9 @@
+//! The pages in a real headless Chromium with its virtual authenticator: what a person does, may not do,
+//! and sees.
+
+mod account;
+mod deciding;
+mod driver;
+mod looks;
+mod mishaps;
+mod person;

@@ -1,0 +1,8 @@
+//! What people do with the product, command by command and end to end.
+
+mod administration;
+mod listening;
+mod local_interface;
+mod refreshing;
+mod terminal;
+mod wild_clients;

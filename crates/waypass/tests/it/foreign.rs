@@ -1,0 +1,7 @@
+//! Other people's clients against the running server: the crates `oauth2` and `openidconnect`, npm
+//! `openid-client` and `oauth4webapi`; tokens verified by npm `jose` and PyPI `PyJWT`. Any of them stands for
+//! the many clients that know only the RFCs: nothing here is told about Waypass.
+
+mod javascript;
+mod rust;
+mod verifiers;

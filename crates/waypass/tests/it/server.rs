@@ -1,0 +1,202 @@
+//! One running `waypass serve`, with its folder, its database and its log. Killed by its process id when
+//! the last test that uses it lets go.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::process::Child;
+
+use crate::chance::{nonce, until};
+use crate::database::Database;
+use crate::http::{Answer, CLIENT};
+use crate::process::{signal, waypass};
+
+/// A debug build on a machine that runs many tests at once.
+const START: Duration = Duration::from_mins(1);
+
+/// A folder that goes away with its owner. Its name is short: a socket's path has 107 bytes.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("waypass-it-{}", nonce()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a server is started with, beside what every server of the tests needs.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Replaces the issuer `http://localhost:PORT`.
+    pub issuer: Option<String>,
+    pub arguments: Vec<String>,
+}
+
+pub struct Server {
+    pub port: u16,
+    pub metrics_port: u16,
+    pub issuer: String,
+    pub database: Database,
+    pub folder: Folder,
+    arguments: Vec<String>,
+    child: Mutex<Option<Child>>,
+}
+
+/// A port that was free a moment ago. Whoever is beaten to it fails to start and is started on another.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Server {
+    pub async fn start(database: Database, setup: &Setup) -> Arc<Self> {
+        for _ in 0..5 {
+            let server = Self::prepared(database.clone(), setup);
+            if server.launch().await {
+                return Arc::new(server);
+            }
+            let log = server.log();
+            assert!(log.contains("in use"), "the server did not start:\n{log}");
+        }
+        panic!("five ports in a row were taken");
+    }
+
+    fn prepared(database: Database, setup: &Setup) -> Self {
+        let (folder, port, metrics_port) = (Folder::new(), free_port(), free_port());
+        let issuer = setup
+            .issuer
+            .clone()
+            .unwrap_or_else(|| format!("http://localhost:{port}"));
+        let data = folder.join("data").display().to_string();
+        let mut arguments = vec![
+            "serve".to_owned(),
+            format!("--data={data}"),
+            format!("--listen=127.0.0.1:{port}"),
+            format!("--issuer={issuer}"),
+            format!("--metrics-listen=127.0.0.1:{metrics_port}"),
+        ];
+        arguments.extend(database.arguments());
+        arguments.extend(setup.arguments.iter().cloned());
+        Self {
+            port,
+            metrics_port,
+            issuer,
+            database,
+            folder,
+            arguments,
+            child: Mutex::new(None),
+        }
+    }
+
+    /// Starts the process on the same port, folder and database as before. False: it ended by itself.
+    pub async fn launch(&self) -> bool {
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.join("log"))
+            .unwrap();
+        let mut command = waypass();
+        command
+            .args(&self.arguments)
+            .env("RUST_LOG", "debug")
+            .env("WAYPASS_LOG", "debug");
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true);
+        *self.child.lock().unwrap() = Some(command.spawn().unwrap());
+        until("the server is ready", START, async || {
+            if self.has_ended() {
+                return Some(false);
+            }
+            let ready = CLIENT
+                .get(format!("http://127.0.0.1:{}/readyz", self.port))
+                .send()
+                .await;
+            ready.is_ok_and(|answer| answer.status() == 200).then_some(true)
+        })
+        .await
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut child = self.child.lock().unwrap();
+        child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// SIGKILL, and nothing of it left when this returns.
+    pub async fn kill(&self) {
+        let child = self.child.lock().unwrap().take();
+        if let Some(mut child) = child {
+            child.kill().await.unwrap();
+        }
+    }
+
+    /// SIGTERM; the exit code once it has drained.
+    pub async fn terminate(&self) -> Option<i32> {
+        let mut child = self.child.lock().unwrap().take().unwrap();
+        signal("TERM", child.id().unwrap()).await;
+        let ended = tokio::time::timeout(START, child.wait()).await;
+        ended
+            .unwrap_or_else(|_| panic!("SIGTERM did not end it"))
+            .unwrap()
+            .code()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Where the issuer's paths are served, whatever host the issuer names.
+    pub fn base(&self) -> String {
+        let path = url::Url::parse(&self.issuer)
+            .unwrap()
+            .path()
+            .trim_end_matches('/')
+            .to_owned();
+        format!("http://localhost:{}{path}", self.port)
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("log")).unwrap()).into_owned()
+    }
+
+    pub async fn metrics(&self) -> String {
+        Answer::to(CLIENT.get(format!("http://127.0.0.1:{}/metrics", self.metrics_port)))
+            .await
+            .expect(200)
+            .body
+    }
+}
+
+/// The servers that tests share, one a database: alive as long as somebody uses them.
+static SHARED: tokio::sync::Mutex<[Weak<Server>; 2]> = tokio::sync::Mutex::const_new([Weak::new(), Weak::new()]);
+
+pub async fn shared(database: Database) -> Arc<Server> {
+    let place = usize::from(matches!(database, Database::Postgres { .. }));
+    let mut shared = SHARED.lock().await;
+    if let Some(server) = shared[place].upgrade() {
+        return server;
+    }
+    let server = Server::start(database, &Setup::default()).await;
+    shared[place] = Arc::downgrade(&server);
+    server
+}
