@@ -7,6 +7,7 @@ use clap::Args;
 use protocol::time::Lifetime;
 
 use crate::config::{Config, EX_CONFIG, Problem, ServeArgs};
+use crate::keys::{KeyFault, MasterKey};
 use crate::listen::tls;
 
 #[derive(Args, Clone, Default)]
@@ -38,14 +39,13 @@ pub fn check(args: &CheckArgs) -> ExitCode {
 fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
     let config = Config::load(args)?;
     let tls = config.tls.as_ref().and_then(|files| tls::load(files).err());
-    let key_file = &config.key_file;
-    let key = (!key_file.may_be_made)
-        .then(|| std::fs::File::open(&key_file.path).err())
-        .flatten();
-    let key = key.map(|error| Problem {
-        place: format!("key_file {}", key_file.path.display()),
-        text: format!("cannot be read: {error}"),
-    });
+    let key = match MasterKey::load(&config.key_file) {
+        Ok(_) | Err(KeyFault::FileMissing(_)) => None,
+        Err(fault) => Some(Problem {
+            place: "key_file".to_owned(),
+            text: fault.to_string(),
+        }),
+    };
     let problems: Vec<Problem> = tls.into_iter().chain(key).collect();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
@@ -149,12 +149,12 @@ fn transport(config: &Config) -> &'static str {
 }
 
 fn key_file(config: &Config) -> String {
-    let made = if config.key_file.may_be_made {
-        ", made on the first start"
-    } else {
+    let made = if config.key_file.exists() {
         ""
+    } else {
+        ", made on the first start"
     };
-    format!("{}{made}", config.key_file.path.display())
+    format!("{}{made}", config.key_file.display())
 }
 
 fn open(limit: Option<u32>) -> String {
@@ -241,16 +241,16 @@ mod tests {
     #[test]
     fn files_that_cannot_be_read_are_problems() {
         let args = ServeArgs {
-            key_file: Some("/nowhere/key".to_owned()),
+            key_file: Some("/etc/passwd/key".to_owned()),
             tls_certificate: Some("/nowhere/chain.pem".to_owned()),
             tls_key: Some("/nowhere/tls.pem".to_owned()),
             ..args("https://login.example.com", "0.0.0.0:443", &[])
         };
-        expect![[r"
+        expect![[r#"
             This configuration cannot be used:
               tls_certificate /nowhere/chain.pem: cannot be read: No such file or directory (os error 2)
-              key_file /nowhere/key: cannot be read: No such file or directory (os error 2)
-        "]]
+              key_file: the key file /etc/passwd/key cannot be read
+        "#]]
         .assert_eq(&report(&args));
     }
 }

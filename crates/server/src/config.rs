@@ -95,7 +95,9 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     pub listen: SocketAddr,
     pub issuer: Issuer,
-    pub key_file: KeyFile,
+    /// Made on the first start where it is absent. A second node with a wrong path makes one too, and is
+    /// then refused: the database remembers the key that it was begun with.
+    pub key_file: PathBuf,
     /// None means plain HTTP, on loopback.
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
@@ -107,12 +109,6 @@ pub struct Config {
 
 /// A secret, since it may hold a password.
 pub struct DatabaseUrl(String);
-
-pub struct KeyFile {
-    pub path: PathBuf,
-    /// Only the one in the data directory is made by itself: a shared one that is absent is a mistake.
-    pub may_be_made: bool,
-}
 
 pub struct TlsFiles {
     pub certificate: PathBuf,

@@ -141,11 +141,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         ..Options::default()
     };
     let store = Store::open(options).await?;
-    let master = if config.key_file.may_be_made {
-        MasterKey::load_or_create(&config.key_file.path, &entropy.draw())?
-    } else {
-        MasterKey::load(&config.key_file.path)?
-    };
+    let master = MasterKey::load_or_create(&config.key_file, &entropy.draw())?;
     let derived = DerivedKeys::new(&master)?;
     signing_keys::check_key_file(&store, &derived).await?;
     let now = clock.now();

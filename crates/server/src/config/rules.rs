@@ -10,7 +10,7 @@ use protocol::time::Lifetime;
 use toml::Value;
 
 use super::sources::{Given, Sources, is_off};
-use super::{KeyFile, Lifetimes, Limits, TlsFiles};
+use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
 
@@ -136,22 +136,16 @@ pub fn key_file(
     given: Option<Given<String>>,
     data: Option<&Path>,
     has_database: bool,
-) -> Option<KeyFile> {
+) -> Option<PathBuf> {
     match given {
-        Some(given) => Some(KeyFile {
-            path: given.value.into(),
-            may_be_made: false,
-        }),
+        Some(given) => Some(given.value.into()),
         None if has_database => {
             let text = "required with --database: all servers of one database need the same key, so it cannot be made \
                         in one data directory";
             sources.problem("--key-file", text);
             None
         }
-        None => Some(KeyFile {
-            path: data?.join("key"),
-            may_be_made: true,
-        }),
+        None => Some(data?.join("key")),
     }
 }
 

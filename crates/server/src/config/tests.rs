@@ -77,8 +77,8 @@ fn a_data_directory_is_all_that_must_be_said() {
     assert_eq!(config.issuer.as_str(), "http://localhost:8628");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8628");
     assert_eq!(config.socket(), PathBuf::from("d/waypass.sock"));
-    assert_eq!(config.key_file.path, PathBuf::from("d/key"));
-    assert!(config.key_file.may_be_made && config.database.is_none() && config.tls.is_none());
+    assert_eq!(config.key_file, PathBuf::from("d/key"));
+    assert!(config.database.is_none() && config.tls.is_none());
     assert_eq!(config.lifetimes.device_code, Lifetime::from_seconds(600));
     assert_eq!(config.limits.guesses, guess::Limits::DEFAULT);
 }

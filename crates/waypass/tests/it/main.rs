@@ -21,6 +21,8 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod foreign;

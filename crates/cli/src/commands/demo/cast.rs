@@ -24,7 +24,7 @@ use crate::settings::Profile;
 
 /// What the page calls the program.
 pub const NAME: &str = "Staging deployer";
-const CLIENT_ID: &str = "deployer";
+const CLIENT_ID: &str = "demo";
 /// Decides in a browser.
 const PERSON: &str = "you";
 /// Decides in this terminal, with a software key.

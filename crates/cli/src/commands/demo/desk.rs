@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::io::{Input, Io, read_line};
 use crate::print::{Escaped, say};
 
-pub const KEYS: &str = "   Or type a letter and Enter:  t  decide in this terminal   d  decline   q  quit";
+pub const KEYS: &str = "   Or a letter and Enter:  t  decide in this terminal   d  decline   q  quit";
 
 pub const NO_KEYS: &str = "   No terminal to ask in: approve in the browser, or run this with --auto.";
 

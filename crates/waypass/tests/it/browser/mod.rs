@@ -3,7 +3,7 @@
 
 mod account;
 mod deciding;
-mod driver;
+pub mod driver;
 mod looks;
 mod mishaps;
-mod person;
+pub mod person;

@@ -69,7 +69,9 @@ fn what_to_open_stands_alone_on_its_line() {
         text.contains("ssh -L 1:localhost:1 HOST") && text.contains("--auto"),
         "{text}"
     );
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for text in [text, shown(true, false, |io| where_to_approve(io, &place()))] {
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
 }
 
 #[test]
