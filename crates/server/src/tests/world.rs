@@ -68,6 +68,10 @@ impl Answer {
 }
 
 /// Runs one test on both databases; PostgreSQL where it is installed (`PostgresServer::shared` says so).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 pub fn on_both(test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
