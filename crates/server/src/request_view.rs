@@ -71,7 +71,7 @@ fn sentence(scope: &str) -> String {
         "openid" => "Know who you are here (a pseudonymous identifier)".to_owned(),
         "profile" => "See your name".to_owned(),
         "offline_access" => "Go on without asking again until the time below has passed".to_owned(),
-        other => format!("Act with the permission \u{201c}{}\u{201d}", other),
+        other => format!("Act with the permission \u{201c}{other}\u{201d}"),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod keys;
 mod limits;
+mod pages;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;

@@ -180,22 +180,6 @@ fn seen_from(event: Event, session_id: &str, address: Option<IpAddr>) -> Event {
         .with("approver.ip", address.map(|address| address.to_string()))
 }
 
-fn cookie(&self, app: &App) -> Result<HeaderValue, Fault> {
-        let seconds = app.config.lifetimes.browser_session.seconds();
-        cookie(&app.config.issuer, self.token.reveal(), seconds)
-    }
-}
-
-pub fn ended_cookie(app: &App) -> Result<HeaderValue, Fault> {
-    cookie(&app.config.issuer, "", 0)
-}
-
-fn seen_from(event: Event, session_id: &str, address: Option<IpAddr>) -> Event {
-    event
-        .with("session.id", session_id)
-        .with("approver.ip", address.map(|address| address.to_string()))
-}
-
 fn cookie(issuer: &Issuer, value: &str, seconds: i64) -> Result<HeaderValue, Fault> {
     let name = cookie_name(issuer);
     let secure = if issuer.is_loopback_http() { "" } else { "; Secure" };

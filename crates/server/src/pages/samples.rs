@@ -224,10 +224,14 @@ pub fn all() -> Vec<(&'static str, String)> {
     let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     let one_passkey = AccountPage {
         notice: None,
-        is_fresh: false,
         grants: Vec::new(),
         passkeys: account().passkeys.into_iter().take(1).collect(),
         software_keys: Vec::new(),
+        ..account()
+    };
+    let signed_in_long_ago = AccountPage {
+        notice: None,
+        is_fresh: false,
         ..account()
     };
     let throttled = VerifyPage {
@@ -261,6 +265,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),
+        ("account-signed-in-long-ago", html(&signed_in_long_ago)),
         ("account-one-passkey", html(&one_passkey)),
         (
             "failure",

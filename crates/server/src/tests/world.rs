@@ -34,11 +34,12 @@ pub struct World {
     directory: PathBuf,
 }
 
-/// Status, headers and JSON of one answer.
+/// Status, headers and JSON of one answer; of a page its text.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+    pub html: String,
 }
 
 impl Answer {
@@ -61,24 +62,45 @@ pub fn on_both(test: impl AsyncFn(&World)) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        test(&World::new(None).await).await;
+        test(&World::new(ServeArgs::default()).await).await;
         if let Some(server) = PostgresServer::shared() {
-            test(&World::new(Some(server.fresh_database())).await).await;
+            let database = Some(server.fresh_database());
+            test(
+                &World::new(ServeArgs {
+                    database,
+                    ..ServeArgs::default()
+                })
+                .await,
+            )
+            .await;
         }
     });
 }
 
+/// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
+pub fn with_issuer(issuer: &str, test: impl AsyncFn(&World)) {
+    let args = ServeArgs {
+        issuer: Some(issuer.to_owned()),
+        trusted_proxy: vec!["127.0.0.1".to_owned()],
+        ..ServeArgs::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { test(&World::new(args).await).await });
+}
+
 impl World {
-    async fn new(database: Option<String>) -> Self {
+    async fn new(args: ServeArgs) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("waypass-server-{}-{number}", std::process::id()));
         let key_file = directory.join("key");
         let args = ServeArgs {
             data: Some(directory.to_str().unwrap().to_owned()),
-            key_file: database.is_some().then(|| key_file.to_str().unwrap().to_owned()),
-            database,
-            ..ServeArgs::default()
+            key_file: args.database.is_some().then(|| key_file.to_str().unwrap().to_owned()),
+            ..args
         };
         std::fs::create_dir_all(&directory).unwrap();
         make_key_file(&key_file);
@@ -287,6 +309,7 @@ async fn answered(response: axum::response::Response) -> Answer {
         status: parts.status,
         headers: parts.headers,
         body,
+        html: String::from_utf8_lossy(&bytes).into_owned(),
     }
 }
 
@@ -344,7 +367,7 @@ impl Key {
     clippy::disallowed_methods,
     reason = "the signature's own randomness; no test depends on it"
 )]
-fn random() -> &'static SystemRandom {
+pub fn random() -> &'static SystemRandom {
     static RANDOM: OnceLock<SystemRandom> = OnceLock::new();
     RANDOM.get_or_init(SystemRandom::new)
 }
