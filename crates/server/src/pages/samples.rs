@@ -1,6 +1,5 @@
 //! Every page with sample values, for the tests and for eyes.
 
-use askama::Template;
 use protocol::time::Timestamp;
 use protocol::wire::approver::{Permission, RequestView, ShownFact};
 
@@ -234,6 +233,10 @@ pub fn all() -> Vec<(&'static str, String)> {
         is_fresh: false,
         ..account()
     };
+    let authorize = AuthorizePage {
+        frame: stranger(),
+        device_authorization_endpoint: "https://id.example.org/as/device_authorization".to_owned(),
+    };
     let throttled = VerifyPage {
         is_throttled: true,
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
@@ -283,14 +286,6 @@ pub fn all() -> Vec<(&'static str, String)> {
                 None,
             )),
         ),
-        (
-            "authorize",
-            AuthorizePage {
-                frame: stranger(),
-                device_authorization_endpoint: "https://id.example.org/as/device_authorization".to_owned(),
-            }
-            .render()
-            .unwrap(),
-        ),
+        ("authorize", html(&authorize)),
     ]
 }
