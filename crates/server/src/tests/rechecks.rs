@@ -195,3 +195,17 @@ fn deleting_a_client_ends_each_of_its_grants_on_the_record() {
         assert_eq!(world.events("grant.ended").await.len(), 2);
     });
 }
+
+/// Two processes on one database: what one registers, the other knows at once.
+#[test]
+fn a_client_registered_by_another_process_is_known_here_at_once() {
+    on_both(async |world| {
+        if !world.app.store.is_shared() {
+            return;
+        }
+        let node = world.another_node().await;
+        node.cli().await;
+        world.ask("cli").await;
+        node.close().await;
+    });
+}

@@ -153,6 +153,21 @@ impl World {
         }
     }
 
+    /// A second process on the same PostgreSQL database, with a directory of its own and the same key and time.
+    pub async fn another_node(&self) -> Self {
+        let database = self.app.config.database.as_ref().map(|url| url.expose().to_owned());
+        let place = Place {
+            directory: self.directory.join("another-node"),
+            database,
+        };
+        let surroundings = Surroundings {
+            clock: self.app.clock.clone(),
+            entropy: EntropySource::System,
+            statement_hook: None,
+        };
+        Self::open(&place, surroundings).await
+    }
+
     /// Gives the directory back to whoever opens it next.
     pub async fn close(self) {
         self.app.store.clone().close().await;
