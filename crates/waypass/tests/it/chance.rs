@@ -16,14 +16,23 @@ pub fn now() -> i64 {
 }
 
 /// 128 bits, base64url.
+pub fn nonce() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(drawn::<16>())
+}
+
+/// 256 bits, base64url.
+pub fn secret_key() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(drawn::<32>())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a client outside the server draws its own identifiers"
 )]
-pub fn nonce() -> String {
-    let mut bytes = [0; 16];
+fn drawn<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    bytes
 }
 
 /// A name that no other test of this process uses.

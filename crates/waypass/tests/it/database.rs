@@ -1,11 +1,14 @@
 //! Which database a server under test stands on.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use tokio::process::Command;
 
-use crate::chance::unique;
+use crate::chance::{secret_key, unique};
 use crate::process::run;
 use crate::server::Folder;
 use crate::tools::{left_out, program};
@@ -50,8 +53,21 @@ impl Database {
 pub fn postgres() -> Option<Database> {
     static KEYS: LazyLock<Folder> = LazyLock::new(Folder::new);
     let url = postgres_server::PostgresServer::shared()?.fresh_database();
-    let key_file = KEYS.join(&unique("key")).display().to_string();
+    let path = KEYS.join(&unique("key"));
+    write_key(&path);
+    let key_file = path.display().to_string();
     Some(Database::Postgres { url, key_file })
+}
+
+/// What an administrator of several nodes makes once: 32 random bytes as base64url, for nobody else to read.
+fn write_key(path: &Path) {
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap();
+    file.write_all(secret_key().as_bytes()).unwrap();
 }
 
 /// On the path, or where Debian keeps it.

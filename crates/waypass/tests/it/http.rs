@@ -45,6 +45,15 @@ impl Answer {
         values.next().is_none().then(|| first.to_str().unwrap())
     }
 
+    /// RFC 9110 §11.6.1: one challenge or several, in one header or several.
+    pub fn challenges(&self) -> String {
+        let values = self.headers.get_all("www-authenticate").iter();
+        values
+            .map(|value| value.to_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -74,11 +83,7 @@ impl Answer {
                 .is_some_and(|value| value.starts_with("application/json")),
             "{self:?}"
         );
-        assert_eq!(
-            self.status == 401,
-            self.header("www-authenticate").is_some(),
-            "{self:?}"
-        );
+        assert_eq!(self.status == 401, !self.challenges().is_empty(), "{self:?}");
         let description = self.json()["error_description"].as_str().unwrap_or_default().to_owned();
         let allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(description.bytes().all(allowed), "B05: {description:?}");

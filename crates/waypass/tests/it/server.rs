@@ -49,6 +49,29 @@ pub struct Setup {
     /// Replaces the issuer `http://localhost:PORT`.
     pub issuer: Option<String>,
     pub arguments: Vec<String>,
+    /// Lines of the configuration file.
+    pub config: &'static str,
+}
+
+impl Setup {
+    /// The fixed line of a server behind a proxy that ends TLS and does not strip the path.
+    pub fn behind_proxy() -> Self {
+        Self {
+            issuer: Some("https://localhost:8443/as".to_owned()),
+            arguments: vec!["--trusted-proxy=127.0.0.1".to_owned()],
+            ..Self::default()
+        }
+    }
+
+    /// For a server that many tests or workers share: their wrong codes all come from one address, and a
+    /// killed server gives none back.
+    pub fn busy() -> Self {
+        let config = "[limits]\nguesses_per_approver = 100\nguesses_per_source = 1000\nguesses_total = 100000\n";
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
 }
 
 pub struct Server {
@@ -95,6 +118,9 @@ impl Server {
         ];
         arguments.extend(database.arguments());
         arguments.extend(setup.arguments.iter().cloned());
+        let config = folder.join("waypass.toml");
+        std::fs::write(&config, setup.config).unwrap();
+        arguments.push(format!("--config={}", config.display()));
         Self {
             port,
             metrics_port,
@@ -196,7 +222,7 @@ pub async fn shared(database: Database) -> Arc<Server> {
     if let Some(server) = shared[place].upgrade() {
         return server;
     }
-    let server = Server::start(database, &Setup::default()).await;
+    let server = Server::start(database, &Setup::busy()).await;
     shared[place] = Arc::downgrade(&server);
     server
 }

@@ -49,11 +49,7 @@ async fn an_untrusted_forwarded_header_makes_the_address_unknown(world: &World) 
 
 #[test]
 fn a_trusted_proxy_is_believed_for_one_hop() {
-    let setup = Setup {
-        issuer: Some("https://localhost:8443/as".to_owned()),
-        arguments: vec!["--trusted-proxy=127.0.0.1".to_owned()],
-    };
-    alone_with(Database::Sqlite, &setup, async |world: &World| {
+    alone_with(Database::Sqlite, &Setup::behind_proxy(), async |world: &World| {
         for (header, address) in [
             (("X-Forwarded-For", "203.0.113.7"), "203.0.113.7"),
             // The left part was sent by the client itself.

@@ -2,10 +2,12 @@
 //! winners' tokens must be real, so that "one" cannot mean "none that works".
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::chance::until;
 use crate::http::Answer;
 use crate::world::{SCOPES, World};
 
@@ -29,11 +31,21 @@ fn two_processes_on_one_postgresql_redeem_once() {
         let one = crate::server::Server::start(database.clone(), &crate::server::Setup::default()).await;
         let setup = crate::server::Setup {
             issuer: Some(one.issuer.clone()),
-            arguments: Vec::new(),
+            ..Default::default()
         };
         let two = crate::server::Server::start(database, &setup).await;
         let (one, two) = (Arc::new(World::on(one)), Arc::new(World::on(two)));
         let client = one.stock_client().await;
+        // What one process registers the other learns within two seconds.
+        until(
+            "the other process knows the client",
+            Duration::from_secs(10),
+            async || {
+                let answer = two.post("/device_authorization", &[("client_id", &client)]).await;
+                (answer.status == 200).then_some(())
+            },
+        )
+        .await;
         for _ in 0..rounds() {
             let started = Arc::new(one.start(&client, &[("scope", SCOPES)]).await);
             one.approve(&started.user_code).await;

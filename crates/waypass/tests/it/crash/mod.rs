@@ -42,7 +42,7 @@ fn kills(database: Database) {
     let seed = given.unwrap_or_else(|| crate::chance::now().unsigned_abs());
     let _ = writeln!(std::io::stderr(), "\n{rounds} kills with WAYPASS_CRASH_SEED={seed}");
     RUNTIME.block_on(async {
-        let world = Arc::new(World::on(Server::start(database, &Setup::default()).await));
+        let world = Arc::new(World::on(Server::start(database, &Setup::busy()).await));
         let client = world.stock_client().await;
         world.introspect("nothing yet").await;
         world.approver().await;

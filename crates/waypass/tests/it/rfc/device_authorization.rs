@@ -60,8 +60,8 @@ async fn d02_client_id_is_required_and_scope_is_not(world: &World) {
 fn d03_plain_http_is_served_for_a_loopback_issuer_only() {
     crate::world::RUNTIME.block_on(async {
         for (issuer, needle) in [
-            ("http://as.example", "loopback"),
-            ("http://10.0.0.1", "loopback"),
+            ("http://as.example", "localhost"),
+            ("http://10.0.0.1", "localhost"),
             ("https://as.example", "TLS"),
             ("https://127.0.0.1", "localhost"),
         ] {

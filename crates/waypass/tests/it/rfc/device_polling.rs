@@ -105,7 +105,7 @@ async fn d23_an_expired_code_is_expired_token(world: &World) {
         SCOPES,
     ];
     let client = world.client(&short).await;
-    let (idle, viewed) = (world.start(&client, &[]).await, world.start(&client, &[]).await);
+    let (viewed, idle) = (world.start(&client, &[]).await, world.start(&client, &[]).await);
     let approver = world.approver().await;
     let view = approver.view(&world.server, &viewed.user_code).await.expect(200).json();
     until("both codes expire", Duration::from_secs(30), async || {
