@@ -61,7 +61,7 @@ fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refu
     let resources = resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
         name: name.clone(),
-        sentence: format!("Use it at {name}"),
+        sentence: "Use it at this address".to_owned(),
     });
     Ok(scopes.chain(resources).collect())
 }
