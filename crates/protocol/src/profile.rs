@@ -1,5 +1,6 @@
 //! A profile: the risk assessment that RFC 10027 §2 demands, as data. A client without one has no
 //! device grant. `open` is the only profile so far; what the next ones change stands in these fields.
+//! Lifetimes are the server's configuration.
 
 use crate::time::Lifetime;
 
@@ -11,11 +12,7 @@ pub struct Profile {
     pub purpose: &'static str,
     /// Shown to the approver and printed by `serve` and `check`.
     pub warning: Option<&'static str>,
-    pub code_lifetime: Lifetime,
     pub interval: Lifetime,
-    pub access_token_lifetime: Lifetime,
-    /// From the request to the end of everything that comes of it.
-    pub grant_lifetime: Lifetime,
     /// Whether `verification_uri_complete` is returned (design decision G4).
     pub may_link: bool,
     /// Whether an approver may decide with a software key, in a terminal.
@@ -33,10 +30,7 @@ impl Profile {
         warning: Some(
             "Any program that reaches this server may ask in this client's name. Approve only what you started yourself, just now.",
         ),
-        code_lifetime: Lifetime::from_seconds(600),
         interval: Lifetime::from_seconds(5),
-        access_token_lifetime: Lifetime::from_seconds(600),
-        grant_lifetime: Lifetime::from_seconds(8 * 3600),
         may_link: true,
         may_use_software_key: true,
         demands_key: false,

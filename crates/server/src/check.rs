@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use protocol::time::Lifetime;
+use store::{Options, Store};
 
 use crate::config::{Config, EX_CONFIG, Problem, ServeArgs};
 use crate::keys::{KeyFault, MasterKey};
 use crate::listen::tls;
+use crate::{local, start};
 
 #[derive(Args, Clone, Default)]
 pub struct CheckArgs {
@@ -26,7 +28,7 @@ pub fn check(args: &CheckArgs) -> ExitCode {
     match load(&args.serve) {
         Ok(config) => {
             print!("{}", report(&config));
-            ExitCode::SUCCESS
+            look_at_clients(&config)
         }
         Err(problems) => {
             eprint!("{}", told(&problems));
@@ -91,7 +93,6 @@ fn report(config: &Config) -> String {
         ..
     } = config;
     let (rate, guesses) = (limits.requests_per_source, limits.guesses);
-    let warnings = warnings(config).into_iter().map(|warning| ("warning", warning));
     let lines = [
         ("issuer", issuer.as_str().to_owned()),
         (
@@ -130,12 +131,52 @@ fn report(config: &Config) -> String {
         ),
         ("connections", limits.connections.to_string()),
     ];
-    lines
-        .into_iter()
-        .chain(warnings)
-        .fold(String::new(), |report, (name, text)| {
-            format!("{report}{name:<17}{text}\n")
-        })
+    lines_of(lines) + &lines_of(warnings(config).into_iter().map(|warning| ("warning", warning)))
+}
+
+fn lines_of(lines: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    lines.into_iter().fold(String::new(), |report, (name, text)| {
+        format!("{report}{name:<17}{text}\n")
+    })
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks to its terminal"
+)]
+fn look_at_clients(config: &Config) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            print!("{}", lines_of(runtime.block_on(clients(config))));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("waypass: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to know of the registered clients, where the database is there and can be read. It is only
+/// looked at: a server may be running on it, or an older one.
+pub(crate) async fn clients(config: &Config) -> Vec<(&'static str, String)> {
+    let options = Options {
+        read_only: true,
+        ..start::options(config)
+    };
+    let clients = async { Store::open(options).await?.clients().await };
+    let Ok(clients) = clients.await else {
+        return vec![(
+            "clients",
+            "not looked at: the database cannot be read, or is not there yet".to_owned(),
+        )];
+    };
+    let enabled = clients.iter().filter(|client| client.disabled_at.is_none());
+    enabled
+        .flat_map(local::client_warnings)
+        .map(|warning| ("warning", warning))
+        .collect()
 }
 
 fn transport(config: &Config) -> &'static str {

@@ -54,17 +54,20 @@ impl ClientRegistry {
         Ok(())
     }
 
-    /// Reads again first where another process may have written and the snapshot is old.
+    /// Where another process may have written, an old snapshot is read again, and so is one that does not
+    /// know the client: it may have been registered this very moment.
     pub async fn client(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<Arc<Client>, ClientMissing> {
-        if store.is_shared() && now - self.snapshot.load().loaded_at > Self::REFRESH {
-            self.reload(store, now).await?;
+        if store.is_shared() {
+            let is_old = now - self.snapshot.load().loaded_at > Self::REFRESH;
+            if is_old || (self.known(client_id).is_none() && store.client(client_id).await?.is_some()) {
+                self.reload(store, now).await?;
+            }
         }
-        self.snapshot
-            .load()
-            .clients
-            .get(client_id)
-            .cloned()
-            .ok_or(ClientMissing::Unknown)
+        self.known(client_id).ok_or(ClientMissing::Unknown)
+    }
+
+    fn known(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.snapshot.load().clients.get(client_id).cloned()
     }
 
     /// The resources that these scopes are declared for. A13.

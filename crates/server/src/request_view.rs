@@ -61,7 +61,7 @@ fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refu
     let resources = resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
         name: name.clone(),
-        sentence: format!("Use it at {name}"),
+        sentence: "Use it at this address".to_owned(),
     });
     Ok(scopes.chain(resources).collect())
 }
@@ -71,7 +71,7 @@ fn sentence(scope: &str) -> String {
         "openid" => "Know who you are here (a pseudonymous identifier)".to_owned(),
         "profile" => "See your name".to_owned(),
         "offline_access" => "Go on without asking again until the time below has passed".to_owned(),
-        other => format!("Act with the permission \u{201c}{}\u{201d}", other),
+        other => format!("Act with the permission \u{201c}{other}\u{201d}"),
     }
 }
 

@@ -26,7 +26,9 @@ pub fn routes(app: &Shared) -> Router {
         .merge(well_known(issuer.base_path()));
     let router = match issuer.base_path() {
         "" => root.merge(served),
-        base => root.nest(base, served),
+        base => root
+            .nest(base, served)
+            .route(&format!("{base}/"), pages::front_page(app)),
     };
     router
         .fallback(pages::not_found)

@@ -135,10 +135,8 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         statement_hook,
     } = surroundings;
     let options = Options {
-        directory: config.data.clone(),
-        database: config.database.as_ref().map(|url| url.expose().to_owned()),
         statement_hook,
-        ..Options::default()
+        ..options(&config)
     };
     let store = Store::open(options).await?;
     let master = MasterKey::load_or_create(&config.key_file, &entropy.draw())?;
@@ -161,6 +159,15 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         clock,
         entropy,
     })
+}
+
+/// Where the configuration keeps its data.
+pub(crate) fn options(config: &Config) -> Options {
+    Options {
+        directory: config.data.clone(),
+        database: config.database.as_ref().map(|url| url.expose().to_owned()),
+        ..Options::default()
+    }
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Fault> {

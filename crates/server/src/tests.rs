@@ -5,6 +5,7 @@
 mod crash;
 mod keys;
 mod limits;
+mod pages;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;

@@ -19,8 +19,10 @@ const INSERT: &str = "INSERT INTO access_grant (id, request_id, client_id, subje
     auth_time, created_at, expires_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
 const END: &str = "UPDATE access_grant SET ended_at = $3, ended_because = $4, version = version + 1
     WHERE id = $1 AND version = $2 AND ended_at IS NULL";
-const END_OF_CLIENT: &str = "UPDATE access_grant SET ended_at = $2, ended_because = $3, version = version + 1
-    WHERE client_id = $1 AND ended_at IS NULL";
+const OF_CLIENT: &str =
+    "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+    expires_at, ended_at, ended_because, version FROM access_grant
+    WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -31,6 +33,15 @@ impl Store {
     /// Live ones, newest first.
     pub async fn grants_of(&self, approver_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
         self.rows(OF_SUBJECT, args![approver_id, now.millis()])
+            .await?
+            .iter()
+            .map(grant)
+            .collect()
+    }
+
+    /// Live ones, newest first.
+    pub async fn grants_of_client(&self, client_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
+        self.rows(OF_CLIENT, args![client_id, now.millis()])
             .await?
             .iter()
             .map(grant)
@@ -64,10 +75,6 @@ impl Batch {
 
     pub fn end_grant(self, grant: &Grant, because: &str, now: Timestamp) -> Self {
         self.guard(END, args![&*grant.id, grant.version, now.millis(), because])
-    }
-
-    pub fn end_grants_of_client(self, client_id: &str, because: &str, now: Timestamp) -> Self {
-        self.any(END_OF_CLIENT, args![client_id, now.millis(), because])
     }
 
     pub fn grant_is_unchanged(self, grant: &Grant) -> Self {

@@ -49,8 +49,8 @@ pub struct Store {
 
 struct Shared {
     driver: Driver,
-    /// Locked for as long as the store lives.
-    lock: File,
+    /// Locked for as long as the store lives; none where it only reads.
+    lock: Option<File>,
 }
 
 enum Driver {
@@ -69,6 +69,8 @@ pub struct Options {
     pub queue: usize,
     /// `MIGRATIONS`; tests have their own.
     pub migrations: &'static [migrate::Migration],
+    /// For a look beside a running server: no lock, no migration, and every write is a Fault.
+    pub read_only: bool,
     /// For crash tests: called with a running count after each statement of a batch and before and after
     /// each COMMIT, so that a process can die at the n-th call.
     pub statement_hook: Option<StatementHook>,
@@ -84,6 +86,7 @@ impl Default for Options {
             connections: 8,
             queue: 4096,
             migrations: migrate::MIGRATIONS,
+            read_only: false,
             statement_hook: None,
         }
     }
@@ -101,7 +104,11 @@ pub enum Rejected {
 impl Store {
     /// Takes the directory's lock and brings the schema up to date.
     pub async fn open(options: Options) -> Result<Self, Fault> {
-        let lock = lock(&options.directory)?;
+        let lock = if options.read_only {
+            None
+        } else {
+            Some(lock(&options.directory)?)
+        };
         let hook = Hook {
             hook: options.statement_hook.clone(),
             count: AtomicU64::new(0),
@@ -170,7 +177,7 @@ impl Store {
             Driver::Sqlite(sqlite) => sqlite.close().await,
             Driver::Postgres(postgres) => postgres.close().await,
         }
-        if let Err(error) = self.shared.lock.unlock() {
+        if let Some(Err(error)) = self.shared.lock.as_ref().map(File::unlock) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the directory's lock could not be released"

@@ -79,8 +79,10 @@ impl Postgres {
         let writers = Lane::new(&config, &tls, WRITER, options)?;
         let readers = Lane::new(&config, &tls, READER, options)?;
 
-        let migrating = Object::take(writers.pool.get().await.map_err(not_connected)?);
-        migrate::on_postgres(&migrating, options.migrations).await?;
+        if !options.read_only {
+            let migrating = Object::take(writers.pool.get().await.map_err(not_connected)?);
+            migrate::on_postgres(&migrating, options.migrations).await?;
+        }
 
         let (turns, all_turns) = places(options.connections);
         let writer = Arc::new(Writer {

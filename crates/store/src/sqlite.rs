@@ -47,22 +47,11 @@ impl Sqlite {
     /// Blocking; called once, at start.
     pub(crate) fn open(options: &Options, hook: Hook) -> Result<Self, Fault> {
         let path = options.directory.join("waypass.db");
-        // Made here and not by SQLite, for its mode; the files beside it inherit that.
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| Fault::broken(format!("cannot open {}", path.display())).because(error))?;
-
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        migrate::on_sqlite(&mut connection, options.migrations)?;
-
         let (writer, queue) = mpsc::channel(options.queue.max(1));
-        spawn("sqlite-writer", move || Writer { connection, hook }.run(queue))?;
+        if !options.read_only {
+            let connection = Self::prepare(&path, options)?;
+            spawn("sqlite-writer", move || Writer { connection, hook }.run(queue))?;
+        }
 
         let (readers, queue) = mpsc::channel(options.queue.max(1));
         let queue = Arc::new(Mutex::new(queue));
@@ -72,6 +61,23 @@ impl Sqlite {
             spawn("sqlite-reader", move || read_all(&connection, &queue))?;
         }
         Ok(Self { writer, readers })
+    }
+
+    /// The file, its mode and its schema.
+    fn prepare(path: &Path, options: &Options) -> Result<Connection, Fault> {
+        // Made here and not by SQLite, for its mode; the files beside it inherit that.
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| Fault::broken(format!("cannot open {}", path.display())).because(error))?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        migrate::on_sqlite(&mut connection, options.migrations)?;
+        Ok(connection)
     }
 
     pub(crate) async fn rows(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, Fault> {

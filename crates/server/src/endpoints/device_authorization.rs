@@ -106,7 +106,6 @@ fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) 
     let scope = client.requested_scope(asked.form.get("scope"))?;
     let resource = requested_resource(app, asked, &scope)?;
     let lifetimes = &app.config.lifetimes;
-    let shortest = lifetimes.device_code.min(profile.code_lifetime);
     Ok(Content {
         id: app.new_id(),
         client_id: client.client_id.clone(),
@@ -116,8 +115,8 @@ fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) 
         jkt: asked.jkt().map(str::to_owned),
         facts: facts(asked),
         requested_at: now,
-        expires_at: now + client.registration.code_lifetime.unwrap_or(shortest),
-        grant_expires_at: now + lifetimes.grant.min(profile.grant_lifetime),
+        expires_at: now + client.registration.code_lifetime.unwrap_or(lifetimes.device_code),
+        grant_expires_at: now + lifetimes.grant,
     })
 }
 

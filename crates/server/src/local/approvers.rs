@@ -1,7 +1,7 @@
 //! `approver add|list|relink|disable|enable`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use protocol::approver::{Approver, ID_PREFIX, is_name};
 use protocol::event::Action;
@@ -13,10 +13,8 @@ use store::Batch;
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
-pub async fn add(
-    State(app): State<Shared>,
-    Json(asked): Json<AddApprover>,
-) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
+pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
+    let asked: AddApprover = super::body(request).await?;
     if !is_name(&asked.name) {
         return Err(Failure::Invalid(
             "an approver's name is 1 to 64 letters, digits or . - _ @ +".to_owned(),

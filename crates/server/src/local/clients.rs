@@ -1,7 +1,7 @@
 //! `client add|list|show|disable|enable|delete`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use protocol::client::{AssertionAudience, Authentication, Client, Kind, Registration, is_client_id};
 use protocol::event::Action;
@@ -15,10 +15,8 @@ use store::Batch;
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
-pub async fn add(
-    State(app): State<Shared>,
-    Json(asked): Json<AddClient>,
-) -> Result<(StatusCode, Json<ClientView>), Failure> {
+pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusCode, Json<ClientView>), Failure> {
+    let asked: AddClient = super::body(request).await?;
     let client = client(&app, asked)?;
     let event = app
         .event(Action::ClientAdded)
@@ -50,10 +48,16 @@ pub async fn enable(State(app): State<Shared>, Path(client_id): Path<String>) ->
 pub async fn delete(State(app): State<Shared>, Path(client_id): Path<String>) -> Result<StatusCode, Failure> {
     let attempt = || async {
         let client = find(&app, &client_id).await?;
-        let batch = Batch::default()
-            .delete_client(&client, app.now())
-            .end_grants_of_client(&client_id, "client_deleted", app.now())
-            .record(&app.event(Action::ClientDeleted).client(&client_id))?;
+        let now = app.now();
+        let mut batch = Batch::default().delete_client(&client, now);
+        for grant in app.store.grants_of_client(&client_id, now).await? {
+            let event = app
+                .event(Action::GrantEnded)
+                .grant(&grant)
+                .with("because", "client_deleted");
+            batch = batch.end_grant(&grant, "client_deleted", now).record(&event)?;
+        }
+        let batch = batch.record(&app.event(Action::ClientDeleted).client(&client_id))?;
         Ok::<_, Failure>((batch, ()))
     };
     app.store.decide(attempt).await?;

@@ -8,9 +8,13 @@ mod keys;
 mod records;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::routing::{get, post};
 
+use serde::de::DeserializeOwned;
+
 use crate::app::Shared;
+use crate::extract::form::read_body;
 use crate::failure::Failure;
 pub use clients::warnings as client_warnings;
 
@@ -25,6 +29,7 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/approvers/{name}/disable", post(approvers::disable))
         .route("/local/approvers/{name}/enable", post(approvers::enable))
         .route("/local/requests", get(records::requests))
+        .route("/local/requests/{id}/cancel", post(records::cancel))
         .route("/local/events", get(records::events))
         .route("/local/grants", get(grants::list))
         .route("/local/grants/{id}", get(grants::show))
@@ -33,4 +38,10 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/keys/rotate", post(keys::rotate))
         .fallback(|| async { Failure::NotFound("The local API has no such path.") })
         .with_state(app)
+}
+
+/// An administrator is told what is wrong with a body; outsiders never are.
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Failure> {
+    let bytes = read_body(request.into_body()).await?;
+    serde_json::from_slice(&bytes).map_err(|error| Failure::Invalid(format!("the body does not fit: {error}")))
 }

@@ -1,12 +1,15 @@
 //! `request list` and `event tail`.
 
 use axum::Json;
-use axum::extract::{Query, State};
-use protocol::authorization_request::{AuthorizationRequest, State as RequestState};
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use protocol::authorization_request::{Act, AuthorizationRequest, State as RequestState};
+use protocol::event::Action;
 use protocol::fact::Fact;
 use protocol::time::Timestamp;
 use protocol::wire::local::{EventView, RequestSummary};
 use serde::Deserialize;
+use store::Batch;
 use store::events::StoredEvent;
 
 use super::grants::names;
@@ -36,6 +39,25 @@ pub async fn requests(State(app): State<Shared>) -> Result<Json<Vec<RequestSumma
         }
     };
     Ok(Json(requests.into_iter().map(summary).collect()))
+}
+
+/// `request cancel`: an administrator ends what has not been redeemed yet.
+pub async fn cancel(State(app): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let because = "cancelled_by_administrator";
+    let attempt = || async {
+        let found = app.store.request(&id).await?;
+        let request = found.ok_or(Failure::NotFound("There is no request of this id."))?;
+        let state = request.act(&Act::Cancel { because }, app.now())?;
+        let event = app
+            .event(Action::DeviceCancelled)
+            .request(&request)
+            .with("because", because);
+        let batch = Batch::default().move_request(&request, &state)?.record(&event)?;
+        Ok::<_, Failure>((batch, request.device_code))
+    };
+    let device_code = app.store.decide(attempt).await?;
+    app.pending.forget(&device_code);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn approver_id(state: &RequestState) -> Option<&str> {

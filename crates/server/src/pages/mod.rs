@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::HeaderValue;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -35,7 +35,7 @@ pub mod verify;
 pub use failure::PageFailure;
 
 #[cfg(test)]
-mod outline;
+pub mod outline;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -93,6 +93,11 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/account/passkeys/finish", post(account::finish_passkey))
         .route("/account/passkeys/{id}/remove", post(account::remove_passkey))
         .layer(middleware::from_fn_with_state(app.clone(), dress))
+}
+
+/// The front page under the issuer's path with a slash at its end, where a nested router has no route.
+pub fn front_page(app: &Shared) -> MethodRouter<Shared> {
+    get(home::show).layer(middleware::from_fn_with_state(app.clone(), dress))
 }
 
 /// Everything else.

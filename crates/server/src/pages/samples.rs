@@ -1,6 +1,5 @@
 //! Every page with sample values, for the tests and for eyes.
 
-use askama::Template;
 use protocol::time::Timestamp;
 use protocol::wire::approver::{Permission, RequestView, ShownFact};
 
@@ -224,11 +223,19 @@ pub fn all() -> Vec<(&'static str, String)> {
     let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     let one_passkey = AccountPage {
         notice: None,
-        is_fresh: false,
         grants: Vec::new(),
         passkeys: account().passkeys.into_iter().take(1).collect(),
         software_keys: Vec::new(),
         ..account()
+    };
+    let signed_in_long_ago = AccountPage {
+        notice: None,
+        is_fresh: false,
+        ..account()
+    };
+    let authorize = AuthorizePage {
+        frame: stranger(),
+        device_authorization_endpoint: "https://id.example.org/as/device_authorization".to_owned(),
     };
     let throttled = VerifyPage {
         is_throttled: true,
@@ -261,6 +268,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),
+        ("account-signed-in-long-ago", html(&signed_in_long_ago)),
         ("account-one-passkey", html(&one_passkey)),
         (
             "failure",
@@ -278,14 +286,6 @@ pub fn all() -> Vec<(&'static str, String)> {
                 None,
             )),
         ),
-        (
-            "authorize",
-            AuthorizePage {
-                frame: stranger(),
-                device_authorization_endpoint: "https://id.example.org/as/device_authorization".to_owned(),
-            }
-            .render()
-            .unwrap(),
-        ),
+        ("authorize", html(&authorize)),
     ]
 }

@@ -136,3 +136,54 @@ pub fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
     pairs.find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_leads_to_a_page_of_ours_and_nowhere_else() {
+        for (base, next, expected) in [
+            ("", "/device", Some("/device")),
+            ("", "/account", Some("/account")),
+            ("", "/device/018f-aB", Some("/device/018f-aB")),
+            ("", "/device?user_code=wdjb%20mjht", Some("/device?user_code=WDJB-MJHT")),
+            ("", "/device?user_code=%0d%0aSet-Cookie", Some("/device")),
+            ("", "/account?done=revoked", Some("/account")),
+            ("/as", "/as/device", Some("/as/device")),
+            ("/as", "/device", None),
+            ("/as", "/asdevice", None),
+            ("", "", None),
+            ("", "/", None),
+            ("", "//evil.example", None),
+            ("", "///evil.example/device", None),
+            ("", "/\\evil.example", None),
+            ("", "\\\\evil.example", None),
+            ("", "https://evil.example/device", None),
+            ("", "javascript:alert(1)", None),
+            ("", "/device/../account", None),
+            ("", "/device//evil.example", None),
+            ("", "/device/a b", None),
+            ("", "/device/", None),
+            ("", "/device/1/approve", None),
+            ("", "/sign-out", None),
+            ("", "/device#https://evil.example", None),
+            ("", "device", None),
+        ] {
+            assert_eq!(page_of_ours(base, next).as_deref(), expected, "{base} {next}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_from_an_act_is_the_page_it_stands_on() {
+        for (path, query, expected) in [
+            ("/device", Some("user_code=WDJB-MJHT"), "/as/device?user_code=WDJB-MJHT"),
+            ("/device/1/approve", None, "/as/device/1"),
+            ("/account/passkeys/1/remove", None, "/as/account"),
+            ("/sign-out", None, "/as/"),
+            ("", None, "/as/"),
+        ] {
+            assert_eq!(way_back("/as", path, query), expected, "{path}");
+        }
+    }
+}

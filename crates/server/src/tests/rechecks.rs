@@ -133,3 +133,79 @@ fn b12_an_access_token_is_revoked_by_its_own_client_alone() {
         );
     });
 }
+
+/// A profile that takes any stock client is never a default, and never silent.
+#[test]
+fn check_warns_of_every_enabled_client_under_open_beside_a_running_server() {
+    on_both(async |world| {
+        world.cli().await;
+        world.client("plain", json!({})).await;
+        let told = crate::check::clients(&world.app.config).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].1.contains("client cli has the profile open"), "{told:?}");
+        world
+            .administer("POST", "/local/clients/cli/disable", &Value::Null)
+            .await;
+        assert!(crate::check::clients(&world.app.config).await.is_empty());
+    });
+}
+
+#[test]
+fn a_cancelled_request_is_declined_for_its_client_and_closed_for_everybody() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asked = world.ask("cli").await;
+        assert_eq!(
+            world.poll(&asked.text("device_code")).await.error(),
+            "authorization_pending"
+        );
+        let listed = world.administer("GET", "/local/requests", &Value::Null).await.body;
+        let id = listed[0]["request_id"].as_str().unwrap();
+        let cancelled = world
+            .administer("POST", &format!("/local/requests/{id}/cancel"), &Value::Null)
+            .await;
+        assert_eq!(cancelled.status, StatusCode::NO_CONTENT);
+        assert_eq!(world.poll(&asked.text("device_code")).await.error(), "access_denied");
+        assert_eq!(
+            world.view(&asked.text("user_code"), &alice).await.error(),
+            "unknown_code"
+        );
+        assert_eq!(world.events("device.cancelled").await.len(), 1);
+    });
+}
+
+/// C03: each grant that goes with its client says so in an event of its own.
+#[test]
+fn deleting_a_client_ends_each_of_its_grants_on_the_record() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let tokens = [world.tokens(&alice).await, world.tokens(&alice).await];
+        assert_eq!(
+            world
+                .administer("DELETE", "/local/clients/cli", &Value::Null)
+                .await
+                .status,
+            StatusCode::NO_CONTENT
+        );
+        for answer in &tokens {
+            assert!(!world.is_active(&answer.text("access_token")).await);
+        }
+        assert_eq!(world.events("grant.ended").await.len(), 2);
+    });
+}
+
+/// Two processes on one database: what one registers, the other knows at once.
+#[test]
+fn a_client_registered_by_another_process_is_known_here_at_once() {
+    on_both(async |world| {
+        if !world.app.store.is_shared() {
+            return;
+        }
+        let node = world.another_node().await;
+        node.cli().await;
+        world.ask("cli").await;
+        node.close().await;
+    });
+}

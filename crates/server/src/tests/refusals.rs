@@ -6,17 +6,15 @@ use protocol::refusal::Refusal;
 
 #[test]
 fn b04_the_table_of_refusals() {
-    let table: String = Refusal::ALL
-        .iter()
-        .map(|refusal| {
-            format!(
-                "{} {:22} {}\n",
-                refusal.status(),
-                refusal.code().as_str(),
-                name(*refusal)
-            )
-        })
-        .collect();
+    let mut table = String::new();
+    for refusal in Refusal::ALL {
+        table += &format!(
+            "{} {:22} {}\n",
+            refusal.status(),
+            refusal.code().as_str(),
+            name(refusal)
+        );
+    }
     expect![[r#"
         400 access_denied          AccessDenied
         404 unknown_code           AlreadyDecided

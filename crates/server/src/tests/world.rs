@@ -47,11 +47,12 @@ pub fn directory(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("waypass-server-{}-{name}", std::process::id()))
 }
 
-/// Status, headers and JSON of one answer.
+/// Status, headers and JSON of one answer; of a page its text.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+    pub html: String,
 }
 
 impl Answer {
@@ -68,39 +69,69 @@ impl Answer {
 }
 
 /// Runs one test on both databases; PostgreSQL where it is installed (`PostgresServer::shared` says so).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 pub fn on_both(test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        test(&World::new(None).await).await;
+        test(&World::new(ServeArgs::default()).await).await;
         if let Some(server) = PostgresServer::shared() {
-            test(&World::new(Some(server.fresh_database())).await).await;
+            let database = Some(server.fresh_database());
+            test(
+                &World::new(ServeArgs {
+                    database,
+                    ..ServeArgs::default()
+                })
+                .await,
+            )
+            .await;
         }
     });
 }
 
+/// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
+pub fn with_issuer(issuer: &str, test: impl AsyncFn(&World)) {
+    let args = ServeArgs {
+        issuer: Some(issuer.to_owned()),
+        trusted_proxy: vec!["127.0.0.1".to_owned()],
+        ..ServeArgs::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { test(&World::new(args).await).await });
+}
+
 impl World {
-    async fn new(database: Option<String>) -> Self {
+    async fn new(args: ServeArgs) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let place = Place {
             directory: directory(&number.to_string()),
-            database,
+            database: args.database.clone(),
         };
         let surroundings = Surroundings {
             clock: Clock::manual(Timestamp::from_seconds(1_800_000_000)),
             entropy: EntropySource::seeded(u64::from(number)),
             statement_hook: None,
         };
-        let mut world = Self::open(&place, surroundings).await;
+        let mut world = Self::open_as(&place, args, surroundings).await;
         world.owns_directory = true;
         world
     }
 
     /// A server at a place that outlives it.
     pub async fn open(place: &Place, surroundings: Surroundings) -> Self {
+        Self::open_as(place, ServeArgs::default(), surroundings).await
+    }
+
+    async fn open_as(place: &Place, args: ServeArgs, surroundings: Surroundings) -> Self {
         let key_file = place.directory.join("key");
         std::fs::create_dir_all(&place.directory).unwrap();
         make_key_file(&key_file);
@@ -108,7 +139,7 @@ impl World {
             data: Some(place.directory.to_str().unwrap().to_owned()),
             key_file: place.database.is_some().then(|| key_file.to_str().unwrap().to_owned()),
             database: place.database.clone(),
-            ..ServeArgs::default()
+            ..args
         };
         let config = Config::load(&args).unwrap_or_else(|problems| panic!("{}", crate::check::told(&problems)));
         let app = Arc::new(start::open(config, surroundings).await.unwrap());
@@ -120,6 +151,21 @@ impl World {
             directory: place.directory.clone(),
             owns_directory: false,
         }
+    }
+
+    /// A second process on the same PostgreSQL database, with a directory of its own and the same key and time.
+    pub async fn another_node(&self) -> Self {
+        let database = self.app.config.database.as_ref().map(|url| url.expose().to_owned());
+        let place = Place {
+            directory: self.directory.join("another-node"),
+            database,
+        };
+        let surroundings = Surroundings {
+            clock: self.app.clock.clone(),
+            entropy: EntropySource::System,
+            statement_hook: None,
+        };
+        Self::open(&place, surroundings).await
     }
 
     /// Gives the directory back to whoever opens it next.
@@ -321,6 +367,7 @@ async fn answered(response: axum::response::Response) -> Answer {
         status: parts.status,
         headers: parts.headers,
         body,
+        html: String::from_utf8_lossy(&bytes).into_owned(),
     }
 }
 
@@ -391,7 +438,7 @@ impl Key {
     clippy::disallowed_methods,
     reason = "the signature's own randomness; no test depends on it"
 )]
-fn random() -> &'static SystemRandom {
+pub fn random() -> &'static SystemRandom {
     static RANDOM: OnceLock<SystemRandom> = OnceLock::new();
     RANDOM.get_or_init(SystemRandom::new)
 }

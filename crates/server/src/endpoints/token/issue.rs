@@ -35,9 +35,7 @@ pub struct Issued {
 pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let now = app.now();
     let grant = issue.grant;
-    let profile = issue.client.profile()?;
-    let lifetime = app.config.lifetimes.access_token.min(profile.access_token_lifetime);
-    let expires_at = grant.token_expiry(lifetime, now);
+    let expires_at = grant.token_expiry(app.config.lifetimes.access_token, now);
     let jti = app.new_id();
     let granted = Scope::parse(&grant.scope)?;
     let refresh_token = granted

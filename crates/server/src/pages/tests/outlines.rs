@@ -272,24 +272,35 @@ fn account() {
 }
 
 #[test]
-fn account_with_one_passkey() {
+fn account_long_after_signing_in_offers_to_do_it_again() {
     check(
-        "account-one-passkey",
+        "account-signed-in-long-ago",
         &expect![[r#"
         h1 Your account
-        p [href=/as/device] Enter a code to answer a device that is asking. The last passkey cannot be removed: add another one first.
+        p [href=/as/device] Enter a code to answer a device that is asking.
         h2 What acts for you
-        p Nothing acts for you now.
+        p Build command line build-cli
+        p May use read offline_access
+        p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
+        p Key: amber canoe harbor lemon orbit velvet
+        form [method=post] [action=/as/account/grants/gr_1/revoke]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        button [type=submit] Revoke Build command line, since 23 November 2026, 04:25 UTC
+        p Nightly report build-cli
+        p May use read offline_access
+        p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
+        p Bound to no key
+        form [method=post] [action=/as/account/grants/gr_2/revoke]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        button [type=submit] Revoke Nightly report, since 23 November 2026, 04:25 UTC
         h2 Passkeys
         p This phone
         p Added 12 November 2026, 19:25 UTC
         p Last used 23 November 2026, 05:24 UTC
-        p Your only passkey cannot be removed. Add a second one, on another device, so that losing this one does not lock you out.
-        label Name of a new passkey
-        input [name=label]
-        p For example: This phone, Work laptop.
-        button [type=button] [disabled] [data-passkey=add] [data-start=/as/account/passkeys/start] Add a passkey
-        p Adding a passkey needs JavaScript.
+        p Work laptop
+        p Added 22 November 2026, 05:25 UTC
+        p Never used
+        p [href=/as/sign-in?next=/as/account] Sign in again to add or remove passkeys.
         h2 Where you are signed in
         p Chrome on Android This browser
         p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
@@ -301,7 +312,46 @@ fn account_with_one_passkey() {
         form [method=post] [action=/as/sign-out]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         button [type=submit] Sign out of this browser
+        h2 Software keys
+        p They decide from a terminal, for clients that allow it. A key you do not know: tell an administrator at once.
+        p basil copper falcon meadow quartz timber
+        p Added 17 November 2026, 10:31 UTC
+        p 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I
     "#]],
+    );
+}
+
+#[test]
+fn account_with_one_passkey() {
+    check(
+        "account-one-passkey",
+        &expect![[r#"
+            h1 Your account
+            p [href=/as/device] Enter a code to answer a device that is asking.
+            h2 What acts for you
+            p Nothing acts for you now.
+            h2 Passkeys
+            p This phone
+            p Added 12 November 2026, 19:25 UTC
+            p Last used 23 November 2026, 05:24 UTC
+            p Your only passkey cannot be removed. Add a second one, on another device, so that losing this one does not lock you out.
+            label Name of a new passkey
+            input [name=label]
+            p For example: This phone, Work laptop.
+            button [type=button] [disabled] [data-passkey=add] [data-start=/as/account/passkeys/start] Add a passkey
+            p Adding a passkey needs JavaScript.
+            h2 Where you are signed in
+            p Chrome on Android This browser
+            p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
+            p Firefox on Linux
+            p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
+            form [method=post] [action=/as/account/sessions/bs_2/end]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] End the session of Firefox on Linux, signed in 23 November 2026, 03:25 UTC
+            form [method=post] [action=/as/sign-out]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] Sign out of this browser
+        "#]],
     );
 }
 

@@ -84,7 +84,7 @@ async fn named_client(world: &World) -> String {
         "open",
         "--scope",
         SCOPES,
-        "--name",
+        "--display-name",
         "Release robot",
         "--owner",
         "Build team",
