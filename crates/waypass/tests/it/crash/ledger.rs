@@ -131,6 +131,17 @@ impl Ledger {
         whole
     }
 
+    /// How often the rarest act was acknowledged.
+    pub fn shortest(&self) -> usize {
+        let whole = [
+            self.requested.len(),
+            self.approved.len(),
+            self.redeemed.len(),
+            self.refreshed.len(),
+        ];
+        whole.into_iter().min().unwrap_or_default().min(self.revoked.len())
+    }
+
     pub async fn check(&self, world: &World, client: &str, round: usize) {
         for code in &self.requested {
             let (_, body) = redeem(world, client, code).await.unwrap();

@@ -47,10 +47,16 @@ fn kills(database: Database) {
         world.introspect("nothing yet").await;
         world.approver().await;
         let mut instants = Instants(seed);
+        let mut acknowledged = 0;
         for round in 0..rounds {
             let ledger = one_kill(&world, &client, instants.next()).await;
             ledger.check(&world, &client, round).await;
+            acknowledged += ledger.shortest();
         }
+        assert!(
+            acknowledged > rounds,
+            "too little load to say anything: {acknowledged} of the rarest act"
+        );
     });
 }
 

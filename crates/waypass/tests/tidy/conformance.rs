@@ -1,0 +1,88 @@
+//! docs/conformance.md: each row once, with tests that exist or an honest `none`; and no test named after a
+//! row that its row does not list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::File;
+
+const PAGE: &str = "docs/conformance.md";
+
+/// The rows that this server answers for: RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 8707, 9068; RFC 9700,
+/// 10070; RFC 9449 and DPoP for the device grant.
+fn rows() -> BTreeSet<String> {
+    let ranges = [
+        ("D", 1..=38),
+        ("B", 1..=16),
+        ("A", 9..=14),
+        ("S", 2..=10),
+        ("P", 1..=15),
+        ("P", 20..=25),
+    ];
+    let rows = ranges
+        .into_iter()
+        .flat_map(|(letter, range)| range.map(move |n| format!("{letter}{n:02}")));
+    rows.collect()
+}
+
+pub fn check(files: &[File], findings: &mut Vec<String>) {
+    let Some(page) = files.iter().find(|file| file.path == PAGE) else {
+        findings.push(format!("{PAGE} is missing"));
+        return;
+    };
+    let functions = functions(files);
+    let mut listed: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (place, line) in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, row, .., tests, _] = cells.as_slice() else {
+            continue;
+        };
+        if !rows().contains(*row) {
+            continue;
+        }
+        let none = tests.strip_prefix("none:").map(str::trim);
+        let names = if none.is_some() {
+            Vec::new()
+        } else {
+            in_backticks(tests)
+        };
+        if names.is_empty() && none.is_none_or(|reason| reason.len() < 10) {
+            findings.push(format!("{place}: {row} has neither a test nor `none: ` and a reason"));
+        }
+        for name in names.iter().filter(|name| !functions.contains(**name)) {
+            findings.push(format!("{place}: {row} names `{name}`, and there is no such function"));
+        }
+        if listed.insert((*row).to_owned(), names).is_some() {
+            findings.push(format!("{place}: {row} stands here twice"));
+        }
+    }
+    for row in rows().into_iter().filter(|row| !listed.contains_key(row)) {
+        findings.push(format!("{PAGE}: {row} is missing"));
+    }
+    for name in &functions {
+        for row in rows_of(name).filter(|row| !listed.get(row).is_some_and(|names| names.contains(name))) {
+            findings.push(format!(
+                "{PAGE}: `{name}` is named after {row} and does not stand there"
+            ));
+        }
+    }
+}
+
+fn in_backticks(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// Every function's name in every Rust file.
+fn functions(files: &[File]) -> BTreeSet<&str> {
+    let rust = files.iter().filter(|file| file.is_rust());
+    let texts = rust.flat_map(|file| file.text.split("fn ").skip(1));
+    let names = texts.filter_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// `d21_…` is named after D21, `d38_p22_…` after both.
+fn rows_of(name: &str) -> impl Iterator<Item = String> {
+    let known = rows();
+    name.split('_')
+        .map(str::to_uppercase)
+        .take_while(move |part| known.contains(part))
+}
