@@ -95,6 +95,10 @@ pub fn on_both(test: impl AsyncFn(&World)) {
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 pub fn with_issuer(issuer: &str, test: impl AsyncFn(&World)) {
     let args = ServeArgs {
         issuer: Some(issuer.to_owned()),

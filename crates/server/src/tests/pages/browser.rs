@@ -4,11 +4,13 @@ use std::cell::RefCell;
 
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::passkey::Passkey;
+use crate::extract::session::Begun;
 use crate::pages::outline::{attribute, tags, unescape};
+use crate::peer::{SeenAddress, Via};
 use crate::tests::world::{Answer, World};
 
 pub struct Browser<'a> {
@@ -130,6 +132,21 @@ impl<'a> Browser<'a> {
         let credential = passkey.get(&self.get(page).await.decision_options()).to_string();
         self.post(&format!("{page}/approve"), &[("credential", &credential)])
             .await
+    }
+
+    /// A session that began at the very moment when its approver was disabled.
+    pub async fn slip_in(&self, name: &str) {
+        let app = &self.world.app;
+        let approver = app.store.approver_named(name).await.unwrap().unwrap();
+        let address = SeenAddress {
+            address: None,
+            counted: [127, 0, 0, 1].into(),
+            via: Via::Direct,
+        };
+        let begun = Begun::new(app, &approver, &HeaderMap::new(), address);
+        app.store.commit(begun.batch(app, address).unwrap()).await.unwrap();
+        let cookie = begun.cookie(app).unwrap();
+        self.set_cookie(cookie.to_str().unwrap().split(';').next().map(str::to_owned));
     }
 
     /// From now on posts say that they come from there.

@@ -262,6 +262,13 @@ fn only_the_browser_that_opened_a_request_sees_and_decides_it() {
             StatusCode::NOT_FOUND,
             "nor how it was decided"
         );
+        world.advance(5);
+        assert_eq!(world.poll(&asked.text("device_code")).await.status, StatusCode::OK);
+        assert_eq!(
+            bob.get(&page).await.status,
+            StatusCode::NOT_FOUND,
+            "nor what came of it"
+        );
     });
 }
 

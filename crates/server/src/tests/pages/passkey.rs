@@ -21,6 +21,8 @@ pub struct Passkey {
     pub id: String,
     pub user: RefCell<String>,
     pub counter: Cell<u32>,
+    /// A passkey that lives on several devices has no counter: it says zero for ever.
+    pub counts: Cell<bool>,
     pub flags: Cell<u8>,
     pub origin: RefCell<String>,
 }
@@ -43,6 +45,7 @@ impl Passkey {
             is_p384,
             user: RefCell::default(),
             counter: Cell::new(0),
+            counts: Cell::new(true),
             flags: Cell::new(PRESENT | VERIFIED),
             origin: RefCell::new(ISSUER.to_owned()),
         }
@@ -77,7 +80,7 @@ impl Passkey {
 
     /// `AuthenticationResponseJSON`.
     pub fn get(&self, options: &Value) -> Value {
-        self.counter.set(self.counter.get() + 1);
+        self.counter.set(self.counter.get() + u32::from(self.counts.get()));
         let client_data = self.client_data("webauthn.get", options);
         let data = self.authenticator_data(options["rpId"].as_str().unwrap(), self.flags.get());
         let message = [data.as_slice(), &sha256(client_data.as_bytes())].concat();

@@ -129,6 +129,7 @@ fn signing_in_makes_a_new_session_and_ends_the_one_before() {
 fn a_ceremony_serves_once_for_its_purpose_and_five_minutes() {
     on_both(async |world| {
         let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        passkey.counts.set(false);
         let start = async || browser.call("/sign-in/start", &json!({})).await.body;
         let finish = |started: &Value| json!({ "ceremony": started["ceremony"], "next": "", "credential": passkey.get(&started["options"]) });
         let first = finish(&start().await);
@@ -228,6 +229,11 @@ fn a_disabled_approver_is_signed_out_and_stays_out() {
             .await;
         browser.get("/account").await.location();
         assert_eq!(browser.sign_in(&passkey).await.status, StatusCode::OK);
+        world
+            .administer("POST", "/local/approvers/alice/disable", &json!({}))
+            .await;
+        browser.slip_in("alice").await;
+        browser.get("/account").await.location();
     });
 }
 
