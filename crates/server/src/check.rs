@@ -241,16 +241,16 @@ mod tests {
     #[test]
     fn files_that_cannot_be_read_are_problems() {
         let args = ServeArgs {
-            key_file: Some("/nowhere/key".to_owned()),
+            key_file: Some("/etc/passwd/key".to_owned()),
             tls_certificate: Some("/nowhere/chain.pem".to_owned()),
             tls_key: Some("/nowhere/tls.pem".to_owned()),
             ..args("https://login.example.com", "0.0.0.0:443", &[])
         };
-        expect![[r"
+        expect![[r#"
             This configuration cannot be used:
               tls_certificate /nowhere/chain.pem: cannot be read: No such file or directory (os error 2)
-              key_file /nowhere/key: cannot be read: No such file or directory (os error 2)
-        "]]
+              key_file: the key file /etc/passwd/key cannot be read
+        "#]]
         .assert_eq(&report(&args));
     }
 }
