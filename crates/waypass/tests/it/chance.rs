@@ -16,23 +16,14 @@ pub fn now() -> i64 {
 }
 
 /// 128 bits, base64url.
-pub fn nonce() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(drawn::<16>())
-}
-
-/// 256 bits, base64url.
-pub fn secret_key() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(drawn::<32>())
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "a client outside the server draws its own identifiers"
 )]
-fn drawn<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
+pub fn nonce() -> String {
+    let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();
-    bytes
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A name that no other test of this process uses.
@@ -57,4 +48,16 @@ pub async fn within<T>(deadline: Duration, mut condition: impl AsyncFnMut() -> O
 pub async fn until<T>(what: &str, deadline: Duration, condition: impl AsyncFnMut() -> Option<T>) -> T {
     let found = within(deadline, condition).await;
     found.unwrap_or_else(|| panic!("{what}: not within {deadline:?}"))
+}
+
+/// For a destructor, which cannot wait in any other way. False: not in time.
+pub fn settled(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + deadline;
+    while !condition() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }

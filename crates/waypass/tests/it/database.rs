@@ -1,14 +1,10 @@
 //! Which database a server under test stands on.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::process::Command;
 
-use crate::chance::{secret_key, unique};
 use crate::process::run;
 use crate::server::Folder;
 use crate::tools::{left_out, program};
@@ -19,14 +15,23 @@ mod postgres_server;
 #[derive(Clone)]
 pub enum Database {
     Sqlite,
-    Postgres { url: String, key_file: String },
+    /// With the folder of the key file that all servers on it share.
+    Postgres {
+        url: String,
+        keys: Arc<Folder>,
+    },
 }
 
 impl Database {
     pub fn arguments(&self) -> Vec<String> {
         match self {
             Self::Sqlite => Vec::new(),
-            Self::Postgres { url, key_file } => vec![format!("--database={url}"), format!("--key-file={key_file}")],
+            Self::Postgres { url, keys } => {
+                vec![
+                    format!("--database={url}"),
+                    format!("--key-file={}", keys.join("key").display()),
+                ]
+            }
         }
     }
 
@@ -51,23 +56,9 @@ impl Database {
 
 /// A fresh, empty database; none, and that said loudly, where PostgreSQL is not installed.
 pub fn postgres() -> Option<Database> {
-    static KEYS: LazyLock<Folder> = LazyLock::new(Folder::new);
     let url = postgres_server::PostgresServer::shared()?.fresh_database();
-    let path = KEYS.join(&unique("key"));
-    write_key(&path);
-    let key_file = path.display().to_string();
-    Some(Database::Postgres { url, key_file })
-}
-
-/// What an administrator of several nodes makes once: 32 random bytes as base64url, for nobody else to read.
-fn write_key(path: &Path) {
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap();
-    file.write_all(secret_key().as_bytes()).unwrap();
+    let keys = Arc::new(Folder::new());
+    Some(Database::Postgres { url, keys })
 }
 
 /// On the path, or where Debian keeps it.

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::process::Child;
+use tokio::sync::Mutex;
 
-use crate::chance::{nonce, until};
+use crate::chance::{nonce, settled, until};
 use crate::database::Database;
 use crate::http::{Answer, CLIENT};
 use crate::process::{signal, waypass};
@@ -39,7 +40,11 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // Children of a browser that was killed may still be writing.
+        settled(Duration::from_secs(5), || {
+            let _ = std::fs::remove_dir_all(&self.0);
+            !self.0.exists()
+        });
     }
 }
 
@@ -81,7 +86,7 @@ pub struct Server {
     pub database: Database,
     pub folder: Folder,
     arguments: Vec<String>,
-    child: Mutex<Option<Child>>,
+    child: std::sync::Mutex<Option<Child>>,
 }
 
 /// A port that was free a moment ago. Whoever is beaten to it fails to start and is started on another.
@@ -128,7 +133,7 @@ impl Server {
             database,
             folder,
             arguments,
-            child: Mutex::new(None),
+            child: std::sync::Mutex::new(None),
         }
     }
 
@@ -213,16 +218,21 @@ impl Server {
     }
 }
 
-/// The servers that tests share, one a database: alive as long as somebody uses them.
-static SHARED: tokio::sync::Mutex<[Weak<Server>; 2]> = tokio::sync::Mutex::const_new([Weak::new(), Weak::new()]);
+/// A server that tests share: alive as long as somebody uses it.
+pub struct Shared(Mutex<Weak<Server>>);
 
-pub async fn shared(database: Database) -> Arc<Server> {
-    let place = usize::from(matches!(database, Database::Postgres { .. }));
-    let mut shared = SHARED.lock().await;
-    if let Some(server) = shared[place].upgrade() {
-        return server;
+pub static SQLITE: Shared = Shared(Mutex::const_new(Weak::new()));
+pub static POSTGRES: Shared = Shared(Mutex::const_new(Weak::new()));
+
+impl Shared {
+    /// The running one, or a new one on the database that is made for it. None: it cannot be made here.
+    pub async fn server(&self, database: impl FnOnce() -> Option<Database>) -> Option<Arc<Server>> {
+        let mut running = self.0.lock().await;
+        if let Some(server) = running.upgrade() {
+            return Some(server);
+        }
+        let server = Server::start(database()?, &Setup::busy()).await;
+        *running = Arc::downgrade(&server);
+        Some(server)
     }
-    let server = Server::start(database, &Setup::busy()).await;
-    shared[place] = Arc::downgrade(&server);
-    server
 }

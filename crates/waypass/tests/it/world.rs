@@ -13,7 +13,7 @@ use crate::chance::unique;
 use crate::database::{Database, postgres};
 use crate::http::{self, Answer, CLIENT};
 use crate::process::{Ran, run, waypass};
-use crate::server::{self, Server, Setup};
+use crate::server::{self, Server, Setup, Shared};
 
 pub const SCOPES: &str = "openid offline_access profile read";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -71,13 +71,19 @@ pub struct Started {
 }
 
 pub fn on_sqlite(body: impl AsyncFnOnce(&World)) {
-    RUNTIME.block_on(async { World::on(server::shared(Database::Sqlite).await).tested(body).await });
+    on_shared(&server::SQLITE, || Some(Database::Sqlite), body);
 }
 
 pub fn on_postgres(body: impl AsyncFnOnce(&World)) {
-    if let Some(database) = postgres() {
-        RUNTIME.block_on(async { World::on(server::shared(database).await).tested(body).await });
-    }
+    on_shared(&server::POSTGRES, postgres, body);
+}
+
+fn on_shared(shared: &Shared, database: impl FnOnce() -> Option<Database>, body: impl AsyncFnOnce(&World)) {
+    RUNTIME.block_on(async {
+        if let Some(server) = shared.server(database).await {
+            World::on(server).tested(body).await;
+        }
+    });
 }
 
 pub fn alone(database: Database, body: impl AsyncFnOnce(&World)) {

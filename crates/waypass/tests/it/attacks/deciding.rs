@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Answer, CLIENT};
+use crate::http::{Answer, CLIENT, form};
 use crate::keys::{Key, canonical};
-use crate::world::{SCOPES, Started, World};
+use crate::world::{SCOPES, Started, World, started};
 
 on_both!(
     pocket_id_no_get_approves,
@@ -209,41 +209,45 @@ async fn a_terminal_call_needs_its_own_fresh_proof(world: &World) {
     );
 }
 
+/// Text that turns a line around, or hides in it, is data on its way and never a command at its end.
 async fn hostile_text_of_the_requester_stays_text(world: &World) {
-    let started = {
-        let client = world.stock_client().await;
-        let headers = [("User-Agent", "<script>alert(1)</script> \u{202e}gnp.exe \u{9b}31m")];
-        let pairs = [("client_id", client.as_str())];
-        let mut request = CLIENT
-            .post(world.url("/device_authorization"))
-            .body(crate::http::form(&pairs));
-        request = request.header("Content-Type", "application/x-www-form-urlencoded");
-        for (name, value) in headers {
-            request = request.header(name, value.as_bytes());
-        }
-        crate::world::started(&client, &Answer::to(request).await.expect(200))
-    };
-    let view = world
-        .approver()
+    let client = world.stock_client().await;
+    let request = CLIENT
+        .post(world.url("/device_authorization"))
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .header(
+            "User-Agent",
+            "<script>alert(1)</script> \u{202e}gnp.exe \u{9b}31m".as_bytes(),
+        )
+        .body(form(&[("client_id", &client)]));
+    let begun = started(&client, &Answer::to(request).await.expect(200));
+    let key = crate::flows::terminal::key_file(world).await;
+    let shown = world
+        .remote(&["show", &begun.user_code, "--key-file", &key])
         .await
-        .view(&world.server, &started.user_code)
+        .expect_code(0);
+    assert!(
+        shown.stdout.contains("gnp.exe"),
+        "what the requester claims is shown: {}",
+        shown.stdout
+    );
+    let json = world
+        .remote(&["show", &begun.user_code, "--key-file", &key, "--json"])
         .await
-        .expect(200)
-        .json();
-    let program = view["facts"]
-        .as_array()
-        .unwrap()
+        .expect_code(0);
+    let facts = json.json()["facts"].as_array().unwrap().clone();
+    let program = facts
         .iter()
         .find(|fact| fact["name"] == "requester.user_agent")
         .unwrap();
     assert_eq!(program["source"], "claimed");
-    let shown = program["value"].as_str().unwrap();
-    assert!(
-        !shown.contains('\u{202e}') && !shown.chars().any(char::is_control),
-        "{shown:?}"
-    );
-    let events = world.events().await;
-    assert!(!format!("{events:?}").contains('\u{202e}'));
+    let events = world.local(&["event", "tail", "--json"]).await.expect_code(0);
+    for printed in [shown.stdout, json.stdout, events.stdout, world.server.log()] {
+        let hostile = printed
+            .chars()
+            .find(|&c| c == '\u{202e}' || (c.is_control() && c != '\n'));
+        assert_eq!(hostile, None, "{printed}");
+    }
 }
 
 async fn an_enrollment_link_is_no_way_in_without_its_token(world: &World) {

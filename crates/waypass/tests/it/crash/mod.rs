@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::chance::within;
 use crate::database::Database;
 use crate::server::{Server, Setup};
 use crate::world::{RUNTIME, World};
@@ -72,7 +73,7 @@ async fn one_kill(world: &Arc<World>, client: &str, instant: Duration) -> Ledger
             ledger
         });
     }
-    tokio::time::sleep(instant).await;
+    within(instant, async || None::<()>).await;
     world.server.kill().await;
     over.store(true, Ordering::Relaxed);
     let ledgers = workers.join_all().await;

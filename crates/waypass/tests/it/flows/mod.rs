@@ -5,5 +5,5 @@ mod listening;
 mod local_interface;
 mod refreshing;
 mod requesting;
-mod terminal;
+pub mod terminal;
 mod wild_clients;

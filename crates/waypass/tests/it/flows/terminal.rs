@@ -19,7 +19,7 @@ on_both!(
 alone_on_both!(too_many_guesses_are_exit_4);
 
 /// A key file of an approver of its own, made by the command line alone.
-async fn key_file(world: &World) -> String {
+pub async fn key_file(world: &World) -> String {
     let link = world.enrollment_link(&unique("typist")).await;
     let key = world.server.folder.join(&unique("key")).display().to_string();
     run(waypass().args(["approver", "enroll", &link, "--key-file", &key]))

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
-use crate::chance::unique;
+use crate::flows::terminal::key_file;
 use crate::keys::{Key, claims};
-use crate::process::{run, waypass};
 use crate::tools;
 use crate::world::{SCOPES, World};
 
@@ -121,11 +120,7 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
 
 /// What a person without a browser does.
 pub async fn approve_by_command(world: &World, user_code: &str) {
-    let link = world.enrollment_link(&unique("person")).await;
-    let key = world.server.folder.join(&unique("person-key")).display().to_string();
-    run(waypass().args(["approver", "enroll", &link, "--key-file", &key]))
-        .await
-        .expect_code(0);
+    let key = key_file(world).await;
     world
         .remote(&["approve", user_code, "--key-file", &key])
         .await
