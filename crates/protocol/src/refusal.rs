@@ -1,8 +1,6 @@
 //! Every way the rules say no, and its code on the wire. One variant per reason; reasons that an
 //! outsider must not tell apart share a code and a sentence on purpose.
 
-use serde::Serialize;
-
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -63,8 +61,7 @@ pub enum Refusal {
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
 /// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     AccessDenied,
     AuthorizationPending,
@@ -224,14 +221,17 @@ impl Refusal {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
-            Self::AssertionInvalid | Self::AssertionReplayed => {
-                "The client assertion was not accepted: check its signature, issuer, audience, expiry and that it is used once."
-            }
             Self::AuthorizationPending => "Nobody has decided yet.",
-            Self::ClientAuthenticationFailed | Self::ClientDisabled | Self::ClientExpired | Self::ClientUnknown => {
-                "The client is unknown, disabled, or could not be authenticated."
+            // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
+            Self::AssertionInvalid
+            | Self::AssertionReplayed
+            | Self::ClientAuthenticationFailed
+            | Self::ClientAuthenticationMissing
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientUnknown => {
+                "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
             }
-            Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
@@ -274,7 +274,7 @@ impl Refusal {
             Self::ScopeMalformed => "The scope is not well-formed.",
             Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",
             Self::SignInRequired => "Sign in first.",
-            Self::SlowDown => "Polled too soon: wait five seconds longer between polls from now on.",
+            Self::SlowDown => "Polled too soon: keep to the interval from now on.",
             Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",
             Self::TokenInvalid => "The access token is malformed, expired, revoked or bound to another key.",
             Self::TooManyMethods => "More than one way of client authentication was used.",

@@ -36,7 +36,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
         interval: request.interval,
     });
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem { .. } | Poll::Replayed { .. } => redeem(app, asked, &code).await,
+        Poll::Redeem | Poll::Replayed { .. } => redeem(app, asked, &code).await,
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -98,7 +98,7 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
             interval: request.interval,
         };
         match request.poll(asked.poller(), mark, now)? {
-            Poll::Redeem { .. } => redeemed(app, asked, &request, now).await,
+            Poll::Redeem => redeemed(app, asked, &request, now).await,
             Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
             Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
@@ -177,12 +177,8 @@ async fn replayed(
         .with("grant.ended", revoke)
         .failed("invalid_grant");
     let mut batch = Batch::default().request_is_unchanged(request).record(&event)?;
-    if revoke && grant.ended_at.is_none() {
-        batch = batch.end_grant(&grant, "device_code_replayed", app.now()).record(
-            &app.event(Action::GrantEnded)
-                .grant(&grant)
-                .with("because", "device_code_replayed"),
-        )?;
+    if revoke {
+        batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
     }
     Ok((batch, Err(Refusal::DeviceCodeUnknown)))
 }
