@@ -44,6 +44,7 @@ pub enum Refusal {
     RefreshTokenUnknown,
     RefreshTokenVoided,
     RequestMalformed,
+    RequesterIsApprover,
     ResourceMalformed,
     ResourceNotAllowed,
     ScopeAmbiguous,
@@ -110,7 +111,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -151,6 +152,7 @@ impl Refusal {
         Self::RefreshTokenUnknown,
         Self::RefreshTokenVoided,
         Self::RequestMalformed,
+        Self::RequesterIsApprover,
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
         Self::ScopeAmbiguous,
@@ -209,6 +211,7 @@ impl Refusal {
             | Self::PasskeyInvalid
             | Self::PasskeyKindUnsupported
             | Self::ReauthenticationRequired
+            | Self::RequesterIsApprover
             | Self::SignInRequired
             | Self::SoftwareKeyNotAllowed => Code::Refused,
         }
@@ -268,6 +271,7 @@ impl Refusal {
                 "The refresh token is unknown, used up, or not this client's."
             }
             Self::RequestMalformed => "The request is not a well-formed form of a kind this endpoint takes.",
+            Self::RequesterIsApprover => "The key that asks is an approver's: a requester is never its own approver.",
             Self::ResourceMalformed => "A resource must be an absolute URI without a fragment.",
             Self::ResourceNotAllowed => "This client may not ask for that resource.",
             Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",

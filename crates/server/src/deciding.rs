@@ -113,6 +113,7 @@ impl Deciding {
             },
             app.now(),
         )?;
+        must_be_somebody_else(app, &request).await?;
         match request.state {
             State::Viewed { .. } => Ok(Opened {
                 profile: client.profile()?,
@@ -240,6 +241,14 @@ impl Deciding {
         event
             .with("approver.ip", self.address.map(|address| address.to_string()))
             .with("session.id", self.viewer.through.clone())
+    }
+}
+
+/// A requester is never its own approver: a key that decides asks for nothing.
+async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+    match &request.content.jkt {
+        Some(jkt) if app.store.approver_of_software_key(jkt).await?.is_some() => Err(Refusal::RequesterIsApprover.into()),
+        _ => Ok(()),
     }
 }
 

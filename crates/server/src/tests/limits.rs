@@ -175,3 +175,14 @@ fn x11_many_requests_at_once_share_the_places_that_there_are() {
         },
     );
 }
+
+#[test]
+fn a_requester_is_never_its_own_approver() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asked = world.post_by("/device_authorization", &[("client_id", "cli")], &alice).await;
+        let view = world.view(&asked.text("user_code"), &alice).await;
+        assert_eq!((view.status, view.error()), (StatusCode::FORBIDDEN, "refused"));
+    });
+}

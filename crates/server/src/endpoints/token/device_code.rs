@@ -171,6 +171,10 @@ async fn replayed(
     revoke: bool,
 ) -> Result<(Batch, Answer), Failure> {
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
+    // Where nothing is left to end, presenting it again and again fills no record.
+    if !grant.is_live(app.now()) {
+        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown)));
+    }
     let event = app
         .event(Action::DeviceReplayed)
         .grant(&grant)

@@ -128,6 +128,10 @@ fn rotated(
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
 fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
+    // Where nothing is left to end, presenting it again and again fills no record.
+    if !grant.is_live(app.now()) {
+        return Ok((Batch::default(), Err(Refusal::RefreshTokenVoided)));
+    }
     let event = app
         .event(Action::TokenReused)
         .grant(grant)
