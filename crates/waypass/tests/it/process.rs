@@ -37,6 +37,8 @@ pub fn waypass() -> Command {
             command.env_remove(name);
         }
     }
+    // No desktop's keyring is the tests' to write into.
+    command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
     command
 }
 

@@ -320,6 +320,25 @@ impl World {
         self.introspect(token.as_str().unwrap()).await["active"] == json!(true)
     }
 
+    /// What `grant show --json` exports of the client's only grant.
+    pub async fn exported_grant(&self, client: &str) -> Value {
+        let grants = self.local(&["grant", "list", "--json"]).await.expect_code(0).json();
+        let mut own = grants
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|grant| grant["client_id"] == client);
+        let id = own.next().unwrap()["grant_id"].as_str().unwrap();
+        assert!(own.next().is_none(), "one approval, one grant: {grants}");
+        self.local(&["grant", "show", id, "--json"]).await.expect_code(0).json()
+    }
+
+    /// `waypass verify-decision`, which needs no server.
+    pub async fn verify_decision(&self, exported: &Value) -> Ran {
+        let file = self.file(&exported.to_string());
+        run(waypass().args(["verify-decision", &file])).await
+    }
+
     /// Every event the server keeps, oldest first.
     pub async fn events(&self) -> Vec<Value> {
         let ran = self.local(&["event", "tail", "--json"]).await.expect_code(0);

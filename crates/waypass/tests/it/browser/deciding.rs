@@ -194,18 +194,12 @@ async fn the_decision_of_a_passkey_is_kept_as_evidence(world: &World) {
     person.view(world, &started).await;
     person.approve().await;
     world.poll(&started).await.expect(200);
-    let grants = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
-    let grant = grants
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|grant| grant["client_id"] == started.client.as_str())
-        .unwrap();
-    let shown = world
-        .local(&["grant", "show", grant["grant_id"].as_str().unwrap(), "--json"])
-        .await;
-    let evidence = shown.expect_code(0).json()["evidence"].to_string();
+    let exported = world.exported_grant(&started.client).await;
     for needle in ["waypass-decision/1", "authenticator", "client", "signature"] {
-        assert!(evidence.contains(needle), "{needle} is missing: {evidence}");
+        assert!(
+            exported["evidence"].to_string().contains(needle),
+            "{needle} is missing: {exported}"
+        );
     }
+    world.verify_decision(&exported).await.expect_code(0);
 }

@@ -20,6 +20,9 @@ const VIEWS: [(u32, u32, &str); 4] = [
     (1280, 800, "dark"),
 ];
 
+/// The client in the pictures.
+const ROBOT: &str = "release-robot";
+
 /// Alone: the pictures show one client with a name for people, and wrong codes are typed.
 #[test]
 fn every_page_is_accessible_and_quiet_at_every_size() {
@@ -32,6 +35,7 @@ fn every_page_is_accessible_and_quiet_at_every_size() {
             name: "alice".to_owned(),
             browser,
         };
+        register(world).await;
         strangers(world, &person).await;
         asked(world, &person).await;
         decided(world, &person).await;
@@ -60,7 +64,7 @@ async fn strangers(world: &World, person: &Person) {
 /// The code, right, wrong and half; the page that asks.
 async fn asked(world: &World, person: &Person) {
     let browser = &person.browser;
-    let started = world.start(&named_client(world).await, &[("scope", SCOPES)]).await;
+    let started = world.start(ROBOT, &[("scope", SCOPES)]).await;
     browser.open(&world.htu("/device")).await;
     look(browser, "code", false).await;
     browser
@@ -77,7 +81,7 @@ async fn asked(world: &World, person: &Person) {
     look(browser, "decide-bound", false).await;
 }
 
-async fn named_client(world: &World) -> String {
+async fn register(world: &World) {
     let flags = [
         "--public",
         "--profile",
@@ -89,32 +93,36 @@ async fn named_client(world: &World) -> String {
         "--owner",
         "Build team",
     ];
-    let mut flags = flags.to_vec();
-    flags.extend(["--purpose", "Publishes what was built and tested"]);
-    world.client(&flags).await
+    let mut arguments = vec![
+        "client",
+        "add",
+        ROBOT,
+        "--purpose",
+        "Publishes what was built and tested",
+    ];
+    arguments.extend(flags);
+    world.local(&arguments).await.expect_code(0);
 }
 
 async fn bound_request(world: &World) -> crate::world::Started {
-    let client = named_client(world).await;
     let proof = Key::new().proof("POST", &world.htu("/device_authorization"), &Value::Null);
-    let pairs = [("client_id", client.as_str()), ("scope", SCOPES)];
+    let pairs = [("client_id", ROBOT), ("scope", SCOPES)];
     let answer = world
         .post_with("/device_authorization", &pairs, &[("DPoP", &proof)])
         .await
         .expect(200);
-    crate::world::started(&client, &answer)
+    crate::world::started(ROBOT, &answer)
 }
 
 /// The three ends, the account, and the pause after too many guesses.
 async fn decided(world: &World, person: &Person) {
     let browser = &person.browser;
-    let client = named_client(world).await;
     for (name, button) in [
         ("declined", "button.decline"),
         ("reported", "button.report"),
         ("approved", "[data-passkey=approve]"),
     ] {
-        let started = world.start(&client, &[("scope", SCOPES)]).await;
+        let started = world.start(ROBOT, &[("scope", SCOPES)]).await;
         person.view(world, &started).await;
         browser.click(button).await;
         browser.wait_for_text("You can close this page").await;

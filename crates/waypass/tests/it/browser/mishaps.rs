@@ -93,6 +93,9 @@ async fn a_second_session_of_the_same_person_is_refused(world: &World) {
         second.browser.text().await
     );
     world.poll(&started).await.refused("authorization_pending");
+    // A counter that goes back is a cloned passkey: the one authenticator is at the first browser again.
+    person.browser.forget_passkeys().await;
+    person.browser.take_passkeys_of(&second.browser).await;
     person.approve().await;
     world.poll(&started).await.expect(200);
 }

@@ -18,7 +18,7 @@ on_both!(
     requests_and_grants_are_listed_and_a_grant_can_be_revoked,
     the_socket_is_for_its_owner_only,
     open_clients_are_warned_about,
-    evidence_is_kept_with_the_grant,
+    evidence_is_kept_and_verified_offline,
 );
 alone_on_both!(keys_rotate_with_overlap, events_tell_the_whole_story_in_order);
 
@@ -180,26 +180,19 @@ async fn requests_and_grants_are_listed_and_a_grant_can_be_revoked(world: &World
     world.refresh(&client, &tokens).await.refused("invalid_grant");
 }
 
-async fn evidence_is_kept_with_the_grant(world: &World) {
+async fn evidence_is_kept_and_verified_offline(world: &World) {
     let client = world.stock_client().await;
     world.tokens(&client, &[("scope", SCOPES)]).await;
-    let grants = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
-    let grant = grants
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|grant| grant["client_id"] == client.as_str())
-        .unwrap();
-    let shown = world
-        .local(&["grant", "show", grant["grant_id"].as_str().unwrap(), "--json"])
-        .await;
-    let shown = shown.expect_code(0).json().to_string();
-    for needle in [
-        "waypass-decision/1",
-        "request_digest",
-        &world.approver().await.key.thumbprint(),
-    ] {
-        assert!(shown.contains(needle), "{needle} is missing: {shown}");
+    let exported = world.exported_grant(&client).await;
+    let thumbprint = world.approver().await.key.thumbprint();
+    assert!(exported["evidence"].to_string().contains(&thumbprint), "{exported}");
+    world.verify_decision(&exported).await.expect_code(0);
+    let (whole, wider) = (exported.to_string(), SCOPES.replace("openid", "admin openid"));
+    let sorted = "offline_access openid profile read";
+    for changed in [whole.replace(&client, "another-client"), whole.replace(sorted, &wider)] {
+        assert_ne!(changed, whole);
+        let ran = world.verify_decision(&serde_json::from_str(&changed).unwrap()).await;
+        assert_ne!(ran.code, 0, "changed evidence was verified: {changed}");
     }
 }
 

@@ -4,5 +4,6 @@ mod administration;
 mod listening;
 mod local_interface;
 mod refreshing;
+mod requesting;
 mod terminal;
 mod wild_clients;
