@@ -235,7 +235,7 @@ mod tests {
         for (url, safe) in [
             ("https://as.example", true),
             ("http://localhost:8628", true),
-            ("http://as.localhost", true),
+            ("http://as.localhost", false),
             ("http://127.0.0.9", true),
             ("http://[::1]:1", true),
             ("http://as.example", false),

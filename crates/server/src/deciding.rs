@@ -247,7 +247,9 @@ impl Deciding {
 /// A requester is never its own approver: a key that decides asks for nothing.
 async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
     match &request.content.jkt {
-        Some(jkt) if app.store.approver_of_software_key(jkt).await?.is_some() => Err(Refusal::RequesterIsApprover.into()),
+        Some(jkt) if app.store.approver_of_software_key(jkt).await?.is_some() => {
+            Err(Refusal::RequesterIsApprover.into())
+        }
         _ => Ok(()),
     }
 }

@@ -181,7 +181,9 @@ fn a_requester_is_never_its_own_approver() {
     on_both(async |world| {
         world.cli().await;
         let alice = world.approver("alice").await;
-        let asked = world.post_by("/device_authorization", &[("client_id", "cli")], &alice).await;
+        let asked = world
+            .post_by("/device_authorization", &[("client_id", "cli")], &alice)
+            .await;
         let view = world.view(&asked.text("user_code"), &alice).await;
         assert_eq!((view.status, view.error()), (StatusCode::FORBIDDEN, "refused"));
     });

@@ -73,6 +73,10 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     on_both_as(&ServeArgs::default(), test);
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -107,6 +111,10 @@ pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 pub fn with_issuer(issuer: &str, test: impl AsyncFn(&World)) {
     let args = ServeArgs {
         issuer: Some(issuer.to_owned()),
