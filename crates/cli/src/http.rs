@@ -214,7 +214,7 @@ impl Unanswered {
 
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
@@ -235,7 +235,7 @@ mod tests {
         for (url, safe) in [
             ("https://as.example", true),
             ("http://localhost:8628", true),
-            ("http://as.localhost", true),
+            ("http://as.localhost", false),
             ("http://127.0.0.9", true),
             ("http://[::1]:1", true),
             ("http://as.example", false),

@@ -161,10 +161,7 @@ pub enum Poll {
         raised: bool,
     },
     /// Go on and redeem: by compare-and-set, since another poll may be doing the same.
-    Redeem {
-        viewer: Viewer,
-        approved_at: Timestamp,
-    },
+    Redeem,
     /// The code is dead. Presented again it is recorded, and ends its grant unless it looks like the
     /// client's own retry.
     Replayed {
@@ -270,22 +267,14 @@ impl AuthorizationRequest {
                 revoke,
             });
         }
-        self.belongs_to(by)?;
+        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())?;
         match &self.state {
             State::Denied { .. } => Err(Refusal::AccessDenied),
             _ if self.has_expired(now) => Err(Refusal::CodeExpired),
             State::Cancelled { .. } => Err(Refusal::AccessDenied),
-            State::Approved { viewer, at } => Ok(Poll::Redeem {
-                viewer: viewer.clone(),
-                approved_at: *at,
-            }),
+            State::Approved { .. } => Ok(Poll::Redeem),
             _ => Ok(Self::pending(mark, now)),
         }
-    }
-
-    /// See [`Poller::must_hold`].
-    pub fn belongs_to(&self, by: Poller<'_>) -> Result<(), Refusal> {
-        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())
     }
 
     /// Pending or too early, by this node's mark alone.

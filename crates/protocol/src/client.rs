@@ -129,14 +129,9 @@ impl Client {
     /// `offline_access`: whoever wants to stay must say so.
     pub fn requested_scope(&self, asked: Option<&str>) -> Result<Scope, Refusal> {
         let ceiling = self.scope_ceiling()?;
-        let Some(asked) = asked else {
-            return Ok(ceiling.without("offline_access"));
-        };
-        let asked = Scope::parse(asked)?;
-        if asked.is_within(&ceiling) {
-            Ok(asked)
-        } else {
-            Err(Refusal::ScopeNotAllowed)
+        match asked {
+            Some(_) => ceiling.narrowed(asked),
+            None => Ok(ceiling.without("offline_access")),
         }
     }
 

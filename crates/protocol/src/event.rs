@@ -74,7 +74,7 @@ impl Action {
     }
 }
 
-/// One audit record. Its id is time-ordered and random; the sequence comes later, from the log.
+/// One audit record. Its id is time-ordered and random.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub id: String,

@@ -1,8 +1,6 @@
 //! Every way the rules say no, and its code on the wire. One variant per reason; reasons that an
 //! outsider must not tell apart share a code and a sentence on purpose.
 
-use serde::Serialize;
-
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -46,6 +44,7 @@ pub enum Refusal {
     RefreshTokenUnknown,
     RefreshTokenVoided,
     RequestMalformed,
+    RequesterIsApprover,
     ResourceMalformed,
     ResourceNotAllowed,
     ScopeAmbiguous,
@@ -63,8 +62,7 @@ pub enum Refusal {
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
 /// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     AccessDenied,
     AuthorizationPending,
@@ -113,7 +111,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -154,6 +152,7 @@ impl Refusal {
         Self::RefreshTokenUnknown,
         Self::RefreshTokenVoided,
         Self::RequestMalformed,
+        Self::RequesterIsApprover,
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
         Self::ScopeAmbiguous,
@@ -212,6 +211,7 @@ impl Refusal {
             | Self::PasskeyInvalid
             | Self::PasskeyKindUnsupported
             | Self::ReauthenticationRequired
+            | Self::RequesterIsApprover
             | Self::SignInRequired
             | Self::SoftwareKeyNotAllowed => Code::Refused,
         }
@@ -224,14 +224,17 @@ impl Refusal {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
-            Self::AssertionInvalid | Self::AssertionReplayed => {
-                "The client assertion was not accepted: check its signature, issuer, audience, expiry and that it is used once."
-            }
             Self::AuthorizationPending => "Nobody has decided yet.",
-            Self::ClientAuthenticationFailed | Self::ClientDisabled | Self::ClientExpired | Self::ClientUnknown => {
-                "The client is unknown, disabled, or could not be authenticated."
+            // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
+            Self::AssertionInvalid
+            | Self::AssertionReplayed
+            | Self::ClientAuthenticationFailed
+            | Self::ClientAuthenticationMissing
+            | Self::ClientDisabled
+            | Self::ClientExpired
+            | Self::ClientUnknown => {
+                "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
             }
-            Self::ClientAuthenticationMissing => "This client must authenticate in the way it was registered with.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
@@ -268,13 +271,14 @@ impl Refusal {
                 "The refresh token is unknown, used up, or not this client's."
             }
             Self::RequestMalformed => "The request is not a well-formed form of a kind this endpoint takes.",
+            Self::RequesterIsApprover => "The key that asks is an approver's: a requester is never its own approver.",
             Self::ResourceMalformed => "A resource must be an absolute URI without a fragment.",
             Self::ResourceNotAllowed => "This client may not ask for that resource.",
             Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",
             Self::ScopeMalformed => "The scope is not well-formed.",
             Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",
             Self::SignInRequired => "Sign in first.",
-            Self::SlowDown => "Polled too soon: wait five seconds longer between polls from now on.",
+            Self::SlowDown => "Polled too soon: keep to the interval from now on.",
             Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",
             Self::TokenInvalid => "The access token is malformed, expired, revoked or bound to another key.",
             Self::TooManyMethods => "More than one way of client authentication was used.",

@@ -42,12 +42,19 @@ impl Scope {
         self.0.is_subset(&ceiling.0)
     }
 
-    pub fn intersection(&self, other: &Self) -> Self {
-        Self(self.0.intersection(&other.0).cloned().collect())
-    }
-
     pub fn without(&self, token: &str) -> Self {
         Self(self.0.iter().filter(|&own| own != token).cloned().collect())
+    }
+
+    /// What is asked for within this, or all of it where nothing is asked (RFC 6749 §6).
+    pub fn narrowed(&self, asked: Option<&str>) -> Result<Self, Refusal> {
+        let Some(asked) = asked else { return Ok(self.clone()) };
+        let asked = Self::parse(asked)?;
+        if asked.is_within(self) {
+            Ok(asked)
+        } else {
+            Err(Refusal::ScopeNotAllowed)
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {

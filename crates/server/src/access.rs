@@ -19,24 +19,18 @@ pub struct Access {
 impl Access {
     /// Refused with [`Refusal::TokenInvalid`] whatever the reason: the presenter learns no more.
     pub async fn check(app: &App, token: &str) -> Result<Self, Failure> {
-        let invalid = Failure::Refusal(Refusal::TokenInvalid);
+        let invalid = Refusal::TokenInvalid;
         let claims = app.keys.load().verify_access_token(token, app.issuer(), app.now())?;
-        let (Some(grant_id), Some(jti)) = (text(&claims, "grant_id"), text(&claims, "jti")) else {
-            return Err(invalid);
-        };
-        if app.store.is_revoked(jti).await? {
-            return Err(invalid);
+        let grant_id = text(&claims, "grant_id").ok_or(invalid)?;
+        if app.store.is_revoked(text(&claims, "jti").ok_or(invalid)?).await? {
+            return Err(invalid.into());
         }
-        let Some(grant) = app.store.grant(grant_id).await? else {
-            return Err(invalid);
-        };
-        let Some(approver) = app.store.approver(&grant.subject).await? else {
-            return Err(invalid);
-        };
-        let client = app.clients.client(&app.store, &grant.client_id, app.now()).await?;
-        if grant.must_still_stand(&client, &approver, app.now()).is_err() {
-            return Err(invalid);
-        }
+        let grant = app.store.grant(grant_id).await?.ok_or(invalid)?;
+        let approver = app.store.approver(&grant.subject).await?.ok_or(invalid)?;
+        let client = app.store.client(&grant.client_id).await?.ok_or(invalid)?;
+        grant
+            .must_still_stand(&client, &approver, app.now())
+            .map_err(|_| invalid)?;
         Ok(Self {
             claims,
             grant,

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
+use protocol::grant::Grant;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 use store::{Batch, Fault, Rejected, Store};
@@ -64,9 +65,17 @@ impl App {
         match self.store.commit(batch).await {
             Ok(()) => Ok(()),
             Err(Rejected::Refused(refusal)) => Err(refusal.into()),
-            Err(Rejected::Conflict) => Err(Fault::busy("what was written upon has changed meanwhile").into()),
-            Err(Rejected::Fault(fault)) => Err(fault.into()),
+            Err(rejected) => Err(Fault::from(rejected).into()),
         }
+    }
+
+    /// Ends a grant on the record, with everything that descends from it; nothing where it has ended.
+    pub fn end_grant(&self, grant: &Grant, because: &str) -> Result<Batch, Fault> {
+        if grant.ended_at.is_some() {
+            return Ok(Batch::default());
+        }
+        let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
+        Batch::default().end_grant(grant, because, self.now()).record(&event)
     }
 
     /// The client as it stands in the database now: for what is decided for good.

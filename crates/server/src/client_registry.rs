@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use protocol::client::Client;
-use protocol::refusal::Refusal;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
 use store::{Fault, Store};
+use tokio::sync::Mutex;
 
 #[derive(Default)]
 struct Snapshot {
@@ -22,6 +22,8 @@ struct Snapshot {
 
 pub struct ClientRegistry {
     snapshot: ArcSwap<Snapshot>,
+    /// Who reads has the turn, so that an older reading never replaces a newer one.
+    turn: Mutex<()>,
 }
 
 impl ClientRegistry {
@@ -30,12 +32,18 @@ impl ClientRegistry {
     pub async fn load(store: &Store, now: Timestamp) -> Result<Self, Fault> {
         let registry = Self {
             snapshot: ArcSwap::default(),
+            turn: Mutex::default(),
         };
         registry.reload(store, now).await?;
         Ok(registry)
     }
 
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
+        let _turn = self.turn.lock().await;
+        self.read(store, now).await
+    }
+
+    async fn read(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
         let clients = store.clients().await?;
         let declared = clients
             .iter()
@@ -54,16 +62,19 @@ impl ClientRegistry {
         Ok(())
     }
 
-    /// Where another process may have written, an old snapshot is read again, and so is one that does not
-    /// know the client: it may have been registered this very moment.
-    pub async fn client(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<Arc<Client>, ClientMissing> {
+    /// Where another process may have written, an old snapshot serves while one caller reads a new one; a
+    /// client that it does not know may have been registered this very moment.
+    pub async fn client(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<Option<Arc<Client>>, Fault> {
         if store.is_shared() {
             let is_old = now - self.snapshot.load().loaded_at > Self::REFRESH;
-            if is_old || (self.known(client_id).is_none() && store.client(client_id).await?.is_some()) {
+            if is_old && let Ok(_turn) = self.turn.try_lock() {
+                self.read(store, now).await?;
+            }
+            if self.known(client_id).is_none() && store.client(client_id).await?.is_some() {
                 self.reload(store, now).await?;
             }
         }
-        self.known(client_id).ok_or(ClientMissing::Unknown)
+        Ok(self.known(client_id))
     }
 
     fn known(&self, client_id: &str) -> Option<Arc<Client>> {
@@ -80,27 +91,6 @@ impl ClientRegistry {
             .filter(|(_, own)| belongs(own))
             .map(|(resource, _)| resource.clone())
             .collect()
-    }
-}
-
-/// No such client, or the database could not say.
-pub enum ClientMissing {
-    Unknown,
-    Fault(Fault),
-}
-
-impl From<Fault> for ClientMissing {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<ClientMissing> for crate::failure::Failure {
-    fn from(missing: ClientMissing) -> Self {
-        match missing {
-            ClientMissing::Unknown => Refusal::ClientUnknown.into(),
-            ClientMissing::Fault(fault) => fault.into(),
-        }
     }
 }
 

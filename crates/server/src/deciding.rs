@@ -103,7 +103,7 @@ impl Deciding {
 
     /// The request, if it is open and this viewer's. Writes nothing.
     pub async fn opened(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
-        let request = request(app, request_id).await?;
+        let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
         request.act(
@@ -113,6 +113,7 @@ impl Deciding {
             },
             app.now(),
         )?;
+        must_be_somebody_else(app, &request).await?;
         match request.state {
             State::Viewed { .. } => Ok(Opened {
                 profile: client.profile()?,
@@ -197,7 +198,7 @@ impl Deciding {
     /// Declining needs no key ceremony: it is at least as easy as approving.
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
-            let request = request(app, request_id).await?;
+            let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
             let state = request.act(
                 &Act::Deny {
                     viewer: &self.viewer,
@@ -243,11 +244,14 @@ impl Deciding {
     }
 }
 
-/// By an id that came from outside: anything that is none of ours is as unknown as a code.
-async fn request(app: &App, id: &str) -> Result<AuthorizationRequest, Failure> {
-    let is_id = id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic());
-    let found = if is_id { app.store.request(id).await? } else { None };
-    found.ok_or(Failure::Refusal(Refusal::UserCodeUnusable))
+/// A requester is never its own approver: a key that decides asks for nothing.
+async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+    match &request.content.jkt {
+        Some(jkt) if app.store.approver_of_software_key(jkt).await?.is_some() => {
+            Err(Refusal::RequesterIsApprover.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn decided(app: &App, action: Action, request: &AuthorizationRequest) -> protocol::event::Event {

@@ -28,6 +28,16 @@ pub enum Failure {
     NotFound(&'static str),
 }
 
+impl Failure {
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refusal(refusal) => Some(*refusal),
+            Self::SlowDown { .. } => Some(Refusal::SlowDown),
+            _ => None,
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)

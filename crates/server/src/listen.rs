@@ -2,6 +2,7 @@
 //! at the end. A connection that does nothing costs its place for seconds, not for ever. What a request
 //! means begins in the router.
 
+mod crowd;
 mod local;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use crate::listen::crowd::Crowd;
 use crate::peer::Peer;
 
 pub use self::local::{bind_local, serve_local};
@@ -42,6 +44,8 @@ pub use self::local::{bind_local, serve_local};
 pub struct ConnectionSettings {
     /// Over so many, new ones wait in the kernel's queue.
     pub connections: u32,
+    /// Over so many from one network, new ones of it are closed at once: one host cannot take all places.
+    pub per_source: u32,
     /// For a TLS handshake; for the head of a request, or the silence before it on HTTP/1.1.
     pub head: Duration,
     /// For the body of a request and the answer to it, together.
@@ -56,6 +60,7 @@ impl ConnectionSettings {
     pub fn new(connections: u32) -> Self {
         Self {
             connections,
+            per_source: u32::MAX,
             head: Duration::from_secs(10),
             request: Duration::from_secs(30),
             idle: Duration::from_secs(30),
@@ -101,9 +106,13 @@ pub async fn serve_public(
 ) {
     let tls = tls.map(TlsAcceptor::from);
     let places = Places::new(settings);
+    let crowd = Arc::new(Crowd::default());
     while let Some((place, (stream, address))) =
         places.next(|context| listener.poll_accept(context), &mut stopped).await
     {
+        let Some(seat) = crowd.seat(address.ip(), settings.per_source) else {
+            continue;
+        };
         let talk = Talk {
             router: router.clone(),
             peer: Some(Peer(address)),
@@ -112,7 +121,7 @@ pub async fn serve_public(
         let (tls, stopped) = (tls.clone(), stopped.clone());
         tokio::spawn(async move {
             encrypt_and_talk(stream, tls, talk, stopped).await;
-            drop(place);
+            drop((seat, place));
         });
     }
     drop(listener);

@@ -30,7 +30,7 @@ pub enum Via {
 }
 
 /// What limits count as one source: an IPv4 address, or an IPv6 network of one site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Network(IpAddr);
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";

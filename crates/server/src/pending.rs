@@ -35,8 +35,8 @@ struct Shard {
 pub struct PendingRequests {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
-    /// How long an entry is believed; `None` where no other process can decide.
-    freshness: Option<Lifetime>,
+    /// How long an entry is believed: an interval where another process can decide.
+    freshness: Lifetime,
 }
 
 /// Taken before the database is read, given back with what was read.
@@ -50,7 +50,7 @@ impl PendingRequests {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
-            freshness: is_shared.then(|| Lifetime::from_seconds(5)),
+            freshness: Lifetime::from_seconds(if is_shared { 5 } else { 30 }),
         }
     }
 
@@ -58,9 +58,7 @@ impl PendingRequests {
     pub fn poll(&self, code: &Digest, by: Poller<'_>, now: Timestamp) -> Option<Result<(Poll, Arc<str>), Refusal>> {
         self.with(code, |shard| {
             let waiting = shard.waiting.get_mut(code)?;
-            let is_stale = self
-                .freshness
-                .is_some_and(|freshness| now - waiting.loaded_at > freshness);
+            let is_stale = now - waiting.loaded_at > self.freshness;
             if is_stale || now >= waiting.expires_at {
                 return None;
             }

@@ -17,9 +17,10 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub fn routes(app: &Shared) -> Router {
     let issuer = &app.config.issuer;
     let served = clients()
-        .merge(approvers())
+        .merge(approvers().layer(middleware::from_fn(carried_through)))
         .layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
-    let served = served.merge(readers()).merge(pages::routes(app));
+    let pages = pages::routes(app).layer(middleware::from_fn(carried_through));
+    let served = served.merge(readers()).merge(pages);
     let root = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -84,6 +85,16 @@ fn well_known(base: &str) -> Router<Shared> {
 
 fn post_only(route: axum::routing::MethodRouter<Shared>) -> axum::routing::MethodRouter<Shared> {
     route.fallback(any(|| async { Failure::MethodNotAllowed { allow: "POST" } }))
+}
+
+/// Who hangs up, or waits too long, ends the answer and never the act: what follows a commit (this node's
+/// memory of it) follows in any case.
+pub async fn carried_through(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        // A panic goes on to where panics are caught.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use protocol::digest::Digest;
 use protocol::time::Timestamp;
 
-/// A bound on memory. Values live minutes; when so many are alive, further ones go unremembered here:
-/// a replay then yields one more `authorization_pending`, and never a token.
+/// A bound on memory. Values live minutes; when so many are alive, further ones go unremembered here: a
+/// replay then yields one more `authorization_pending`, or one more look at userinfo, and never a token.
 const MOST: usize = 1_000_000;
 
 #[derive(Default)]

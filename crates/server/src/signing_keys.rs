@@ -17,8 +17,7 @@ const CHECK: &str = "master_key_check";
 /// Refuses a key file that is not the one this database was begun with.
 pub async fn check_key_file(store: &Store, keys: &DerivedKeys) -> Result<(), Fault> {
     let own = keys.check_value().to_owned();
-    let written = store.commit(Batch::default().set_once(CHECK, &own)).await;
-    written.map_err(|_| Fault::broken("the database cannot be written"))?;
+    store.commit(Batch::default().set_once(CHECK, &own)).await?;
     if store.setting(CHECK).await?.as_ref() == Some(&own) {
         Ok(())
     } else {
@@ -47,8 +46,7 @@ pub async fn open(
         }
         match store.commit(batch).await {
             Ok(()) | Err(Rejected::Conflict) => {}
-            Err(Rejected::Fault(fault)) => return Err(fault),
-            Err(Rejected::Refused(_)) => return Err(Fault::broken("a signing key was refused")),
+            Err(rejected) => return Err(rejected.into()),
         }
     }
     Err(Fault::busy("other nodes keep changing the signing keys"))

@@ -102,7 +102,10 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
     let router = routes::routes(&app);
     let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
     let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
-    let settings = ConnectionSettings::new(app.config.limits.connections);
+    let settings = ConnectionSettings {
+        per_source: connections_per_source(&app.config),
+        ..ConnectionSettings::new(app.config.limits.connections)
+    };
     let local = listen::bind_local(&app.config.socket()).await;
     let local = local.map_err(|error| Fault::broken("cannot open the local socket").because(error))?;
     tasks.spawn(listen::serve_local(
@@ -161,6 +164,16 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
     })
 }
 
+/// Behind a proxy all connections are the proxy's, and on loopback all are ours.
+fn connections_per_source(config: &Config) -> u32 {
+    let is_shared = config.issuer.is_loopback_http() || !config.trusted_proxies.is_empty();
+    if is_shared {
+        u32::MAX
+    } else {
+        (config.limits.connections / 16).max(16)
+    }
+}
+
 /// Where the configuration keeps its data.
 pub(crate) fn options(config: &Config) -> Options {
     Options {
@@ -217,12 +230,9 @@ async fn sweep(app: &App) -> Result<(), Fault> {
     app.seen.sweep(now);
     app.metrics
         .open_requests_counted(app.store.waiting_requests(now).await?);
-    if app.store.is_shared() {
-        app.clients.reload(&app.store, now).await?;
-        signing_keys::reload(app).await?;
-    }
-    let swept = app.store.commit(store::Batch::default().sweep(now)).await;
-    swept.map_err(|_| Fault::busy("the sweep was refused; it comes again"))
+    app.clients.reload(&app.store, now).await?;
+    signing_keys::reload(app).await?;
+    Ok(app.store.commit(store::Batch::default().sweep(now)).await?)
 }
 
 impl Running {

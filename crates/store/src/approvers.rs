@@ -23,7 +23,7 @@ const INVITE: &str = "INSERT INTO enrollment (token_digest, approver_id, expires
 const END_INVITATIONS: &str = "DELETE FROM enrollment WHERE approver_id = $1";
 const INVITED: &str = "SELECT a.id, a.name, a.created_at, a.disabled_at, a.version
     FROM enrollment e JOIN approver a ON a.id = e.approver_id
-    WHERE e.token_digest = $1 AND e.used_at IS NULL AND e.expires_at > $2";
+    WHERE e.token_digest = $1 AND e.used_at IS NULL AND e.expires_at > $2 AND a.disabled_at IS NULL";
 const USE_INVITATION: &str = "UPDATE enrollment SET used_at = $2
     WHERE token_digest = $1 AND used_at IS NULL AND expires_at > $2";
 

@@ -21,9 +21,12 @@ const BY_ID: &str = "SELECT content, digest, device_code_digest, state_detail, i
     FROM authorization_request WHERE id = $1";
 const RECENT: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request ORDER BY requested_at DESC, id DESC LIMIT $1";
-const OPEN: &str = "SELECT
-    (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')),
-    (SELECT COUNT(*) FROM authorization_request WHERE source = $2 AND expires_at > $3 AND state IN ('pending', 'viewed'))";
+// A client's places may be used up by somebody else: a source that holds none may still file one.
+const ROOM_OF_CLIENT: &str = "SELECT 1 WHERE
+    (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')) < $4
+    OR NOT EXISTS (SELECT 1 FROM authorization_request WHERE source = $2 AND expires_at > $3 AND state IN ('pending', 'viewed'))";
+const ROOM_OF_SOURCE: &str = "SELECT 1 WHERE
+    (SELECT COUNT(*) FROM authorization_request WHERE source = $1 AND expires_at > $2 AND state IN ('pending', 'viewed')) < $3";
 const WAITING: &str =
     "SELECT COUNT(*) FROM authorization_request WHERE expires_at > $1 AND state IN ('pending', 'viewed')";
 const INSERT: &str = "INSERT INTO authorization_request
@@ -48,11 +51,11 @@ pub struct Filed<'a> {
     pub source: &'a str,
 }
 
-/// How many requests wait for a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OpenRequests {
-    pub of_client: i64,
-    pub from_source: i64,
+/// How many requests of one client, and from one source, may wait at once.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub of_client: Option<u32>,
+    pub of_source: Option<u32>,
 }
 
 /// A stored approval: the decision, the signature over it, and how the person was authenticated.
@@ -84,16 +87,6 @@ impl Store {
         self.row(BY_ID, args![id]).await?.as_ref().map(request).transpose()
     }
 
-    pub async fn open_requests(&self, client_id: &str, source: &str, now: Timestamp) -> Result<OpenRequests, Fault> {
-        let Some(row) = self.row(OPEN, args![client_id, source, now.millis()]).await? else {
-            return Ok(OpenRequests::default());
-        };
-        Ok(OpenRequests {
-            of_client: row.int(0)?,
-            from_source: row.int(1)?,
-        })
-    }
-
     /// All that wait for a decision.
     pub async fn waiting_requests(&self, now: Timestamp) -> Result<i64, Fault> {
         self.row(WAITING, args![now.millis()])
@@ -116,6 +109,19 @@ impl Store {
 }
 
 impl Batch {
+    /// Counted in the batch that adds one more, so that many at once do not all find the last place.
+    pub fn has_room(self, client_id: &str, source: &str, room: Room, now: Timestamp) -> Self {
+        let (now, full) = (now.millis(), Refusal::TooManyOpenRequests);
+        let batch = match room.of_client {
+            Some(most) => self.one(ROOM_OF_CLIENT, args![client_id, source, now, i64::from(most)], full),
+            None => self,
+        };
+        match room.of_source {
+            Some(most) => batch.one(ROOM_OF_SOURCE, args![source, now, i64::from(most)], full),
+            None => batch,
+        }
+    }
+
     /// Conflict when one of the codes is taken: draw again.
     pub fn add_request(self, request: &AuthorizationRequest, filed: &Filed<'_>) -> Result<Self, Fault> {
         let content = &request.content;

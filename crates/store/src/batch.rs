@@ -17,6 +17,13 @@ macro_rules! args {
 }
 pub(crate) use args;
 
+impl Value {
+    /// PostgreSQL's TEXT holds no NUL. So nothing that is stored equals such a text, and none is written.
+    pub(crate) fn has_nul(&self) -> bool {
+        matches!(self, Self::Text(Some(text)) if text.contains('\0'))
+    }
+}
+
 #[derive(Clone)]
 pub struct Statement {
     pub(crate) sql: &'static str,

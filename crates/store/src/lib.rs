@@ -101,6 +101,17 @@ pub enum Rejected {
     Fault(Fault),
 }
 
+impl From<Rejected> for Fault {
+    /// Where nothing was decided that could be decided again.
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Conflict => Self::busy("what was written upon has changed meanwhile"),
+            Rejected::Refused(refusal) => Self::broken(refusal.sentence()),
+            Rejected::Fault(fault) => fault,
+        }
+    }
+}
+
 impl Store {
     /// Takes the directory's lock and brings the schema up to date.
     pub async fn open(options: Options) -> Result<Self, Fault> {
@@ -124,6 +135,9 @@ impl Store {
 
     pub async fn rows(&self, sql: &'static str, args: impl Into<Vec<Value>>) -> Result<Vec<Row>, Fault> {
         let args = args.into();
+        if args.iter().any(Value::has_nul) {
+            return Ok(Vec::new());
+        }
         match &self.shared.driver {
             Driver::Sqlite(sqlite) => sqlite.rows(sql, args).await,
             Driver::Postgres(postgres) => postgres.rows(sql, args).await,
@@ -140,6 +154,14 @@ impl Store {
     pub async fn commit(&self, batch: Batch) -> Result<(), Rejected> {
         if batch.is_empty() {
             return Ok(());
+        }
+        if batch
+            .statements
+            .iter()
+            .flat_map(|statement| &statement.args)
+            .any(Value::has_nul)
+        {
+            return Err(Rejected::Refused(Refusal::RequestMalformed));
         }
         match &self.shared.driver {
             Driver::Sqlite(sqlite) => sqlite.commit(batch).await,

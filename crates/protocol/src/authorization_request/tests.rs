@@ -229,7 +229,7 @@ fn the_answers_to_polls() {
             let outcome = request
                 .poll(by, mark, START + Lifetime::from_seconds(now))
                 .map(|poll| match poll {
-                    Poll::Redeem { .. } => "Redeem".to_owned(),
+                    Poll::Redeem => "Redeem".to_owned(),
                     Poll::SlowDown { interval, .. } => format!("SlowDown, interval {}", interval.seconds()),
                     Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
                     Poll::Pending => "Pending".to_owned(),
@@ -291,7 +291,7 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
                 .poll(Poller { client_id, jkt }, mark, now)
                 .map(|poll| match poll {
                     Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
-                    Poll::Redeem { .. } => "Redeem".to_owned(),
+                    Poll::Redeem => "Redeem".to_owned(),
                     other => format!("{other:?}"),
                 });
             table += &row(request.state.name(), who, outcome);

@@ -14,7 +14,7 @@ pub struct ErrorBody {
     pub error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_description: Option<String>,
-    /// Seconds to wait, with `slow_down` the new interval, with `rate_limited` until the next try.
+    /// With `slow_down`: the interval in seconds that holds from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<i64>,
     /// Of a fault on our side: the number under which the log has the cause.

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use protocol::approver::Approver;
 use protocol::authorization_request::{CodeEntry, Viewer};
 use protocol::decision::{Decision, Evidence, StoredKey};
-use protocol::dpop::{self, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::dpop::{NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::Action;
 use protocol::jwk::PublicJwk;
 use protocol::refusal::Refusal;
@@ -21,8 +21,9 @@ use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
 use crate::deciding::Deciding;
-use crate::extract::client::{DPOP, seen_address};
+use crate::extract::client::seen_address;
 use crate::extract::form::read_json;
+use crate::extract::proof;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
 
@@ -38,12 +39,6 @@ impl<T: DeserializeOwned> Call<T> {
         let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (parts, body) = request.into_parts();
-        let values: Result<Vec<&str>, _> = parts
-            .headers
-            .get_all(&DPOP)
-            .iter()
-            .map(http::HeaderValue::to_str)
-            .collect();
         let htu = app.config.issuer.url(path);
         let nonce = NonceRule::Required(&app.derived.nonces);
         let expected = ProofExpectation {
@@ -52,17 +47,9 @@ impl<T: DeserializeOwned> Call<T> {
             access_token: None,
             nonce,
         };
-        let proof = dpop::verify(&values.map_err(|_| Refusal::DpopProofInvalid)?, &expected, app.now())?;
+        let proof = proof::verified(app, &parts.headers, &expected)?;
         let body = read_json(body).await?;
         Ok(Self { body, proof, address })
-    }
-
-    fn used_up(&self) -> Batch {
-        Batch::default().use_once(
-            self.proof.jti_digest(),
-            self.proof.replayable_until(),
-            Refusal::DpopProofReplayed,
-        )
     }
 
     /// Whose key signed the proof, and that key as it was registered.
@@ -83,7 +70,7 @@ impl<T: DeserializeOwned> Call<T> {
                 viewer,
                 address,
                 counted,
-                used_up: self.used_up(),
+                used_up: proof::used_up(&self.proof),
             },
             key,
         ))
@@ -123,8 +110,7 @@ fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Resul
         .approver(&approver.id)
         .with("key.kind", "software-key")
         .with("key.jkt", key.thumbprint.clone());
-    Ok(call
-        .used_up()
+    Ok(proof::used_up(&call.proof)
         .touch_approver(approver)
         .add_software_key(approver, &key)?
         .record(&event)?)

@@ -14,7 +14,7 @@ use protocol::secret::DeviceCode;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::user_code::UserCode;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
-use store::authorization_requests::Filed;
+use store::authorization_requests::{Filed, Room};
 use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
@@ -34,7 +34,6 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     must_be_understood(&asked)?;
     must_have_key(&asked, profile)?;
     let source = peer::network(asked.address.counted).to_string();
-    must_have_room(&app, &asked, &source).await?;
 
     let issued = app
         .store
@@ -69,6 +68,7 @@ fn issue(
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
     let batch = asked
         .used_up()
+        .has_room(&request.content.client_id, source, room(app), now)
         .add_request(
             &request,
             &Filed {
@@ -201,20 +201,10 @@ fn must_have_key(asked: &ClientRequest, profile: &Profile) -> Result<(), Refusal
 }
 
 /// An anonymous request costs us a row: there is a bound per client and per source (X11).
-async fn must_have_room(app: &App, asked: &ClientRequest, source: &str) -> Result<(), Failure> {
+fn room(app: &App) -> Room {
     let limits = &app.config.limits;
-    if limits.open_requests_per_client.is_none() && limits.open_requests_per_source.is_none() {
-        return Ok(());
+    Room {
+        of_client: limits.open_requests_per_client,
+        of_source: limits.open_requests_per_source,
     }
-    let open = app
-        .store
-        .open_requests(&asked.client().client_id, source, app.now())
-        .await?;
-    let is_over = |open: i64, limit: Option<u32>| limit.is_some_and(|limit| open >= i64::from(limit));
-    if is_over(open.of_client, limits.open_requests_per_client)
-        || is_over(open.from_source, limits.open_requests_per_source)
-    {
-        return Err(Refusal::TooManyOpenRequests.into());
-    }
-    Ok(())
 }

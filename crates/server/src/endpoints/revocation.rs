@@ -44,18 +44,11 @@ async fn end_grant(app: &App, asked: &ClientRequest, token: &RefreshToken) -> Re
     if grant.ended_at.is_some() {
         return Ok((batch, ()));
     }
-    let batch = batch
-        .end_grant(&grant, "revoked_by_client", app.now())
-        .record(
-            &app.event(Action::TokenRevoked)
-                .grant(&grant)
-                .with("token.kind", "refresh"),
-        )?
-        .record(
-            &app.event(Action::GrantEnded)
-                .grant(&grant)
-                .with("because", "revoked_by_client"),
-        )?;
+    let event = app
+        .event(Action::TokenRevoked)
+        .grant(&grant)
+        .with("token.kind", "refresh");
+    let batch = batch.record(&event)?.then(app.end_grant(&grant, "revoked_by_client")?);
     Ok((batch, ()))
 }
 

@@ -21,13 +21,12 @@ pub const GRANT_TYPES: [&str; 2] = [DEVICE_CODE, REFRESH_TOKEN];
 pub async fn token(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::Token).await?;
     asked.must_prove_where_registered()?;
-    let response = match asked.form.required("grant_type")? {
-        DEVICE_CODE => device_code::device_code(&app, &asked).await?,
-        REFRESH_TOKEN => refresh_token::refresh_token(&app, &asked).await?,
+    let (kind, response) = match asked.form.required("grant_type")? {
+        DEVICE_CODE => (DEVICE_CODE, device_code::device_code(&app, &asked).await?),
+        REFRESH_TOKEN => (REFRESH_TOKEN, refresh_token::refresh_token(&app, &asked).await?),
         _ => return Err(Refusal::GrantTypeUnsupported.into()),
     };
-    app.metrics
-        .token_issued(asked.form.get("grant_type").unwrap_or_default());
+    app.metrics.token_issued(kind);
     Ok((
         [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")],
         axum::Json(response),

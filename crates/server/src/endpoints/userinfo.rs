@@ -5,14 +5,15 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
-use protocol::dpop::{self, NonceRule, ProofExpectation};
+use protocol::dpop::{NonceRule, ProofExpectation};
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
 use serde_json::json;
 
 use crate::access::{Access, text};
 use crate::app::{App, Shared};
-use crate::extract::client::{DPOP, seen_address};
+use crate::extract::client::seen_address;
+use crate::extract::proof;
 use crate::failure::Failure;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
@@ -75,11 +76,6 @@ fn must_hold_key(
         let is_plain = access.grant.jkt.is_none() && scheme == Scheme::Bearer;
         return if is_plain { Ok(()) } else { Err(Refusal::TokenInvalid) };
     };
-    let proofs: Vec<&str> = headers
-        .get_all(&DPOP)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
     let htu = app.config.issuer.url("/userinfo");
     let nonce = NonceRule::Optional(&app.derived.nonces);
     let expected = ProofExpectation {
@@ -89,7 +85,7 @@ fn must_hold_key(
         nonce,
     };
     let now = app.now();
-    let proof = dpop::verify(&proofs, &expected, now).map_err(|_| Refusal::TokenInvalid)?;
+    let proof = proof::verified(app, headers, &expected).map_err(|_| Refusal::TokenInvalid)?;
     let is_first = app.seen.is_first(proof.jti_digest(), proof.replayable_until(), now);
     if proof.thumbprint() == jkt && is_first {
         Ok(())

@@ -2,27 +2,26 @@
 //! every endpoint that clients call. RFC 6749 §2.3, RFC 7523 §2.2, RFC 9449 §4.3.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use axum::extract::Request;
 use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap};
 use protocol::authorization_request::Poller;
 use protocol::client::Client;
 use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
-use protocol::dpop::{self, NonceKey, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::refusal::Refusal;
 use store::Batch;
 
 use crate::app::App;
 use crate::extract::form::Form;
+use crate::extract::proof::{self, DPOP};
 use crate::failure::Failure;
 use crate::peer::{self, Peer, SeenAddress};
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// An endpoint that clients call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +119,7 @@ impl ClientRequest {
     pub fn used_up(&self) -> Batch {
         let mut batch = Batch::default();
         if let Some(proof) = &self.proof {
-            batch = batch.use_once(proof.jti_digest(), proof.replayable_until(), Refusal::DpopProofReplayed);
+            batch = batch.then(proof::used_up(proof));
         }
         if let Some(assertion) = self.authenticated.assertion() {
             batch = batch.use_once(
@@ -184,7 +183,8 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         basic.as_ref().map(|basic| &*basic.client_id),
         claimed.as_deref(),
     )?;
-    let client = app.clients.client(&app.store, client_id, app.now()).await?;
+    let found = app.clients.client(&app.store, client_id, app.now()).await?;
+    let client = found.ok_or(Refusal::ClientUnknown)?;
     let secrets: Vec<&str> = match (&basic, secret) {
         (Some(basic), _) => basic.secrets.iter().map(String::as_str).collect(),
         (None, Some(secret)) => vec![secret],
@@ -200,12 +200,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         None if secrets.iter().all(|secret| secret.is_empty()) => Presented::EmptySecret,
         None => Presented::Secret { macs: &macs },
     };
-    Ok(client_auth::authenticate(
-        Arc::clone(&client),
-        &presented,
-        app.names(),
-        app.now(),
-    )?)
+    Ok(client_auth::authenticate(client, &presented, app.names(), app.now())?)
 }
 
 /// All names that were given are one name.
@@ -261,8 +256,6 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
     if !headers.contains_key(&DPOP) {
         return Ok(None);
     }
-    let values: Result<Vec<&str>, _> = headers.get_all(&DPOP).iter().map(http::HeaderValue::to_str).collect();
-    let values = values.map_err(|_| Refusal::DpopProofInvalid)?;
     let htu = app.config.issuer.url(endpoint.path());
     let nonce = endpoint.nonce_rule(&app.derived.nonces);
     let expected = ProofExpectation {
@@ -271,5 +264,5 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
         access_token: None,
         nonce,
     };
-    dpop::verify(&values, &expected, app.now()).map(Some)
+    proof::verified(app, headers, &expected).map(Some)
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::{App, Shared};
 use crate::extract::client::seen_address;
-use crate::extract::form::{Form, read_body};
+use crate::extract::form::{Form, read_json};
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
 use crate::pages::PageFailure;
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Sent<T> {
         if !is_json(&parts.headers) {
             return Err(Refusal::RequestMalformed.into());
         }
-        let body = serde_json::from_slice(&read_body(body).await?).map_err(|_| Refusal::RequestMalformed)?;
+        let body = read_json(body).await?;
         Ok(Self {
             body,
             headers: parts.headers,
@@ -102,7 +102,7 @@ fn must_match(app: &App, by: &SignedIn, csrf: &str) -> Result<(), Refusal> {
 }
 
 /// Not one of the types that a page from elsewhere can send without asking first (Fetch, CORS-safelisted).
-fn is_json(headers: &HeaderMap) -> bool {
+pub fn is_json(headers: &HeaderMap) -> bool {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

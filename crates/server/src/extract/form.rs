@@ -39,7 +39,7 @@ impl Form {
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut form = Self::default();
         for (name, value) in url::form_urlencoded::parse(bytes) {
-            if is_unusable(&name) || is_unusable(&value) {
+            if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err(Refusal::RequestMalformed);
             }
             if value.is_empty() {
@@ -84,11 +84,6 @@ impl Form {
     }
 }
 
-/// Not UTF-8, or with a NUL, which no column of PostgreSQL's can hold.
-fn is_unusable(text: &str) -> bool {
-    text.contains(['\u{fffd}', '\0'])
-}
-
 /// A charset beside it is borne.
 fn is_form(headers: &HeaderMap) -> bool {
     let value = headers
@@ -102,11 +97,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// A JSON body of a shape of ours.
 pub async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
     let bytes = read_body(body).await?;
-    let has_nul = bytes.windows(6).any(|window| window == b"\\u0000");
-    match serde_json::from_slice(&bytes) {
-        Ok(value) if !has_nul => Ok(value),
-        _ => Err(Refusal::RequestMalformed.into()),
-    }
+    serde_json::from_slice(&bytes).map_err(|_| Refusal::RequestMalformed.into())
 }
 
 /// At most [`LARGEST_BODY`], within [`BODY_TIME`].

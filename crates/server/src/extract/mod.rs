@@ -4,4 +4,5 @@
 pub mod client;
 pub mod csrf;
 pub mod form;
+pub mod proof;
 pub mod session;

@@ -24,6 +24,7 @@ const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bounds that no test reaches; each test shortens the one that it is about.
 const SETTINGS: ConnectionSettings = ConnectionSettings {
+    per_source: u32::MAX,
     connections: 10,
     head: LONG,
     request: LONG,

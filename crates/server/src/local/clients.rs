@@ -51,11 +51,7 @@ pub async fn delete(State(app): State<Shared>, Path(client_id): Path<String>) ->
         let now = app.now();
         let mut batch = Batch::default().delete_client(&client, now);
         for grant in app.store.grants_of_client(&client_id, now).await? {
-            let event = app
-                .event(Action::GrantEnded)
-                .grant(&grant)
-                .with("because", "client_deleted");
-            batch = batch.end_grant(&grant, "client_deleted", now).record(&event)?;
+            batch = batch.then(app.end_grant(&grant, "client_deleted")?);
         }
         let batch = batch.record(&app.event(Action::ClientDeleted).client(&client_id))?;
         Ok::<_, Failure>((batch, ()))

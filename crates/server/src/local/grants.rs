@@ -4,12 +4,10 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use protocol::event::Action;
 use protocol::grant::Grant;
 use protocol::time::Timestamp;
 use protocol::wire::local::GrantView;
 use serde_json::{Value, json};
-use store::Batch;
 
 use crate::app::{App, Shared};
 use crate::failure::Failure;
@@ -33,19 +31,14 @@ pub async fn show(State(app): State<Shared>, Path(id): Path<String>) -> Result<J
 pub async fn revoke(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<GrantView>, Failure> {
     let attempt = || async {
         let grant = find(&app, &id).await?;
-        if grant.ended_at.is_some() {
-            return Ok::<_, Failure>((Batch::default(), grant));
-        }
         let because = "revoked_by_administrator";
-        let batch = Batch::default()
-            .end_grant(&grant, because, app.now())
-            .record(&app.event(Action::GrantEnded).grant(&grant).with("because", because))?;
+        let batch = app.end_grant(&grant, because)?;
         let ended = Grant {
-            ended_at: Some(app.now()),
-            ended_because: Some(because.to_owned()),
+            ended_at: grant.ended_at.or(Some(app.now())),
+            ended_because: grant.ended_because.or(Some(because.to_owned())),
             ..grant
         };
-        Ok((batch, ended))
+        Ok::<_, Failure>((batch, ended))
     };
     let grant = app.store.decide(attempt).await?;
     Ok(Json(view(grant, &names(&app).await?, None)))

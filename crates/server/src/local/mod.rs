@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::app::Shared;
 use crate::extract::form::read_body;
 use crate::failure::Failure;
+use crate::routes::carried_through;
 pub use clients::warnings as client_warnings;
 
 pub fn routes(app: Shared) -> Router {
@@ -37,6 +38,7 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/keys", get(keys::list))
         .route("/local/keys/rotate", post(keys::rotate))
         .fallback(|| async { Failure::NotFound("The local API has no such path.") })
+        .layer(axum::middleware::from_fn(carried_through))
         .with_state(app)
 }
 

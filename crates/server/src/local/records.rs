@@ -1,4 +1,4 @@
-//! `request list` and `event tail`.
+//! `request list|cancel` and `event tail`.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};

@@ -240,17 +240,18 @@ pub async fn end_session(
     Path(id): Path<String>,
     Posted { by, .. }: Posted,
 ) -> Result<Redirect, PageFailure> {
+    let theirs = app.store.browser_sessions(&by.approver.id, app.now()).await?;
+    if theirs.iter().all(|session| session.id != id) {
+        return Ok(done(&app, "session-ended"));
+    }
     let event = by
         .event(&app, Action::ApproverSignedOut)
         .with("ended.session.id", through(&id));
     let batch = Batch::default()
         .end_browser_session(&id, &by.approver.id)
         .record(&event)?;
-    match app.commit(batch).await {
-        // Ended already, or never one of theirs: there is nothing to end.
-        Ok(()) | Err(Failure::Refusal(Refusal::SignInRequired)) => Ok(done(&app, "session-ended")),
-        Err(failure) => Err(failure.into()),
-    }
+    app.commit(batch).await?;
+    Ok(done(&app, "session-ended"))
 }
 
 pub async fn remove_passkey(

@@ -61,7 +61,13 @@ impl IntoResponse for PageFailure {
     fn into_response(self) -> Response {
         match self {
             Self::SignIn { location } => Redirect::to(&location).into_response(),
-            Self::Failure(failure) => said(failure).into_response(),
+            Self::Failure(failure) => {
+                let refusal = failure.refusal();
+                let mut response = said(failure).into_response();
+                // Counted like those of the endpoints.
+                refusal.map(|refusal| response.extensions_mut().insert(refusal));
+                response
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::{Html, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use http::HeaderValue;
 use http::header::{
@@ -18,6 +18,8 @@ use http::header::{
 use store::Fault;
 
 use crate::app::{App, Shared};
+use crate::extract::client::seen_address;
+use crate::extract::csrf::is_json;
 use crate::extract::session::SignedIn;
 
 pub mod account;
@@ -126,6 +128,12 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 async fn dress(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    // What scripts of ours send is counted where it is read, and answered as JSON.
+    let is_counted = !is_json(request.headers()) && !request.uri().path().contains("/assets/");
+    let address = seen_address(&app, request.headers(), request.extensions());
+    if is_counted && let Err(refusal) = app.limits.check(address.counted, app.now()) {
+        return dressed(&app, PageFailure::from(refusal).into_response());
+    }
     dressed(&app, next.run(request).await)
 }
 

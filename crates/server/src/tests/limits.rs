@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::world::on_both;
+use super::world::{on_both, with_limits};
 
 #[test]
 fn d28_ten_wrong_codes_and_the_approver_waits_for_the_next_window() {
@@ -151,5 +151,40 @@ fn an_enrollment_link_serves_once_and_ten_minutes() {
         world.advance(600);
         let token = json!({ "enrollment_token": link.split_once('#').unwrap().1 });
         assert_eq!(world.call("/approver/enroll", &token, &second).await.error(), "refused");
+    });
+}
+
+/// The last place is one place, however many reach for it at once (X11).
+#[test]
+fn x11_many_requests_at_once_share_the_places_that_there_are() {
+    with_limits(
+        "open_requests_per_client = 3\nopen_requests_per_source = 2\nrequests_per_source = \"off\"",
+        async |world| {
+            world.cli().await;
+            let form = [("client_id", "cli")];
+            let ask = || world.post("/device_authorization", &form);
+            let (first, second, third, fourth) = tokio::join!(ask(), ask(), ask(), ask());
+            let answers = [first, second, third, fourth];
+            assert_eq!(
+                answers.iter().filter(|answer| answer.status == StatusCode::OK).count(),
+                2
+            );
+            assert!(answers.iter().any(|answer| answer.error() == "rate_limited"));
+            world.advance(600);
+            assert_eq!(ask().await.status, StatusCode::OK, "what has expired holds no place");
+        },
+    );
+}
+
+#[test]
+fn a_requester_is_never_its_own_approver() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asked = world
+            .post_by("/device_authorization", &[("client_id", "cli")], &alice)
+            .await;
+        let view = world.view(&asked.text("user_code"), &alice).await;
+        assert_eq!((view.status, view.error()), (StatusCode::FORBIDDEN, "refused"));
     });
 }

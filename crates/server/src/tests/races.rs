@@ -124,3 +124,40 @@ fn deny_and_approve_at_once_leave_one_decision() {
         }
     });
 }
+
+/// The act goes on without its caller: what follows a commit follows it.
+#[test]
+fn a_caller_who_hangs_up_after_the_commit_leaves_nothing_stale() {
+    on_both(async |world| {
+        world.cli().await;
+        for patience in 0..40 {
+            world
+                .administer("POST", "/local/clients/cli/enable", &serde_json::Value::Null)
+                .await;
+            let disable = world.administer("POST", "/local/clients/cli/disable", &serde_json::Value::Null);
+            let mut disable = Box::pin(disable);
+            // Polled a few times, then dropped: the caller is gone.
+            for _ in 0..patience {
+                tokio::select! {
+                    biased;
+                    _ = &mut disable => break,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            drop(disable);
+            let mut rounds = 0;
+            while is_stale(world).await {
+                world.settled().await;
+                rounds += 1;
+                assert!(rounds < 100, "after {patience} turns the memory stays stale");
+            }
+        }
+    });
+}
+
+/// Whether what this node remembers of the client is not what is stored.
+async fn is_stale(world: &World) -> bool {
+    let asked = world.post("/device_authorization", &[("client_id", "cli")]).await;
+    let stored = world.app.store.client("cli").await.unwrap().unwrap();
+    stored.disabled_at.is_some() != (asked.status != StatusCode::OK)
+}

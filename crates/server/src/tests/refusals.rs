@@ -56,6 +56,7 @@ fn b04_the_table_of_refusals() {
         400 invalid_grant          RefreshTokenUnknown
         400 invalid_grant          RefreshTokenVoided
         400 invalid_request        RequestMalformed
+        403 refused                RequesterIsApprover
         400 invalid_target         ResourceMalformed
         400 invalid_target         ResourceNotAllowed
         400 invalid_scope          ScopeAmbiguous

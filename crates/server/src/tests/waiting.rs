@@ -193,7 +193,7 @@ fn malformed_codes_of_every_length_get_a_clean_error() {
         }
         assert_eq!(
             world.poll("a\0b").await.error(),
-            "invalid_request",
+            "invalid_grant",
             "no column holds a NUL"
         );
     });

@@ -69,29 +69,45 @@ impl Answer {
 }
 
 /// Runs one test on both databases; PostgreSQL where it is installed (`PostgresServer::shared` says so).
+pub fn on_both(test: impl AsyncFn(&World)) {
+    on_both_as(&ServeArgs::default(), test);
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-pub fn on_both(test: impl AsyncFn(&World)) {
+fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        test(&World::new(ServeArgs::default()).await).await;
+        test(&World::new(args.clone()).await).await;
         if let Some(server) = PostgresServer::shared() {
             let database = Some(server.fresh_database());
             test(
                 &World::new(ServeArgs {
                     database,
-                    ..ServeArgs::default()
+                    ..args.clone()
                 })
                 .await,
             )
             .await;
         }
     });
+}
+
+/// Runs one test on both databases, with a `[limits]` section of its own.
+pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
+    let file = directory("limits").with_extension(format!("{}.toml", limits.len()));
+    std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
+    let args = ServeArgs {
+        config: Some(file.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, test);
+    std::fs::remove_file(&file).unwrap();
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
@@ -216,6 +232,19 @@ impl World {
             .header("content-type", "application/json")
             .header("dpop", proof);
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// Until what was begun and left is done: writes and reads that wait behind it in the same queues.
+    pub async fn settled(&self) {
+        for _ in 0..5 {
+            self.app
+                .store
+                .commit(store::Batch::default().set_once("settled", ""))
+                .await
+                .unwrap();
+            self.app.store.clients().await.unwrap();
+            tokio::task::yield_now().await;
+        }
     }
 
     pub async fn administer(&self, method: &str, path: &str, body: &Value) -> Answer {

@@ -36,7 +36,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
         interval: request.interval,
     });
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem { .. } | Poll::Replayed { .. } => redeem(app, asked, &code).await,
+        Poll::Redeem | Poll::Replayed { .. } => redeem(app, asked, &code).await,
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -98,7 +98,7 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
             interval: request.interval,
         };
         match request.poll(asked.poller(), mark, now)? {
-            Poll::Redeem { .. } => redeemed(app, asked, &request, now).await,
+            Poll::Redeem => redeemed(app, asked, &request, now).await,
             Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
             Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
@@ -171,18 +171,18 @@ async fn replayed(
     revoke: bool,
 ) -> Result<(Batch, Answer), Failure> {
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
+    // Where nothing is left to end, presenting it again and again fills no record.
+    if !grant.is_live(app.now()) {
+        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown)));
+    }
     let event = app
         .event(Action::DeviceReplayed)
         .grant(&grant)
         .with("grant.ended", revoke)
         .failed("invalid_grant");
     let mut batch = Batch::default().request_is_unchanged(request).record(&event)?;
-    if revoke && grant.ended_at.is_none() {
-        batch = batch.end_grant(&grant, "device_code_replayed", app.now()).record(
-            &app.event(Action::GrantEnded)
-                .grant(&grant)
-                .with("because", "device_code_replayed"),
-        )?;
+    if revoke {
+        batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
     }
     Ok((batch, Err(Refusal::DeviceCodeUnknown)))
 }

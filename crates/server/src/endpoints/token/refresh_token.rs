@@ -88,7 +88,10 @@ fn rotated(
     } = presented;
     let now = app.now();
     grant.must_still_stand(client, approver, now)?;
-    let scope = narrowed(asked.form.get("scope"), &grant.scope)?;
+    // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
+    let scope = Scope::parse(&grant.scope)?
+        .narrowed(asked.form.get("scope"))?
+        .to_string();
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
     let issued = issue(
@@ -122,34 +125,21 @@ fn rotated(
     Ok((batch, Ok(issued.response)))
 }
 
-/// Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
-fn narrowed(asked: Option<&str>, granted: &str) -> Result<String, Refusal> {
-    let Some(asked) = asked else {
-        return Ok(granted.to_owned());
-    };
-    let asked = Scope::parse(asked)?;
-    if asked.is_within(&Scope::parse(granted)?) {
-        Ok(asked.to_string())
-    } else {
-        Err(Refusal::ScopeNotAllowed)
-    }
-}
-
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
 fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
+    // Where nothing is left to end, presenting it again and again fills no record.
+    if !grant.is_live(app.now()) {
+        return Ok((Batch::default(), Err(Refusal::RefreshTokenVoided)));
+    }
     let event = app
         .event(Action::TokenReused)
         .grant(grant)
         .with("grant.ended", ends)
         .failed("invalid_grant");
     let mut batch = Batch::default().record(&event)?;
-    if ends && grant.ended_at.is_none() {
-        batch = batch.end_grant(grant, "refresh_token_reused", app.now()).record(
-            &app.event(Action::GrantEnded)
-                .grant(grant)
-                .with("because", "refresh_token_reused"),
-        )?;
+    if ends {
+        batch = batch.then(app.end_grant(grant, "refresh_token_reused")?);
     }
     Ok((batch, Err(Refusal::RefreshTokenVoided)))
 }
