@@ -1,5 +1,5 @@
 //! docs/conformance.md: each row once, with tests that exist or an honest `none`; and no test named after a
-//! row that its row does not list.
+//! row that its row does not list. Tests that other pages name exist too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,12 +24,16 @@ fn rows() -> BTreeSet<String> {
     rows.collect()
 }
 
+/// Pages that name tests as what holds a promise.
+const PROMISES: [&str; 3] = ["ARCHITECTURE.md", "docs/attacks.md", "docs/threat-model.md"];
+
 pub fn check(files: &[File], findings: &mut Vec<String>) {
+    let functions = functions(files);
+    promises(files, &functions, findings);
     let Some(page) = files.iter().find(|file| file.path == PAGE) else {
         findings.push(format!("{PAGE} is missing"));
         return;
     };
-    let functions = functions(files);
     let mut listed: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (place, line) in page.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -63,6 +67,25 @@ pub fn check(files: &[File], findings: &mut Vec<String>) {
             findings.push(format!(
                 "{PAGE}: `{name}` is named after {row} and does not stand there"
             ));
+        }
+    }
+}
+
+/// A name of four words or more in backticks is a test's.
+fn promises(files: &[File], functions: &BTreeSet<&str>, findings: &mut Vec<String>) {
+    let is_name = |text: &&str| {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        text.chars().all(is_word) && text.matches('_').count() >= 3
+    };
+    for page in files.iter().filter(|file| PROMISES.contains(&file.path.as_str())) {
+        for (place, line) in page.lines() {
+            for name in in_backticks(line)
+                .into_iter()
+                .filter(is_name)
+                .filter(|name| !functions.contains(name))
+            {
+                findings.push(format!("{place}: `{name}` is no function"));
+            }
         }
     }
 }
