@@ -1,5 +1,8 @@
 //! What the server acknowledged before it was killed, and whether it still knows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::http::{CLIENT, form};
@@ -21,6 +24,8 @@ pub struct Ledger {
     revoked: Vec<Value>,
     /// Redemptions that were sent and not answered: each may have happened, once.
     unanswered: Vec<String>,
+    /// How many acts all workers together have had acknowledged.
+    tally: Arc<AtomicUsize>,
 }
 
 /// A request that may die with the server: nothing is known then.
@@ -85,13 +90,15 @@ async fn refresh(world: &World, client: &str, tokens: &Value) -> Option<(u16, Va
     .await
 }
 
-/// Four requests, left at four stages. None: the server is gone.
+/// Five requests, left at five stages. None: the server is gone.
 pub async fn walk(world: &World, client: &str, ledger: &mut Ledger) -> Option<()> {
     let (code, _) = request(world, client).await?;
     ledger.requested.push(code);
+    ledger.count();
     let (code, user_code) = request(world, client).await?;
     approve(world, &user_code).await?;
     ledger.approved.push(code);
+    ledger.count();
     for stage in ["redeem", "refresh", "revoke"] {
         let (code, user_code) = request(world, client).await?;
         approve(world, &user_code).await?;
@@ -113,11 +120,23 @@ pub async fn walk(world: &World, client: &str, ledger: &mut Ledger) -> Option<()
                 ledger.revoked.push(tokens);
             }
         }
+        ledger.count();
     }
     Some(())
 }
 
 impl Ledger {
+    pub fn counted_by(tally: &Arc<AtomicUsize>) -> Self {
+        Self {
+            tally: tally.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn count(&self) {
+        self.tally.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn merged(ledgers: Vec<Self>) -> Self {
         let mut whole = Self::default();
         for ledger in ledgers {

@@ -6,12 +6,12 @@ mod ledger;
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::chance::within;
+use crate::chance::until;
 use crate::database::Database;
 use crate::server::{Server, Setup};
 use crate::world::{RUNTIME, World};
@@ -47,10 +47,10 @@ fn kills(database: Database) {
         let client = world.stock_client().await;
         world.introspect("nothing yet").await;
         world.approver().await;
-        let mut instants = Instants(seed);
+        let mut moments = Moments(seed);
         let mut acknowledged = 0;
         for round in 0..rounds {
-            let ledger = one_kill(&world, &client, instants.next()).await;
+            let ledger = one_kill(&world, &client, moments.next()).await;
             ledger.check(&world, &client, round).await;
             acknowledged += ledger.shortest();
         }
@@ -61,39 +61,40 @@ fn kills(database: Database) {
     });
 }
 
-/// Loads the server until the instant, kills it, starts it again, and returns what was acknowledged.
-async fn one_kill(world: &Arc<World>, client: &str, instant: Duration) -> Ledger {
-    let over = Arc::new(AtomicBool::new(false));
+/// Loads the server until it has acknowledged so many acts, kills it amid the next ones, starts it again,
+/// and returns what was acknowledged.
+async fn one_kill(world: &Arc<World>, client: &str, acts: usize) -> Ledger {
+    let (over, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         let (world, client, over) = (world.clone(), client.to_owned(), over.clone());
+        let mut ledger = Ledger::counted_by(&tally);
         workers.spawn(async move {
-            let mut ledger = Ledger::default();
             while !over.load(Ordering::Relaxed) && walk(&world, &client, &mut ledger).await.is_some() {}
             ledger
         });
     }
-    within(instant, async || None::<()>).await;
+    until("the load runs", Duration::from_mins(1), async || {
+        (tally.load(Ordering::Relaxed) >= acts).then_some(())
+    })
+    .await;
     world.server.kill().await;
     over.store(true, Ordering::Relaxed);
     let ledgers = workers.join_all().await;
-    assert!(
-        world.server.launch().await,
-        "it did not start after a kill:\n{}",
-        world.server.log()
-    );
+    let is_up = world.server.launch().await;
+    assert!(is_up, "it did not start after a kill:\n{}", world.server.log());
     Ledger::merged(ledgers)
 }
 
-/// The instants of the kills: 50 to 800 ms of load, drawn by a linear congruential generator from the seed.
-struct Instants(u64);
+/// After how many acts to kill, up to sixty: a linear congruential generator from the seed.
+struct Moments(u64);
 
-impl Instants {
-    fn next(&mut self) -> Duration {
-        self.0 = self
-            .0
+impl Moments {
+    fn next(&mut self) -> usize {
+        let Self(state) = self;
+        *state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(50 + (self.0 >> 33) % 750)
+        1 + usize::try_from((*state >> 33) % 60).unwrap()
     }
 }
