@@ -86,7 +86,6 @@ pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<
             .invited_approver(&token, app.now())
             .await?
             .ok_or(Refusal::EnrollmentLinkInvalid)?;
-        approver.must_be_active()?;
         let batch = enrolled(&app, &call, &approver)?.use_invitation(&token, app.now());
         Ok::<_, Failure>((batch, approver))
     };

@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use serde::de::DeserializeOwned;
+use store::Batch;
 
 use crate::app::{App, Shared};
 use crate::extract::client::seen_address;
@@ -49,6 +50,14 @@ impl<T> Sent<T> {
     /// Who is signed in where this was sent.
     pub async fn signed_in(&self, app: &App) -> Result<Option<SignedIn>, Failure> {
         Ok(SignedIn::find(app, &self.headers, self.address).await?)
+    }
+
+    /// A browser has one session: who signs in or enrolls there ends the one before.
+    pub async fn ends_session_before(&self, app: &App) -> Result<Batch, Failure> {
+        let before = self.signed_in(app).await?;
+        Ok(before.map_or_else(Batch::default, |before| {
+            Batch::default().end_browser_session(&before.session.id, &before.approver.id)
+        }))
     }
 
     /// The same for what only an approver may do.

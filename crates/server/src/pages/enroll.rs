@@ -47,7 +47,6 @@ pub async fn start(State(app): State<Shared>, sent: Sent<Start>) -> Result<Json<
         .invited_approver(&token, app.now())
         .await?
         .ok_or(Refusal::EnrollmentLinkInvalid)?;
-    approver.must_be_active().map_err(|_| Refusal::EnrollmentLinkInvalid)?;
     let known = app.store.passkeys(&approver.id).await?;
     let (options, state) = passkeys::start_registration(&app, &approver, &known)?;
     let started = Ceremony::Enroll {
@@ -85,7 +84,6 @@ async fn enrolled(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fail
         .invited_approver(&token, app.now())
         .await?
         .ok_or(Refusal::EnrollmentLinkInvalid)?;
-    approver.must_be_active().map_err(|_| Refusal::EnrollmentLinkInvalid)?;
     let state = match Ceremony::find(app, &sent.body.ceremony).await? {
         Ceremony::Enroll { approver_id, state } if approver_id == approver.id => state,
         _ => return Err(Refusal::PasskeyInvalid.into()),
@@ -99,6 +97,7 @@ async fn enrolled(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fail
         .touch_approver(&approver)
         .add_passkey(&passkey)?
         .record(&event.with("session.id", through(&begun.session.id)))?
+        .then(sent.ends_session_before(app).await?)
         .then(begun.batch(app, sent.address)?);
     Ok((batch, begun))
 }

@@ -78,14 +78,12 @@ async fn signed_in(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fai
     };
     let proven = passkeys::finish_sign_in(app, &sent.body.credential, state).await?;
     let begun = Begun::new(app, &proven.approver, &sent.headers, sent.address);
-    let mut batch = Batch::default()
+    let batch = Batch::default()
         .end_ceremony(&sent.body.ceremony)
         .approver_is_unchanged(&proven.approver)
         .passkey_signed_in(&proven.passkey, proven.sign_count, app.now())?
+        .then(sent.ends_session_before(app).await?)
         .then(begun.batch(app, sent.address)?);
-    if let Some(before) = sent.signed_in(app).await? {
-        batch = batch.end_browser_session(&before.session.id, &before.approver.id);
-    }
     Ok((batch, begun))
 }
 
