@@ -1,15 +1,30 @@
 //! Secrets in places that keep them. Every test's end looks into log, metrics, events and SQLite's files;
 //! this file adds what a single look cannot show.
 
+use std::fs::File;
+use std::io::Write as _;
+
 use serde_json::Value;
 
 use crate::chance::unique;
-use crate::world::{SCOPES, World};
+use crate::database::Database;
+use crate::world::{SCOPES, World, alone};
 
 alone_on_both!(
     no_secret_stands_anywhere_after_a_full_life,
     oidc_pam_started_is_never_succeeded
 );
+
+/// The look itself is looked at: a secret that stands in a log, written there by hand, is found.
+#[test]
+#[should_panic(expected = "a secret stands in log")]
+fn a_secret_in_a_log_would_be_found() {
+    alone(Database::Sqlite, async |world: &World| {
+        let started = world.start(&world.stock_client().await, &[]).await;
+        let log = File::options().append(true).open(world.server.folder.join("log"));
+        writeln!(log.unwrap(), "code={}", started.device_code).unwrap();
+    });
+}
 
 async fn no_secret_stands_anywhere_after_a_full_life(world: &World) {
     let (client, secret) = world.secret_client(&["--profile", "open", "--scope", SCOPES]).await;
