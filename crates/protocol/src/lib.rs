@@ -25,6 +25,7 @@ pub mod guess;
 pub mod jwk;
 pub mod jwt;
 pub mod key_words;
+pub mod network;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;
