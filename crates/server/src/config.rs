@@ -2,6 +2,7 @@
 //! into every problem at once. Nothing is opened here but the configuration file itself. What a
 //! configuration will do is said in `check`.
 
+mod networks;
 mod rules;
 mod sources;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
 
+pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
 
 /// The exit code for a configuration that cannot be used: `EX_CONFIG` of sysexits.h.
@@ -101,6 +103,7 @@ pub struct Config {
     /// None means plain HTTP, on loopback.
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
+    pub networks: Networks,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
@@ -172,9 +175,10 @@ impl Config {
             sources.text("tls_certificate", args.tls_certificate.as_deref()),
             sources.text("tls_key", args.tls_key.as_deref()),
         );
-        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::network);
+        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::proxy);
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
+        let networks = Networks::read(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
             sources,
@@ -196,6 +200,7 @@ impl Config {
             key_file: key_file?,
             tls,
             trusted_proxies: trusted.values,
+            networks,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,
