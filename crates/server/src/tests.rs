@@ -6,6 +6,7 @@ mod crash;
 mod keys;
 mod limits;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;

@@ -73,7 +73,7 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
-        let address = seen_address(app, request.headers(), request.extensions());
+        let address = seen_address(app, request.headers(), request.extensions()).of_program(request.headers());
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         let authenticated = authenticated(app, &headers, &form)
