@@ -22,6 +22,7 @@ use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
 
 pub struct App {
@@ -33,6 +34,7 @@ pub struct App {
     pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
+    pub places: Arc<Places>,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
     pub metrics: Arc<Metrics>,

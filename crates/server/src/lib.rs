@@ -26,6 +26,7 @@ mod pages;
 mod passkeys;
 mod peer;
 mod pending;
+mod place;
 mod request_view;
 mod routes;
 mod seen;
