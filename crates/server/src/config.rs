@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 use protocol::guess;
+use protocol::profile::Profiles;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
@@ -80,6 +81,10 @@ pub struct ServeArgs {
     )]
     pub trusted_proxy: Vec<String>,
 
+    /// Folder with profiles of your own, one TOML file each, beside those that are built in
+    #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
+    pub profiles: Option<String>,
+
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
@@ -104,6 +109,7 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
+    pub profiles: Profiles,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
@@ -179,6 +185,8 @@ impl Config {
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
         let networks = Networks::read(sources);
+        let profiles = sources.text("profiles", args.profiles.as_deref());
+        let profiles = rules::profiles(sources, profiles);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
             sources,
@@ -201,6 +209,7 @@ impl Config {
             tls,
             trusted_proxies: trusted.values,
             networks,
+            profiles: profiles?,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,

@@ -5,6 +5,7 @@
 
 mod access;
 mod app;
+mod asker;
 mod check;
 mod client_registry;
 pub mod clock;
@@ -27,6 +28,7 @@ mod passkeys;
 mod peer;
 mod pending;
 mod place;
+mod profiles;
 mod request_view;
 mod routes;
 mod seen;
