@@ -284,6 +284,19 @@ impl Refusal {
     /// One fixed sentence for people: `error_description`, in the characters RFC 6749 §5.2 allows.
     /// Never carries what was sent.
     #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
+    /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
+    pub fn reason(self) -> String {
+        let name = format!("{self:?}");
+        let letters = name.chars().take_while(char::is_ascii_alphanumeric);
+        letters.fold(String::new(), |mut reason, letter| {
+            if letter.is_ascii_uppercase() && !reason.is_empty() {
+                reason.push('_');
+            }
+            reason.push(letter.to_ascii_lowercase());
+            reason
+        })
+    }
+
     pub fn sentence(self) -> &'static str {
         match self {
             Self::AccessDenied => "The request was declined.",

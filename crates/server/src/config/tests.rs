@@ -352,6 +352,7 @@ fn listed_and_shared_networks_are_read_and_every_mistake_is_named() {
         "#,
     );
     expect![[r#"
+        mistakes
           `network.trusted_networks` in FILE: 0.0.0.0/0 is every network: leave the setting out or name some
           `network.trusted_networks` in FILE: "office" is neither an IP address nor a network such as 10.0.0.0/8
           `network.trusted_networks` in FILE: must be texts in quotes
@@ -362,7 +363,7 @@ fn listed_and_shared_networks_are_read_and_every_mistake_is_named() {
           `network.trusted_networks` in FILE: 198.51.100.7/32 cannot be trusted while strangers share 198.51.100.0/24 (shared_networks)
           `network.trusted` in FILE: no such setting
     "#]]
-    .assert_eq(&wrong.problems("--data d"));
+    .assert_eq(&format!("mistakes\n{}", wrong.problems("--data d")));
 }
 
 #[test]

@@ -193,7 +193,7 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
-    let view = deciding.view(&opened, &nonce)?;
+    let view = deciding.view(app, &opened, &nonce)?;
     Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
 }
 
