@@ -10,6 +10,7 @@ use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
 use protocol::eligibility::{Circumstances, Decider, Eligible, eligible};
 use protocol::event::{Action, Event};
+use protocol::network;
 use protocol::platform;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
@@ -83,7 +84,7 @@ impl Deciding {
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
-            let (profile, eligible) = self.eligible(app, &request, &client).await?;
+            let (profile, _) = self.eligible(app, &request, &client).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -94,7 +95,6 @@ impl Deciding {
             let seconds = (now - request.content.requested_at).seconds();
             let event = self
                 .event(app, Action::DeviceViewed, &request)
-                .with("network.match", eligible.network().as_str())
                 .with("code.entry", entry.as_str())
                 .with("latency.request_to_view_s", seconds);
             let batch = self
@@ -239,7 +239,6 @@ impl Deciding {
                 .decided(app, action, &request)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
-                .with("network.match", eligible.network().as_str())
                 .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
                 .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
@@ -299,8 +298,10 @@ impl Deciding {
 
     /// Both ends of a request, and this approver at it.
     pub fn event(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
-        let event = app.event(action).request(request);
-        self.seen_from(app, End::asked(app, &request.content).on(event))
+        let requester = End::asked(app, &request.content);
+        let network = network::compare(&requester.place, &self.end(app).place, &app.config.networks.shared);
+        let event = requester.on(app.event(action).request(request));
+        self.seen_from(app, event).with("network.match", network.as_str())
     }
 
     pub fn seen_from(&self, app: &App, event: Event) -> Event {

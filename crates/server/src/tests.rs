@@ -5,6 +5,7 @@
 mod crash;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]

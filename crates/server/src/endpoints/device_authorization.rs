@@ -79,7 +79,7 @@ fn issue(
                 source,
             },
         )?
-        .record(&End::asking(app, asked).on(app.event(Action::DeviceRequested).request(&request)))?;
+        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))

@@ -29,6 +29,8 @@ pub struct DecidePage {
     pub client_owner: Option<String>,
     pub client_is_verified: bool,
     pub purpose: Option<String>,
+    /// The profile's own words to its approvers (X13).
+    pub education: Option<String>,
     pub warnings: Vec<String>,
     pub permissions: Vec<PermissionLine>,
     pub key_words: Vec<String>,
@@ -91,6 +93,7 @@ impl DecidePage {
             client_owner: view.client_owner.as_deref().map(shown),
             client_is_verified: view.client_verified,
             purpose: view.purpose.as_deref().map(shown),
+            education: view.education.as_deref().map(shown),
             warnings: warnings(view),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
             key_words: view

@@ -22,6 +22,7 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::peer::Peer;
 use crate::start::Surroundings;
 use crate::{local, routes, start};
 
@@ -77,7 +78,7 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
+pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -197,7 +198,10 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// From an address for documentation, unless the test has another.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let peer = Peer(([192, 0, 2, 99], 40_000).into());
+        request.extensions_mut().get_or_insert(peer);
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
