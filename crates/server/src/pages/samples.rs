@@ -221,7 +221,7 @@ fn decided(outcome: Outcome) -> DecidedPage {
     }
 }
 
-const UNUSABLE: &str = "This code is unknown, expired, used, or open in another browser.";
+const UNUSABLE: &str = "This code is unknown, expired, used, open in another browser, or not yours to decide.";
 
 /// Every page and variant: a file name and its HTML.
 pub fn all() -> Vec<(&'static str, String)> {

@@ -1,5 +1,6 @@
 //! One server on one database, its clock, and those who use it: a client's key, an approver's key.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -111,6 +112,22 @@ pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
     std::fs::remove_file(&file).unwrap();
 }
 
+/// Runs one test on both databases, with profiles of its own beside those that are built in.
+pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.toml")), text).unwrap();
+    }
+    let args = ServeArgs {
+        profiles: Some(folder.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, test);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
 #[expect(
     clippy::needless_pass_by_value,
@@ -198,10 +215,10 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    /// From an address for documentation, unless the test has another.
+    /// From loopback, unless the request says from where.
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
-        let peer = Peer(([192, 0, 2, 99], 40_000).into());
-        request.extensions_mut().get_or_insert(peer);
+        let here = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+        request.extensions_mut().get_or_insert(here);
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
