@@ -110,18 +110,23 @@ fn has_wildcard(text: &str) -> bool {
 
 /// Compared letter by letter with `iss` later, so it must be one that an issuer can have.
 fn is_issuer(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else {
-        return false;
-    };
-    let is_loopback = match url.host() {
+    let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+    let is_bare = !has_wildcard(text) && !text.contains('#');
+    is_bare && Url::parse(text).is_ok_and(|url| is_secure(&url) && is_plain(&url))
+}
+
+/// Where keys may come from: over TLS, or from this machine.
+pub fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
-    let is_plain = url.username().is_empty() && url.password().is_none() && !has_wildcard(text) && !text.contains('#');
-    is_secure && is_plain
+    }
 }
 
 #[cfg(test)]

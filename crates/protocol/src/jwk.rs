@@ -312,6 +312,11 @@ impl Jwks {
         })
     }
 
+    /// Whether one of the keys is called so.
+    pub fn has(&self, kid: &str) -> bool {
+        self.0.iter().any(|key| key.kid() == Some(kid))
+    }
+
     pub fn to_value(&self) -> Value {
         json!({"keys": self.0.iter().map(PublicJwk::to_value).collect::<Vec<_>>()})
     }

@@ -16,6 +16,7 @@ mod extract;
 mod failure;
 mod health;
 mod issuer;
+mod issuer_keys;
 mod keys;
 mod limits;
 mod listen;

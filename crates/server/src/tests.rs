@@ -14,4 +14,4 @@ mod refusals;
 mod replay;
 mod secrets;
 mod waiting;
-mod world;
+pub mod world;
