@@ -60,6 +60,8 @@ pub enum Authentication {
         jwks: Value,
         audience: AssertionAudience,
     },
+    /// `attest_jwt_client_auth`, `attest_jwt_client_auth_dpop`, or an SVID: by what its admissions take.
+    Attested,
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.

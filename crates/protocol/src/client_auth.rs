@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::attestation::AttestedInstance;
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
 use crate::refusal::Refusal;
+use crate::spiffe::VerifiedSvid;
 use crate::time::Timestamp;
 
 /// What came with the request, at most one kind of it (B02).
@@ -21,6 +23,8 @@ pub enum Presented<'a> {
         macs: &'a [String],
     },
     Assertion(&'a str),
+    Attestation(&'a AttestedInstance),
+    Svid(&'a VerifiedSvid),
 }
 
 /// The names that an assertion may call this server by.
@@ -78,6 +82,8 @@ pub fn authenticate(
                 now,
             )?)
         }
+        (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => None,
+        (Authentication::Attested, Presented::Svid(_)) => None,
         (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
         _ => return Err(Refusal::ClientAuthenticationFailed),
     };

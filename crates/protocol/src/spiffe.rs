@@ -1,6 +1,8 @@
 //! SPIFFE IDs, trust bundles and JWT-SVIDs (draft-ietf-oauth-spiffe-client-auth-02, and the SPIFFE standards
-//! it stands on). Not here: X.509-SVIDs (`server/src/svid.rs`), WIT-SVIDs, fetching bundles: an operator
-//! configures them, and no key counts outside its own trust domain.
+//! it stands on); X.509-SVIDs are in [`x509`]. Not here: WIT-SVIDs, and fetching bundles: an operator configures
+//! them, and no key counts outside its own trust domain.
+
+pub mod x509;
 
 use std::fmt;
 
@@ -151,9 +153,12 @@ fn for_signatures(key: &Value) -> Value {
 }
 
 fn authority(key: &Value) -> Result<String, Flaw> {
-    match key["x5c"].as_array().map(Vec::as_slice) {
-        Some([Value::String(only)]) if STANDARD.decode(only).is_ok() => Ok(only.clone()),
-        _ => Err(Flaw("an x509-svid key has one certificate in x5c")),
+    let Some([Value::String(only)]) = key["x5c"].as_array().map(Vec::as_slice) else {
+        return Err(Flaw("an x509-svid key has one certificate in x5c"));
+    };
+    match STANDARD.decode(only) {
+        Ok(der) if x509::is_authority(&der) => Ok(only.clone()),
+        _ => Err(Flaw("a certificate in the trust bundle cannot be read")),
     }
 }
 
@@ -164,22 +169,17 @@ pub struct SvidExpectation<'a> {
     pub issuer: &'a str,
 }
 
-/// A JWT-SVID that was checked. SPIFFE agents hand the same one out for minutes, so it may come again;
-/// where it brings a key in, that it comes with one key only is to be guarded by whoever writes.
+/// An SVID that was checked, by [`verify`] or [`x509::verify`].
 #[derive(Debug)]
 pub struct VerifiedSvid {
-    digest: Digest,
-    expires_at: Timestamp,
+    bearer: Option<(Digest, Timestamp)>,
 }
 
 impl VerifiedSvid {
-    /// Of the token.
-    pub fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
-    pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+    /// Digest and expiry of a JWT-SVID. SPIFFE agents hand the same one out for minutes, so it may come again;
+    /// where it brings a key in, that it brings in one only is to be guarded by whoever writes.
+    pub fn bearer(&self) -> Option<&(Digest, Timestamp)> {
+        self.bearer.as_ref()
     }
 }
 
@@ -221,8 +221,7 @@ fn judge(token: &str, expected: &SvidExpectation<'_>, now: Timestamp) -> Result<
         }
     }
     Ok(VerifiedSvid {
-        digest: Digest::of(token.as_bytes()),
-        expires_at,
+        bearer: Some((Digest::of(token.as_bytes()), expires_at)),
     })
 }
 

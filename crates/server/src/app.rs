@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub struct App {
     pub pending: PendingRequests,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
+    pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
     pub token_endpoint: String,

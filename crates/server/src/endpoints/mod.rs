@@ -2,6 +2,7 @@
 //! answer; in this order, each at most once.
 
 pub mod approver;
+pub mod challenge;
 pub mod device_authorization;
 pub mod introspection;
 pub mod jwks;

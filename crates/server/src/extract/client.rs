@@ -66,6 +66,10 @@ pub struct ClientRequest {
     pub form: Form,
     pub authenticated: AuthenticatedClient,
     pub proof: Option<VerifiedProof>,
+    /// What its attester says of the instance, where it brought that.
+    pub attested: Option<AttestedInstance>,
+    /// Shown on the TLS connection.
+    pub certificates: Option<Certificates>,
     pub address: SeenAddress,
     /// As sent: a claim.
     pub user_agent: Option<String>,
@@ -74,16 +78,28 @@ pub struct ClientRequest {
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
         let address = seen_address(app, request.headers(), request.extensions());
+        let certificates = request.extensions().get::<Certificates>().cloned();
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
-        let authenticated = authenticated(app, &headers, &form)
+        // Judged first, since it may be what authenticates the client; told after that, as ever.
+        let proof = verified_proof(app, &headers, endpoint);
+        let brought = Brought {
+            headers: &headers,
+            form: &form,
+            certificates: certificates.as_ref(),
+            proof: &proof,
+        };
+        let (authenticated, attested) = brought
+            .authenticated(app)
             .await
             .map_err(|failure| endpoint.told(failure))?;
-        let proof = verified_proof(app, &headers, endpoint)?;
+        let proof = proof?;
         let asked = Self {
             form,
             authenticated,
             proof,
+            attested,
+            certificates,
             address,
             user_agent: user_agent(&headers),
         };
