@@ -41,12 +41,18 @@ pub struct AssertionExpectation<'a> {
 pub struct VerifiedAssertion {
     jti_digest: Digest,
     expires_at: Timestamp,
+    kid: Option<String>,
 }
 
 impl VerifiedAssertion {
     /// Stands for the `jti` of this client. Always 43 characters.
     pub fn jti_digest(&self) -> &Digest {
         &self.jti_digest
+    }
+
+    /// Which key it named.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
     }
 
     /// From this instant on the assertion itself is refused; its `jti` need not be remembered longer.
@@ -75,7 +81,11 @@ fn judge(assertion: &str, expected: &AssertionExpectation<'_>, now: Timestamp) -
     let header = unverified.header();
     check_typ(header)?;
     let verified = unverified.verify_by_any(expected.jwks, ALGORITHMS)?;
-    judge_claims(verified.claims(), expected, now)
+    let assertion = judge_claims(verified.claims(), expected, now)?;
+    Ok(VerifiedAssertion {
+        kid: header.kid.clone(),
+        ..assertion
+    })
 }
 
 /// RFC 10070 wants `client-authentication+jwt` of new clients and older ones not to be refused. Any other
@@ -106,7 +116,11 @@ fn judge_claims(
     }
     // The client_id is registered here and holds no line break.
     let jti_digest = Digest::of(format!("waypass-assertion-jti/1\n{}\n{jti}", expected.client_id).as_bytes());
-    Ok(VerifiedAssertion { jti_digest, expires_at })
+    Ok(VerifiedAssertion {
+        jti_digest,
+        expires_at,
+        kid: None,
+    })
 }
 
 fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> Result<(), Flaw> {

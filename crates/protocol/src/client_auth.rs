@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq as _;
 use crate::attestation::AttestedInstance;
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
+use crate::jwk::Jwks;
 use crate::refusal::Refusal;
 use crate::spiffe::VerifiedSvid;
 use crate::time::Timestamp;
@@ -25,6 +26,11 @@ pub enum Presented<'a> {
     Assertion(&'a str),
     Attestation(&'a AttestedInstance),
     Svid(&'a VerifiedSvid),
+    /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
+    InstanceAssertion {
+        assertion: &'a str,
+        key: &'a Jwks,
+    },
 }
 
 /// The names that an assertion may call this server by.
@@ -71,18 +77,26 @@ pub fn authenticate(
                     token_endpoint: names.token_endpoint,
                 },
             };
-            Some(client_assertion::verify(
-                assertion,
-                &AssertionExpectation {
-                    client_id: &client.client_id,
-                    jwks: &client.jwks()?,
-                    issuer: names.issuer,
-                    audience,
-                },
-                now,
-            )?)
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: &client.jwks()?,
+                issuer: names.issuer,
+                audience,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
         }
-        (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => None,
+        (Authentication::InstanceKey, Presented::InstanceAssertion { assertion, key }) => {
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: key,
+                issuer: names.issuer,
+                audience: AudienceRule::IssuerOnly,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
+        }
+        (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
+            None
+        }
         (Authentication::Attested, Presented::Svid(_)) => None,
         (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
         _ => return Err(Refusal::ClientAuthenticationFailed),

@@ -57,8 +57,10 @@ impl ClientRegistry {
             .filter(|listed| listed.removed_at.is_none())
             .map(|listed| Arc::new(listed.admission))
             .collect();
-        self.asks_for_certificates
-            .store(admissions.iter().any(|admission| takes_certificates(admission)), Ordering::Relaxed);
+        self.asks_for_certificates.store(
+            admissions.iter().any(|admission| takes_certificates(admission)),
+            Ordering::Relaxed,
+        );
         let declared = clients
             .iter()
             .filter(|client| client.registration.introspect)
@@ -99,17 +101,23 @@ impl ClientRegistry {
     /// Whose word lets instances of a client in.
     pub fn admissions_of(&self, client_id: &str) -> Vec<Arc<Admission>> {
         let snapshot = self.snapshot.load();
-        let own = snapshot.admissions.iter().filter(|admission| admission.client_id == client_id);
+        let own = snapshot
+            .admissions
+            .iter()
+            .filter(|admission| admission.client_id == client_id);
         own.cloned().collect()
     }
 
     /// The client that a workload is admitted to, where it is one: a JWT-SVID may come without a `client_id`.
     pub fn client_of_workload(&self, spiffe_id: &str) -> Option<String> {
         let snapshot = self.snapshot.load();
-        let mut clients = snapshot.admissions.iter().filter_map(|admission| match &admission.terms.evidence {
-            Evidence::Spiffe { subject, .. } if subject.as_str() == spiffe_id => Some(admission.client_id.as_str()),
-            _ => None,
-        });
+        let mut clients = snapshot
+            .admissions
+            .iter()
+            .filter_map(|admission| match &admission.terms.evidence {
+                Evidence::Spiffe { subject, .. } if subject.as_str() == spiffe_id => Some(admission.client_id.as_str()),
+                _ => None,
+            });
         let first = clients.next()?;
         clients.all(|client_id| client_id == first).then(|| first.to_owned())
     }

@@ -4,7 +4,9 @@
 //! in `store`; a handler loads, decides, commits and answers.
 
 mod access;
+mod admitting;
 mod app;
+mod asker;
 mod check;
 mod client_registry;
 pub mod clock;
@@ -27,6 +29,7 @@ mod pages;
 mod passkeys;
 mod peer;
 mod pending;
+mod profiles;
 mod request_view;
 mod routes;
 mod seen;

@@ -8,7 +8,9 @@ use axum::routing::{any, get, post};
 use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
-use crate::endpoints::{approver, challenge, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::endpoints::{
+    approver, challenge, device_authorization, introspection, jwks, metadata, revocation, token, userinfo,
+};
 use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
 use crate::{health, log, pages};

@@ -102,7 +102,12 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
     let asks = app.clients.asks_for_certificates();
-    let tls = app.config.tls.as_ref().map(|files| listen::tls::load(files, asks)).transpose();
+    let tls = app
+        .config
+        .tls
+        .as_ref()
+        .map(|files| listen::tls::load(files, asks))
+        .transpose();
     let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),

@@ -1,8 +1,8 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::*;
 use super::x509::tests::certificate;
+use super::*;
 use crate::jwt::tests::TestKey;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);

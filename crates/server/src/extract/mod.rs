@@ -3,6 +3,7 @@
 
 pub mod attestation;
 pub mod client;
+pub mod credentials;
 pub mod csrf;
 pub mod form;
 pub mod proof;

@@ -1,6 +1,7 @@
 //! The local API: administration over a Unix socket that only the data folder's owner can open. Shapes
 //! are in `protocol/wire/local.rs`.
 
+mod admissions;
 mod approvers;
 mod clients;
 mod grants;
@@ -25,6 +26,8 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/clients/{client_id}", get(clients::show).delete(clients::delete))
         .route("/local/clients/{client_id}/disable", post(clients::disable))
         .route("/local/clients/{client_id}/enable", post(clients::enable))
+        .route("/local/admissions", get(admissions::list).post(admissions::add))
+        .route("/local/admissions/{id}", axum::routing::delete(admissions::remove))
         .route("/local/approvers", get(approvers::list).post(approvers::add))
         .route("/local/approvers/{name}/relink", post(approvers::relink))
         .route("/local/approvers/{name}/disable", post(approvers::disable))

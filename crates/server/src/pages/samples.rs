@@ -65,6 +65,10 @@ pub fn view() -> RequestView {
         client_verified: true,
         purpose: Some("Publish release builds".to_owned()),
         profile: "standard".to_owned(),
+        enrollment: None,
+        education: None,
+        asks_binding_data: false,
+        quorum: None,
         warnings: Vec::new(),
         permissions: vec![
             permission("read", "Read what you can read."),
