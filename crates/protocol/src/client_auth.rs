@@ -68,7 +68,8 @@ pub fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     client.must_be_active(now)?;
     let assertion = match (&client.registration.authentication, presented) {
-        (Authentication::None, Presented::Nothing | Presented::EmptySecret) => None,
+        (Authentication::None, Presented::Nothing | Presented::EmptySecret)
+        | (Authentication::Attested, Presented::Svid(_)) => None,
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
@@ -97,7 +98,6 @@ pub fn authenticate(
         (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
             None
         }
-        (Authentication::Attested, Presented::Svid(_)) => None,
         (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
         _ => return Err(Refusal::ClientAuthenticationFailed),
     };

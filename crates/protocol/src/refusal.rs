@@ -229,6 +229,7 @@ impl Refusal {
         Self::WorkloadTokenReplayed,
     ];
 
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {

@@ -169,7 +169,7 @@ async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwk
 }
 
 /// All names that were given are one name.
-fn named_client<'a>(names: [Option<&'a str>; 4]) -> Result<&'a str, Refusal> {
+fn named_client(names: [Option<&str>; 4]) -> Result<&str, Refusal> {
     let mut names = names.into_iter().flatten();
     let first = names.next().ok_or(Refusal::ParameterMissing("client_id"))?;
     if names.all(|name| name == first) {

@@ -126,3 +126,6 @@ fn problem(setting: &str, path: &Path, text: &str) -> Problem {
         text: text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

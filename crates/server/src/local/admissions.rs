@@ -103,8 +103,7 @@ async fn admission(app: &App, asked: &AddAdmission) -> Result<Admission, Failure
     }
 }
 
-const WHAT_GOES_WITH_WHAT: &str = "an attester comes with a key set; an issuer with a subject, and an audience or a key \
-    set where needed; a SPIFFE ID with a trust bundle; and nothing with what belongs to another";
+const WHAT_GOES_WITH_WHAT: &str = "give an attester and a key set, or an issuer and a subject (and an audience, and a key set where the issuer cannot be asked), or a SPIFFE ID and a trust bundle, and nothing beside it";
 
 fn evidence(app: &App, asked: &AddAdmission) -> Result<Evidence, String> {
     let jwks = asked

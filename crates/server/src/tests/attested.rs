@@ -154,11 +154,6 @@ fn c24_the_metadata_say_how_attestations_are_taken() {
             client_attestation_pop_signing_alg_values_supported ["ES256","RS256","PS256","EdDSA"]
             client_attestation_signing_alg_values_supported ["ES256","RS256","PS256","EdDSA"]
             token_endpoint_auth_methods_supported ["none","client_secret_basic","client_secret_post","private_key_jwt","attest_jwt_client_auth","attest_jwt_client_auth_dpop"]
-        "#]          challenge_endpoint "http://localhost:8628/challenge"
-            client_attestation_pop_methods_supported ["attestation_pop_jwt","dpop_combined","none"]
-            client_attestation_pop_signing_alg_values_supported ["ES256","RS256","PS256","EdDSA"]
-            client_attestation_signing_alg_values_supported ["ES256","RS256","PS256","EdDSA"]
-            token_endpoint_auth_methods_supported ["none","client_secret_basic","client_secret_post","private_key_jwt","attest_jwt_client_auth","attest_jwt_client_auth_dpop"]
         "#]].assert_eq(&told.concat());
     });
 }
@@ -272,120 +267,87 @@ fn c23_codes_and_refresh_tokens_are_the_instances_and_no_other_ones() {
     });
 }
 
+/// A request that is as it should be, spoilt in one way each.
+fn spoilt(world: &World, vouched: &Vouched) -> Vec<(&'static str, Headers)> {
+    let (instance, stranger) = (Key::new(), Key::new());
+    let path = "/device_authorization";
+    let normal = || vouched.normal(world, &instance, path);
+    let claims =
+        json!({ "iss": ATTESTER, "sub": "cli", "exp": world.app.now().seconds(), "cnf": { "jwk": instance.jwk() } });
+    let header = json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" });
+    let with_attestation = |text: String| Headers {
+        attestation: Some(text),
+        ..normal()
+    };
+    let with_pop = |text: String| Headers {
+        pop: Some(text),
+        ..normal()
+    };
+    let with_dpop = |dpop: Option<String>| Headers {
+        pop: None,
+        dpop,
+        ..normal()
+    };
+    let unattested = Headers {
+        attestation: None,
+        ..normal()
+    };
+    vec![
+        (
+            "no challenge",
+            with_pop(pop(world, &instance, &json!({ "challenge": "made up" }))),
+        ),
+        (
+            "a DPoP proof without a nonce",
+            with_dpop(Some(instance.proof(path, world.app.now(), None))),
+        ),
+        ("an expired attestation", with_attestation(vouched.signed(&claims))),
+        (
+            "an attestation of its own",
+            with_attestation(token(&instance, &header, &claims)),
+        ),
+        ("no JWT", with_attestation("x".to_owned())),
+        ("a proof by another key", with_pop(pop(world, &stranger, &json!({})))),
+        (
+            "a proof for another server",
+            with_pop(pop(world, &instance, &json!({ "aud": "https://other.example" }))),
+        ),
+        ("no proof at all", with_dpop(None)),
+        ("a proof without an attestation", unattested),
+    ]
+}
+
 #[test]
 fn c22_each_failure_has_the_error_of_the_draft() {
     on_both(async |world| {
         let vouched = Vouched::new(world).await;
-        let (instance, stranger) = (Key::new(), Key::new());
-        let path = "/device_authorization";
-        let now = world.app.now().seconds();
-        let normal = || vouched.normal(world, &instance, path);
-        let claims = json!({ "iss": ATTESTER, "sub": "cli", "exp": now, "cnf": { "jwk": instance.jwk() } });
-        let cases = [
-            (
-                "no challenge",
-                Headers {
-                    pop: Some(pop(world, &instance, &json!({ "challenge": "made up" }))),
-                    ..normal()
-                },
-            ),
-            (
-                "a DPoP proof without a nonce",
-                Headers {
-                    pop: None,
-                    dpop: Some(instance.proof(path, world.app.now(), None)),
-                    ..normal()
-                },
-            ),
-            (
-                "an expired attestation",
-                Headers {
-                    attestation: Some(vouched.signed(&claims)),
-                    ..normal()
-                },
-            ),
-            (
-                "an attestation of its own",
-                Headers {
-                    attestation: Some(token(
-                        &instance,
-                        &json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }),
-                        &claims,
-                    )),
-                    ..normal()
-                },
-            ),
-            (
-                "no JWT",
-                Headers {
-                    attestation: Some("x".to_owned()),
-                    ..normal()
-                },
-            ),
-            (
-                "a proof by another key",
-                Headers {
-                    pop: Some(pop(world, &stranger, &json!({}))),
-                    ..normal()
-                },
-            ),
-            (
-                "a proof for another server",
-                Headers {
-                    pop: Some(pop(world, &instance, &json!({ "aud": "https://other.example" }))),
-                    ..normal()
-                },
-            ),
-            (
-                "no proof at all",
-                Headers {
-                    pop: None,
-                    dpop: None,
-                    ..normal()
-                },
-            ),
-            (
-                "a proof without an attestation",
-                Headers {
-                    attestation: None,
-                    ..normal()
-                },
-            ),
-        ];
         let mut told = String::new();
-        for (name, headers) in cases {
+        for (name, headers) in spoilt(world, &vouched) {
             let answer = vouched.ask(world, headers).await;
             let challenge = if answer.headers.contains_key("oauth-client-attestation-challenge") {
-                "+"
+                "and a challenge"
             } else {
-                "-"
+                ""
             };
             told.push_str(&format!(
-                "{name:32} {} {} {challenge}\n",
+                "{name:31} {} {} {challenge}\n",
                 answer.status.as_u16(),
                 answer.error()
             ));
         }
+        let told = told.replace(" \n", "\n");
         expect![[r#"
-            no challenge                     400 use_attestation_challenge +
-            a DPoP proof without a nonce     400 use_dpop_nonce +
-            an expired attestation           400 use_fresh_attestation +
-            an attestation of its own        401 invalid_client_attestation +
-            no JWT                           401 invalid_client_attestation +
-            a proof by another key           401 invalid_client_attestation +
-            a proof for another server       401 invalid_client_attestation +
-            no proof at all                  401 invalid_client_attestation +
-            a proof without an attestation   401 invalid_client -
-        "#]          no challenge                     400 use_attestation_challenge +
-            a DPoP proof without a nonce     400 use_dpop_nonce +
-            an expired attestation           400 use_fresh_attestation +
-            an attestation of its own        401 invalid_client_attestation +
-            no JWT                           401 invalid_client_attestation +
-            a proof by another key           401 invalid_client_attestation +
-            a proof for another server       401 invalid_client_attestation +
-            no proof at all                  401 invalid_client_attestation +
-            a proof without an attestation   401 invalid_client -
-        "#]].assert_eq(&told);
+            no challenge                    400 use_attestation_challenge and a challenge
+            a DPoP proof without a nonce    400 use_dpop_nonce and a challenge
+            an expired attestation          400 use_fresh_attestation and a challenge
+            an attestation of its own       401 invalid_client_attestation and a challenge
+            no JWT                          401 invalid_client_attestation and a challenge
+            a proof by another key          401 invalid_client_attestation and a challenge
+            a proof for another server      401 invalid_client_attestation and a challenge
+            no proof at all                 401 invalid_client_attestation and a challenge
+            a proof without an attestation  401 invalid_client
+        "#]]
+        .assert_eq(&told);
     });
 }
 

@@ -152,51 +152,11 @@ fn nhi6_an_administrator_is_told_every_mistake_of_an_admission() {
                 the subject has a wildcard: admit each subject by its whole name
                 an instance lives one minute to 366 days
             two kinds
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
+                give an attester and a key set, or an issuer and a subject (and an audience, and a key set where the issuer cannot be asked), or a SPIFFE ID and a trust bundle, and nothing beside it
             no subject
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
+                give an attester and a key set, or an issuer and a subject (and an audience, and a key set where the issuer cannot be asked), or a SPIFFE ID and a trust bundle, and nothing beside it
             no keys
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
-            a private key
-                the key set is not usable: the key carries private members
-            no SPIFFE ID
-                a SPIFFE ID begins with spiffe://
-            an empty bundle
-                the trust bundle is not usable: the trust bundle has no key with the use jwt-svid or x509-svid
-            a member too many
-                the body does not fit: unknown field `subjects`, expected one of `client_id`, `owner`, `environment`, `lifetime`, `attester`, `issuer`, `audience`, `subject`, `spiffe_id`, `jwks`, `bundle` at line 1 column 140
-        "#]          a pattern
-                the subject has a wildcard: admit each subject by its whole name
-            everything
-                there is no client of this name
-                the owner is no approver of this server, or is disabled
-                an issuer is an https URL without query and fragment, or http on loopback
-                the subject has a wildcard: admit each subject by its whole name
-                an instance lives one minute to 366 days
-            two kinds
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
-            no subject
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
-            no keys
-                an attester comes with a key set
-                an issuer with a subject, and an audience or a key set where needed
-                a SPIFFE ID with a trust bundle
-                and nothing with what belongs to another
+                give an attester and a key set, or an issuer and a subject (and an audience, and a key set where the issuer cannot be asked), or a SPIFFE ID and a trust bundle, and nothing beside it
             a private key
                 the key set is not usable: the key carries private members
             no SPIFFE ID
