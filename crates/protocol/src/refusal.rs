@@ -30,6 +30,7 @@ pub enum Refusal {
     EnrollmentLinkInvalid,
     GrantEnded,
     GrantTypeUnsupported,
+    GroupMemberExists,
     GuessesExhausted,
     IntrospectionNotAllowed,
     KeyAlreadyRegistered,
@@ -57,6 +58,9 @@ pub enum Refusal {
     TooManyMethods,
     TooManyOpenRequests,
     TooManyRequests,
+    UpstreamIdentityTaken,
+    UpstreamIdentityUnknown,
+    UpstreamSignInInvalid,
     UserCodeUnusable,
 }
 
@@ -111,7 +115,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 58] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -138,6 +142,7 @@ impl Refusal {
         Self::EnrollmentLinkInvalid,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::IntrospectionNotAllowed,
         Self::KeyAlreadyRegistered,
@@ -165,6 +170,9 @@ impl Refusal {
         Self::TooManyMethods,
         Self::TooManyOpenRequests,
         Self::TooManyRequests,
+        Self::UpstreamIdentityTaken,
+        Self::UpstreamIdentityUnknown,
+        Self::UpstreamSignInInvalid,
         Self::UserCodeUnusable,
     ];
 
@@ -202,7 +210,7 @@ impl Refusal {
             Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
-            Self::ApproverExists | Self::ClientExists => Code::Exists,
+            Self::ApproverExists | Self::ClientExists | Self::GroupMemberExists => Code::Exists,
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -213,7 +221,10 @@ impl Refusal {
             | Self::ReauthenticationRequired
             | Self::RequesterIsApprover
             | Self::SignInRequired
-            | Self::SoftwareKeyNotAllowed => Code::Refused,
+            | Self::SoftwareKeyNotAllowed
+            | Self::UpstreamIdentityTaken
+            | Self::UpstreamIdentityUnknown
+            | Self::UpstreamSignInInvalid => Code::Refused,
         }
     }
 
@@ -252,6 +263,7 @@ impl Refusal {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
@@ -284,6 +296,12 @@ impl Refusal {
             Self::TooManyMethods => "More than one way of client authentication was used.",
             Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",
             Self::TooManyRequests => "Too many requests from here. Wait a little.",
+            Self::UpstreamIdentityTaken => "This account is linked to another approver here.",
+            Self::UpstreamIdentityUnknown => {
+                "This account is linked to no approver here. Sign in with your passkey and link it on your account page."
+            }
+            // One sentence, whatever failed: the provider's answer is nobody's to study here.
+            Self::UpstreamSignInInvalid => "The sign-in did not come back as it began here. Start again.",
         }
     }
 

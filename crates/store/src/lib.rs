@@ -13,6 +13,7 @@ pub mod events;
 mod connection_url;
 mod fault;
 mod grants;
+pub mod groups;
 pub mod guesses;
 pub mod migrate;
 mod postgres;
@@ -22,6 +23,7 @@ mod sqlite;
 mod stored;
 mod sweep;
 mod tokens;
+pub mod upstream_identities;
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
