@@ -10,6 +10,7 @@ use protocol::event::{Action, Event};
 use protocol::grant::Grant;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
+use store::upstream_identities::CountedClaims;
 use store::{Batch, Fault, Rejected, Store};
 use webauthn_rs::Webauthn;
 
@@ -23,6 +24,7 @@ use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
+use crate::upstream::Upstream;
 
 pub struct App {
     pub store: Store,
@@ -37,6 +39,8 @@ pub struct App {
     pub limits: SourceLimits,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
+    /// None where no provider is configured.
+    pub upstream: Option<Upstream>,
     pub token_endpoint: String,
 }
 
@@ -84,6 +88,22 @@ impl App {
             .client(client_id)
             .await?
             .ok_or(Failure::Refusal(Refusal::ClientUnknown))
+    }
+
+    /// Every group that counts for this approver now.
+    pub async fn groups_of(&self, approver_id: &str) -> Result<Vec<String>, Fault> {
+        self.store.groups_of(approver_id, self.counted_claims().as_ref()).await
+    }
+
+    /// Which groups of upstream claims count now: those of the configured provider that are mapped, and
+    /// for a limited time, since nobody tells this server when somebody leaves one.
+    pub fn counted_claims(&self) -> Option<CountedClaims> {
+        let config = self.config.upstream.as_ref()?;
+        Some(CountedClaims {
+            issuer: config.issuer.clone(),
+            since: self.now() - config.groups_lifetime,
+            groups: config.groups.clone(),
+        })
     }
 
     pub fn names(&self) -> ServerNames<'_> {

@@ -110,6 +110,10 @@ fn report(config: &Config) -> String {
                 .to_owned(),
         ),
         ("key file", key_file(config)),
+        (
+            "upstream",
+            or_off(config.upstream.as_ref().map(|upstream| &upstream.issuer)),
+        ),
         ("metrics", or_off(config.metrics_listen)),
         ("device code", time(lifetimes.device_code)),
         ("access token", time(lifetimes.access_token)),
@@ -247,6 +251,7 @@ mod tests {
             data             d
             database         SQLite, in the data directory
             key file         d/key, made on the first start
+            upstream         off
             metrics          off
             device code      10 min
             access token     10 min

@@ -33,6 +33,7 @@ mod signing_keys;
 mod start;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

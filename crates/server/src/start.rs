@@ -20,7 +20,7 @@ use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -156,6 +156,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         limits: SourceLimits::new(config.limits.requests_per_source),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
+        upstream: upstream::open(&config)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,

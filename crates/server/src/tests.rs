@@ -3,6 +3,7 @@
 //! `crates/waypass/tests`.
 
 mod crash;
+mod groups;
 mod keys;
 mod limits;
 mod pages;

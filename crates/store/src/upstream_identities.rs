@@ -73,7 +73,11 @@ impl Store {
     }
 
     pub async fn upstream_identities(&self, approver_id: &str) -> Result<Vec<UpstreamIdentity>, Fault> {
-        self.rows(OF_APPROVER, args![approver_id]).await?.iter().map(identity).collect()
+        self.rows(OF_APPROVER, args![approver_id])
+            .await?
+            .iter()
+            .map(identity)
+            .collect()
     }
 
     /// Everybody whose claims may count.

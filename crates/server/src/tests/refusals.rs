@@ -42,6 +42,7 @@ fn b04_the_table_of_refusals() {
         403 refused                EnrollmentLinkInvalid
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         403 unauthorized_client    IntrospectionNotAllowed
         403 refused                KeyAlreadyRegistered
@@ -69,6 +70,9 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        TooManyMethods
         429 rate_limited           TooManyOpenRequests
         429 rate_limited           TooManyRequests
+        403 refused                UpstreamIdentityTaken
+        403 refused                UpstreamIdentityUnknown
+        403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
     "#]]
     .assert_eq(&table);
