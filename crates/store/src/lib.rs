@@ -15,6 +15,7 @@ mod fault;
 mod grants;
 pub mod groups;
 pub mod guesses;
+pub mod instances;
 pub mod migrate;
 mod postgres;
 mod row;

@@ -113,7 +113,7 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
             .map(SoftwareKeyLine::of)
             .collect(),
         upstream: upstream::section(app, by).await?,
-        groups: app.groups_of(id).await?.iter().map(|group| shown(group)).collect(),
+        groups: app.every_group_of(id).await?.iter().map(|group| shown(group)).collect(),
     })
 }
 

@@ -41,11 +41,11 @@ fn members_come_and_go_on_the_record() {
             ])
         );
         let alice = world.app.store.approver_named("alice").await.unwrap().unwrap();
-        assert_eq!(world.app.groups_of(&alice.id).await.unwrap(), ["build", "ops"]);
+        assert_eq!(world.app.every_group_of(&alice.id).await.unwrap(), ["build", "ops"]);
 
         assert_eq!(remove(world, "ops", "alice").await, StatusCode::NO_CONTENT);
         assert_eq!(remove(world, "ops", "alice").await, StatusCode::NOT_FOUND, "twice");
-        assert_eq!(world.app.groups_of(&alice.id).await.unwrap(), ["build"]);
+        assert_eq!(world.app.every_group_of(&alice.id).await.unwrap(), ["build"]);
         let removed = world.events("group.member_removed").await;
         assert_eq!((removed.len(), &removed[0]["detail"]["group.name"]), (1, &json!("ops")));
         assert_eq!(removed[0]["approver_id"], json!(alice.id));

@@ -54,7 +54,7 @@ async fn linked<'a>(world: &'a World, provider: &Provider) -> (Browser<'a>, Brow
 
 async fn groups(world: &World) -> Vec<String> {
     let alice = world.app.store.approver_named("alice").await.unwrap().unwrap();
-    world.app.groups_of(&alice.id).await.unwrap()
+    world.app.every_group_of(&alice.id).await.unwrap()
 }
 
 /// The attacker who has Alice's account there, and nothing else of hers.
