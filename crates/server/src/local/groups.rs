@@ -71,7 +71,7 @@ pub async fn add(
         Ok::<_, Failure>((batch, ()))
     };
     app.store.decide(attempt).await?;
-    Ok(StatusCode::CREATED)
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn remove(

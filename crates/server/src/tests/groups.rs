@@ -23,9 +23,9 @@ fn members_come_and_go_on_the_record() {
     on_both(async |world| {
         world.approver("alice").await;
         world.approver("bob").await;
-        assert_eq!(add(world, "ops", "alice").await, StatusCode::CREATED);
-        assert_eq!(add(world, "ops", "bob").await, StatusCode::CREATED);
-        assert_eq!(add(world, "build", "alice").await, StatusCode::CREATED);
+        assert_eq!(add(world, "ops", "alice").await, StatusCode::NO_CONTENT);
+        assert_eq!(add(world, "ops", "bob").await, StatusCode::NO_CONTENT);
+        assert_eq!(add(world, "build", "alice").await, StatusCode::NO_CONTENT);
         assert_eq!(add(world, "ops", "alice").await, StatusCode::CONFLICT, "twice");
         assert_eq!(add(world, "ops", "nobody").await, StatusCode::NOT_FOUND);
         assert_eq!(add(world, "no%20name", "alice").await, StatusCode::BAD_REQUEST);

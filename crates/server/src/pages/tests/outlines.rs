@@ -438,7 +438,7 @@ fn account_without_a_passkey() {
         &expect![[r#"
             h1 Your account
             p [href=/as/device] Enter a code to answer a device that is asking.
-            p Your groups: builders , operators .
+            p Your groups: builders , operators
             h2 What acts for you
             p Build command line build-cli
             p May use read offline_access
