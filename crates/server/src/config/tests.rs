@@ -359,10 +359,11 @@ fn an_upstream_provider_is_named_exactly_and_its_groups_are_mapped() {
 
 #[test]
 fn an_upstream_section_says_everything_that_is_wrong_with_it() {
-    let told = |text: &str| File::new("upstream-wrong", text).problems("--data d");
+    let told = |text: &str| format!("problems\n{}", File::new("upstream-wrong", text).problems("--data d"));
     let wrong = "[upstream]\nissuer = \"http://login.example.com\"\nlabel = \"\"\nscopes = \"profile\"\n\
                  groups_lifetime = 1\nlink = \"by_claim\"\n[upstream.groups]\na = \"no name\"\n";
-    expect![[r#"
+    let of_wrong = expect![[r#"
+        problems
           `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
           `upstream.label` in FILE: must have 1 to 40 characters
           `upstream.client_id` in FILE: required in this section
@@ -371,10 +372,13 @@ fn an_upstream_section_says_everything_that_is_wrong_with_it() {
           `upstream.groups` in FILE: a group's name here is text of 1 to 64 letters, digits or . - _ @ +
           `upstream.groups_lifetime` in FILE: must be a whole number from 60 to 2592000
           `upstream.link` in FILE: no such setting
-    "#]].assert_eq(&told(wrong));
+    "#]];
+    of_wrong.assert_eq(&told(wrong));
     let user = "[upstream]\nissuer = \"https://u@login.example.com\"\nclient_id = 7\nclient_secret_file = \"s\"\n";
-    expect![[r#"
+    let of_user = expect![[r#"
+        problems
           `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
           `upstream.client_id` in FILE: must be text in quotes
-    "#]].assert_eq(&told(user));
+    "#]];
+    of_user.assert_eq(&told(user));
 }
