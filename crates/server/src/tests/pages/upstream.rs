@@ -307,6 +307,74 @@ fn groups_count_as_mapped_as_last_said_and_for_a_day() {
     });
 }
 
+/// The claims open the page to her; her passkey decides.
+#[test]
+fn a_group_of_the_claims_lets_decide_what_is_the_group_s_until_it_is_old() {
+    with_provider("eligible", async |world, provider| {
+        world.client("cli", json!({ "profile": "operators" })).await;
+        let (alice, passkey) = Browser::enrolled(world, "alice").await;
+        let asked = world.ask("cli").await;
+        let refused = alice.post("/device", &[("user_code", &asked.text("user_code"))]).await;
+        assert!(refused.html.contains("not yours to decide"), "{}", refused.html);
+        link(&alice, provider).await;
+        let page = alice.type_code(&asked.text("user_code")).await;
+        alice.approve(&page, &passkey).await.location();
+        assert_eq!(world.poll(&asked.text("device_code")).await.status, StatusCode::OK);
+
+        let asked = world.ask("cli").await;
+        let page = alice.type_code(&asked.text("user_code")).await;
+        let signed = passkey.get(&alice.get(&page).await.decision_options()).to_string();
+        provider.told().claims = json!({ "groups": [] });
+        sign_in(&Browser::new(world), provider).await;
+        let refused = alice.post(&format!("{page}/approve"), &[("credential", &signed)]).await;
+        assert_eq!(
+            refused.status,
+            StatusCode::NOT_FOUND,
+            "no member any more: {}",
+            refused.html
+        );
+    });
+}
+
+/// Two tabs, or a browser that sends it again.
+#[test]
+fn of_two_that_come_back_at_once_one_signs_in() {
+    with_provider("race", async |world, provider| {
+        let (_, browser, _) = linked(world, provider).await;
+        let started = browser.call(START, &json!({})).await;
+        let back = depart(provider, &started).signed_in();
+        let exchanged = provider.told().codes_exchanged;
+        let (one, other) = tokio::join!(browser.call(FINISH, &back), browser.call(FINISH, &back));
+        let mut statuses = [one.status, other.status];
+        statuses.sort();
+        assert_eq!(statuses, [StatusCode::OK, StatusCode::FORBIDDEN]);
+        assert_eq!(provider.told().codes_exchanged, exchanged + 1);
+    });
+}
+
+#[test]
+fn nothing_of_a_sign_in_under_way_is_in_any_table() {
+    with_provider("stored", async |world, provider| {
+        let browser = Browser::new(world);
+        let started = browser.call(START, &json!({})).await;
+        let sent = depart(provider, &started);
+        let cookie = browser.journey.borrow().clone().unwrap();
+        let cookie = cookie.split_once('=').unwrap().1;
+        let rows = world
+            .app
+            .store
+            .rows("SELECT id || content FROM ceremony", [])
+            .await
+            .unwrap();
+        assert_eq!(rows.len(), 1);
+        let stored = rows[0].text(0).unwrap();
+        let needles = ["state", "nonce", "code_challenge"].map(|name| sent.parameter(name).unwrap());
+        for needle in needles.into_iter().chain([cookie]) {
+            assert!(!stored.contains(needle), "{stored}");
+        }
+    });
+}
+
 /// Each is wrong in one way, and no more is told than that it is.
 #[test]
 fn an_id_token_that_is_wrong_in_any_way_signs_nobody_in() {

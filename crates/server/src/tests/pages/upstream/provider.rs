@@ -21,6 +21,11 @@ use crate::tests::world::{Key, World, with_settings};
 pub const CLIENT_ID: &str = "waypass-here";
 const SECRET: &str = "a secret of the upstream provider";
 
+/// A profile of the test's own: only members of a group decide.
+const OPERATORS: &str = "name = \"operators\"\npurpose = \"what operators decide\"\n\
+    [assessment]\nrisk = \"some\"\nresidual = \"some\"\n\
+    [approval]\nby = \"group\"\ngroup = \"ops\"\nstarter = [\"same_address\"]\n";
+
 #[derive(Clone)]
 pub struct Provider {
     pub issuer: String,
@@ -70,10 +75,13 @@ pub struct Sent {
 )]
 pub fn with_provider(name: &str, test: impl AsyncFn(&World, &Provider)) {
     let provider = Provider::new();
-    let secret = std::env::temp_dir().join(format!("waypass-upstream-{}-{name}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("waypass-upstream-{}-{name}", std::process::id()));
+    let (secret, profile) = (folder.join("secret"), folder.join("operators.toml"));
+    std::fs::create_dir(&folder).unwrap();
     std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    std::fs::write(profile, OPERATORS).unwrap();
     let settings = format!(
-        "[upstream]\nissuer = {:?}\nclient_id = {CLIENT_ID:?}\nclient_secret_file = {:?}\nlabel = \"Example\"\n\
+        "profiles = {folder:?}\n[upstream]\nissuer = {:?}\nclient_id = {CLIENT_ID:?}\nclient_secret_file = {:?}\nlabel = \"Example\"\n\
          scopes = [\"profile\"]\n[upstream.groups]\n\"their operators\" = \"ops\"\n\"their builders\" = \"build\"\n",
         provider.issuer,
         secret.to_str().unwrap(),
@@ -85,7 +93,7 @@ pub fn with_provider(name: &str, test: impl AsyncFn(&World, &Provider)) {
         serving.abort();
         let _ = serving.await;
     });
-    std::fs::remove_file(&secret).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 impl Provider {
