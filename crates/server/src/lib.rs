@@ -35,6 +35,7 @@ mod signing_keys;
 mod start;
 #[cfg(test)]
 mod tests;
+mod unused;
 mod upstream;
 
 pub use check::{CheckArgs, check};

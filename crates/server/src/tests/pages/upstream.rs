@@ -319,7 +319,7 @@ fn a_group_of_the_claims_lets_decide_what_is_the_group_s_until_it_is_old() {
         link(&alice, provider).await;
         let page = alice.type_code(&asked.text("user_code")).await;
         alice.approve(&page, &passkey).await.location();
-        assert_eq!(world.poll(&asked.text("device_code")).await.status, StatusCode::OK);
+        assert_eq!(world.events("device.approved").await.len(), 1);
 
         let asked = world.ask("cli").await;
         let page = alice.type_code(&asked.text("user_code")).await;

@@ -24,7 +24,7 @@ const SECRET: &str = "a secret of the upstream provider";
 /// A profile of the test's own: only members of a group decide.
 const OPERATORS: &str = "name = \"operators\"\npurpose = \"what operators decide\"\n\
     [assessment]\nrisk = \"some\"\nresidual = \"some\"\n\
-    [approval]\nby = \"group\"\ngroup = \"ops\"\nstarter = [\"same_address\"]\n";
+    [approval]\nby = \"group\"\ngroup = \"ops\"\nstarter = [\"carried_back\"]\n[mitigations]\nX16 = true\n";
 
 #[derive(Clone)]
 pub struct Provider {
