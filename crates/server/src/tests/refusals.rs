@@ -22,6 +22,10 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        400 use_attestation_challenge AttestationChallengeRequired
+        401 invalid_client_attestation AttestationInvalid
+        400 use_fresh_attestation  AttestationNotFresh
+        401 invalid_client_attestation AttestationReplayed
         403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
@@ -34,6 +38,7 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        403 unauthorized_client    CodeReportsNotAllowed
         400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
@@ -94,6 +99,8 @@ fn b04_the_table_of_refusals() {
         403 refused                UpstreamIdentityUnknown
         403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
+        400 invalid_grant          WorkloadTokenInvalid
+        400 invalid_grant          WorkloadTokenReplayed
     "#]]
     .assert_eq(&table);
 }
