@@ -22,6 +22,10 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        400 use_attestation_challenge AttestationChallengeRequired
+        401 invalid_client_attestation AttestationInvalid
+        400 use_fresh_attestation  AttestationNotFresh
+        401 invalid_client_attestation AttestationReplayed
         403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
@@ -90,6 +94,8 @@ fn b04_the_table_of_refusals() {
         429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
         404 unknown_code           UserCodeUnusable
+        400 invalid_grant          WorkloadTokenInvalid
+        400 invalid_grant          WorkloadTokenReplayed
     "#]]
     .assert_eq(&table);
 }
