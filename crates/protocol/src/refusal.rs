@@ -26,6 +26,7 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    CodeReportsNotAllowed,
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
@@ -146,7 +147,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -169,6 +170,7 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::CodeReportsNotAllowed,
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
@@ -229,6 +231,19 @@ impl Refusal {
         Self::WorkloadTokenReplayed,
     ];
 
+    /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
+    pub fn reason(self) -> String {
+        let name = format!("{self:?}");
+        let letters = name.chars().take_while(char::is_ascii_alphanumeric);
+        letters.fold(String::new(), |mut reason, letter| {
+            if letter.is_ascii_uppercase() && !reason.is_empty() {
+                reason.push('_');
+            }
+            reason.push(letter.to_ascii_lowercase());
+            reason
+        })
+    }
+
     #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
@@ -275,6 +290,7 @@ impl Refusal {
             }
             Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
+            | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
             | Self::InstanceExpired
             | Self::InstanceSuspended
@@ -350,6 +366,7 @@ impl Refusal {
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
+            Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
             Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
@@ -431,7 +448,7 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self.code() {
             // RFC 7662 §2.3: the caller is known, and not allowed.
-            _ if self == Self::IntrospectionNotAllowed => 403,
+            _ if matches!(self, Self::CodeReportsNotAllowed | Self::IntrospectionNotAllowed) => 403,
             ErrorCode::InvalidClient | ErrorCode::InvalidClientAttestation | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,

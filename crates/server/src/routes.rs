@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
 use crate::endpoints::{
-    approver, challenge, device_authorization, introspection, jwks, metadata, revocation, token, userinfo,
+    approver, challenge, code_reports, device_authorization, introspection, jwks, metadata, revocation, token, userinfo,
 };
 use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
@@ -51,6 +51,7 @@ fn clients() -> Router<Shared> {
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))
+        .route("/code_reports", post_only(post(code_reports::code_reports)))
 }
 
 /// Approvers in a terminal.

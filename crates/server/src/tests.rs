@@ -4,9 +4,12 @@
 
 mod attested;
 mod crash;
+mod governance;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;

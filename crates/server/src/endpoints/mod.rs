@@ -3,6 +3,7 @@
 
 pub mod approver;
 pub mod challenge;
+pub mod code_reports;
 pub mod device_authorization;
 pub mod introspection;
 pub mod jwks;

@@ -12,11 +12,13 @@ use protocol::client_assertion::VerifiedAssertion;
 use protocol::client_auth::AuthenticatedClient;
 use protocol::digest::Digest;
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::event::{Action, Event};
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 use store::Batch;
 
 use crate::app::App;
+use crate::ends::End;
 use crate::extract::attestation;
 use crate::extract::credentials::Credentials;
 use crate::extract::form::Form;
@@ -34,6 +36,7 @@ pub enum Endpoint {
     Enrollment,
     EnrollmentFinish,
     InstanceRotate,
+    CodeReports,
 }
 
 impl Endpoint {
@@ -46,6 +49,7 @@ impl Endpoint {
             Self::Enrollment => "/enrollment",
             Self::EnrollmentFinish => "/enrollment/finish",
             Self::InstanceRotate => "/instance/rotate",
+            Self::CodeReports => "/code_reports",
         }
     }
 
@@ -53,7 +57,9 @@ impl Endpoint {
     /// parameter (D02).
     fn told(self, failure: Failure) -> Failure {
         match failure {
-            Failure::Refusal(Refusal::ParameterMissing(_)) if self == Self::Introspection => {
+            Failure::Refusal(Refusal::ParameterMissing(_))
+                if matches!(self, Self::Introspection | Self::CodeReports) =>
+            {
                 Refusal::ClientAuthenticationMissing.into()
             }
             other => other,
@@ -85,7 +91,7 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
-        let address = seen_address(app, request.headers(), request.extensions());
+        let address = seen_address(app, request.headers(), request.extensions()).of_program(request.headers());
         let certificates = request.extensions().get::<Certificates>().cloned();
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
@@ -124,6 +130,11 @@ impl ClientRequest {
     /// Thumbprint of the proof's key.
     pub fn jkt(&self) -> Option<&str> {
         self.proof.as_ref().map(VerifiedProof::thumbprint)
+    }
+
+    /// An act of whoever asks, and from where.
+    pub fn event(&self, app: &App, action: Action) -> Event {
+        End::asking(app, self).on(app.event(action))
     }
 
     pub fn poller(&self) -> Poller<'_> {
