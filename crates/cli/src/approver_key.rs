@@ -35,9 +35,10 @@ impl KeyFile {
             Failure::usage(format!("the key file {} cannot be used: {why}", path.display()))
                 .hint("waypass approver enroll LINK --key-file FILE makes one")
         };
-        let text = std::fs::read_to_string(path)
+        let text = files::read_private(path)
+            .map_err(|error| unusable(&error.to_string()))?
             .map(Zeroizing::new)
-            .map_err(|error| unusable(&error.to_string()))?;
+            .ok_or_else(|| unusable("it is not there"))?;
         // Without serde's words: they could quote the key.
         serde_json::from_str(&text).map_err(|_| unusable("it holds no software key"))
     }

@@ -12,8 +12,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
-use crate::keys::{Key, PrivateJwk};
-use crate::settings;
+use crate::keys::{Key, StoredKey};
+use crate::settings::{self, Profile};
 
 /// A token that ends sooner is not handed out: it would end on the way.
 const SHORTEST_LIFE: Lifetime = Lifetime::from_seconds(30);
@@ -24,7 +24,7 @@ pub struct Credentials {
     pub issuer: String,
     pub client_id: String,
     /// The DPoP key of this profile, from its first day. It outlives tokens and logouts.
-    pub key: PrivateJwk,
+    pub key: StoredKey,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
 }
@@ -53,8 +53,13 @@ pub struct Kept {
 }
 
 impl Credentials {
-    pub fn signing_key(&self) -> Result<Key, Failure> {
-        Key::from_jwk(&self.key).ok_or_else(|| Failure::failed("the key that is kept for this profile is damaged"))
+    pub fn signing_key(&self, io: &Io) -> Result<Key, Failure> {
+        Key::open(&self.key, || (io.tpm)())
+            .map_err(|why| Failure::failed(format!("the key that is kept for this profile cannot be used: {why}")))
+    }
+
+    pub fn is_for(&self, profile: &Profile) -> bool {
+        self.issuer == profile.server && self.client_id == profile.client_id
     }
 
     pub fn fresh_tokens(&self, now: Timestamp) -> Option<&Tokens> {
@@ -91,7 +96,7 @@ impl Vault {
 
     /// A file wins over the keyring: it is only there when the keyring failed to take what is newer.
     pub fn load(&self, io: &Io) -> Result<Option<Kept>, Failure> {
-        if let Some(text) = files::read(&self.path).map_err(|error| self.unusable(&error.to_string()))? {
+        if let Some(text) = files::read_private(&self.path).map_err(|error| self.unusable(&error.to_string()))? {
             return self.parse(text, Place::File).map(Some);
         }
         let Some(keyring) = (io.keyring)() else {
@@ -104,14 +109,13 @@ impl Vault {
     }
 
     /// Into the keyring, or into a file when there is none or it refuses: what a server has issued is
-    /// never lost for want of a keyring. `None` as place: nothing is kept yet.
-    pub fn save(&self, io: &Io, credentials: &Credentials, place: Option<Place>) -> Result<Place, Failure> {
+    /// never lost for want of a keyring.
+    pub fn save(&self, io: &Io, credentials: &Credentials, place: Place) -> Result<Place, Failure> {
         let text = serde_json::to_string_pretty(credentials).map_err(|error| self.unusable(&error.to_string()))?;
         let text = Zeroizing::new(text);
-        let keyring = if place == Some(Place::File) {
-            None
-        } else {
-            (io.keyring)()
+        let keyring = match place {
+            Place::Keyring => (io.keyring)(),
+            Place::File => None,
         };
         if keyring.is_some_and(|keyring| keyring.write(&self.account(), &text).is_ok()) {
             files::remove(&self.path).map_err(|error| self.unusable(&error.to_string()))?;
@@ -121,11 +125,21 @@ impl Vault {
         Ok(Place::File)
     }
 
+    /// Only what is in a file: the keyring keeps what it has taken.
+    pub fn forget(&self) -> Result<(), Failure> {
+        files::remove(&self.path).map_err(|error| self.unusable(&error.to_string()))
+    }
+
     /// For people: where it is, by its right name.
-    pub fn describe(&self, place: Place) -> String {
-        match place {
+    pub fn describe(&self, place: Place, key: &StoredKey) -> String {
+        let place = match place {
             Place::Keyring => "the desktop's keyring".to_owned(),
             Place::File => format!("the file {} (0600, not encrypted)", self.path.display()),
+        };
+        if key.is_in_a_tpm() {
+            format!("{place}; the key is of use in this machine's TPM only")
+        } else {
+            place
         }
     }
 
@@ -136,13 +150,13 @@ impl Vault {
     fn parse(&self, text: String, place: Place) -> Result<Kept, Failure> {
         let text = Zeroizing::new(text);
         // Without serde's words: they could quote a token.
-        let credentials = serde_json::from_str(&text).map_err(|_| self.unusable("it is damaged"))?;
+        let credentials = serde_json::from_str(&text)
+            .map_err(|_| self.unusable("it is damaged").hint("remove it and log in again"))?;
         Ok(Kept { credentials, place })
     }
 
     fn unusable(&self, why: &str) -> Failure {
         Failure::failed(format!("{} cannot be used: {why}", self.path.display()))
-            .hint("if it is damaged, remove it and log in again")
     }
 
     fn keyring_failed(why: &str) -> Failure {

@@ -1,8 +1,8 @@
 //! The command line: asking for access, deciding about it, administering a server.
 //!
 //! In reading order: [`Command`] (what can be typed), `commands` (what each does), `poll` (waiting for a
-//! decision, pure), `refresh` and `credentials` (tokens for many processes), `dpop` and `keys` (proof of
-//! possession), `print` (hostile text). [`run`] is a library call: time, chance, streams and keyring come
+//! decision, pure), `refresh` and `credentials` (tokens for many processes), `dpop`, `keys` and `profile_key` (proof
+//! of possession), `print` (hostile text). [`run`] is a library call: time, chance, streams, keyring and TPM come
 //! in [`Io`]. Not here: `serve` and `check`, which are the server's.
 
 use std::process::ExitCode;
@@ -26,9 +26,11 @@ mod local;
 mod metadata;
 mod poll;
 mod print;
+mod profile_key;
 mod refresh;
 mod settings;
 mod token_endpoint;
+mod tpm;
 
 pub use clock::{Clock, Pause};
 pub use failure::Exit;
@@ -36,6 +38,7 @@ use failure::Failure;
 pub use io::Io;
 pub use keyring::Keyring;
 pub use print::Printer;
+pub use tpm::Tpm;
 
 use commands::{
     approver, client, decide, demo, event, grant, key, login, logout, request, status, token, verify_decision, whoami,

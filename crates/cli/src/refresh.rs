@@ -63,7 +63,7 @@ impl Session {
             ));
         };
         let metadata = discover(io, &self.http, &self.issuer).await?;
-        let key = credentials.signing_key()?;
+        let key = credentials.signing_key(io)?;
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token),
@@ -81,7 +81,7 @@ impl Session {
                     tokens: Some(issued),
                     ..credentials.clone()
                 };
-                self.kept.place = self.vault.save(io, &credentials, Some(self.kept.place))?;
+                self.kept.place = self.vault.save(io, &credentials, self.kept.place)?;
                 self.kept.credentials = credentials;
                 Ok(())
             }

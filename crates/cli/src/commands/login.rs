@@ -11,7 +11,7 @@ use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 use serde_json::json;
 use url::Url;
 
-use crate::credentials::{Credentials, Tokens, Vault};
+use crate::credentials::{Tokens, Vault};
 use crate::date;
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
@@ -21,6 +21,7 @@ use crate::keys::Key;
 use crate::metadata::{Issuer, Metadata, discover};
 use crate::poll::{Heard, Next, Waiting};
 use crate::print::{Escaped, say};
+use crate::profile_key::{self, KeyStorage, ProfileKey};
 use crate::settings::{Profile, Settings};
 use crate::token_endpoint::{self, TokenAnswer};
 
@@ -48,6 +49,9 @@ pub struct LoginArgs {
     /// The name under which all of this is kept
     #[arg(long, value_name = "NAME", default_value = "default")]
     profile: String,
+    /// Where to make the key of a new profile [default: a TPM if this build can use one, else the keyring, else a file]
+    #[arg(long, value_name = "WHERE")]
+    key_storage: Option<KeyStorage>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -130,16 +134,16 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let issuer = Issuer::parse(&profile.server)?;
     let http = Http::for_server(io, issuer.url(), profile.ca_file.as_deref())?;
     let metadata = discover(io, &http, &issuer).await?;
-    let key = key_of_profile(io, &vault, &profile).await?;
+    let key = profile_key::of(io, &vault, &profile, args.key_storage).await?;
 
-    let caller = Caller::new(&http, &key);
+    let caller = Caller::new(&http, &key.key);
     let mut request = Request {
         profile: &profile,
         metadata: &metadata,
         caller,
     };
     let asked = request.ask(io).await?;
-    announce(args, io, &asked, &key).await;
+    announce(args, io, &asked, &key.key).await;
     let mut told = io.now();
     let pause = async |io: &mut Io, until| {
         told = tell_that_it_is_pending(args, io, told, asked.expires_at);
@@ -155,50 +159,23 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     keep(args, io, &vault, (&profile, &key, tokens)).await
 }
 
-/// The key of this profile, made on its first day. It is written before anybody is asked: a full disk
-/// shows now, and not after somebody has approved.
-async fn key_of_profile(io: &mut Io, vault: &Vault, profile: &Profile) -> Result<Key, Failure> {
-    let _lock = vault.lock().await?;
-    let kept = vault.load(io)?;
-    // Another server gets another key: two servers cannot tell that both know the same machine.
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.credentials.issuer == profile.server) {
-        return kept.credentials.signing_key();
-    }
-    let key = io.draw_key()?;
-    if kept.is_none() {
-        vault.save(io, &credentials(profile, &key, None)?, None)?;
-    }
-    Ok(key)
-}
-
-fn credentials(profile: &Profile, key: &Key, tokens: Option<Tokens>) -> Result<Credentials, Failure> {
-    Ok(Credentials {
-        issuer: profile.server.clone(),
-        client_id: profile.client_id.clone(),
-        key: key
-            .to_jwk()
-            .ok_or_else(|| Failure::failed("the key cannot be written"))?,
-        tokens,
-    })
-}
-
 /// Nothing interrupts this: Ctrl-C is not listened to any more.
 async fn keep(
     args: &LoginArgs,
     io: &mut Io,
     vault: &Vault,
-    (profile, key, tokens): (&Profile, &Key, Tokens),
+    (profile, key, tokens): (&Profile, &ProfileKey, Tokens),
 ) -> Result<(), Failure> {
-    let credentials = credentials(profile, key, Some(tokens))?;
+    let credentials = key.credentials(profile, Some(tokens))?;
     let place = {
         let _lock = vault.lock().await?;
-        vault.save(io, &credentials, None)?
+        vault.save(io, &credentials, key.place)?
     };
     Settings::keep(io, &args.profile, profile)?;
     let Some(tokens) = &credentials.tokens else {
         return Ok(());
     };
-    let stored_in = vault.describe(place);
+    let stored_in = vault.describe(place, &credentials.key);
     if args.json {
         io.output.json(&json!({
             "event": "authorized", "profile": args.profile, "scope": tokens.scope, "token_type": tokens.token_type,

@@ -60,10 +60,7 @@ fn status(io: &Io, name: &str, profile: &Profile) -> Result<Value, Failure> {
     let kept = vault.load(io)?;
     let credentials = kept.as_ref().map(|kept| &kept.credentials);
     let tokens = credentials.and_then(|credentials| credentials.tokens.as_ref());
-    let thumbprint = match credentials {
-        Some(credentials) => Some(credentials.signing_key()?.thumbprint()),
-        None => None,
-    };
+    let thumbprint = credentials.map(|credentials| credentials.key.thumbprint());
     Ok(json!({
         "profile": name,
         "server": profile.server,
@@ -75,7 +72,8 @@ fn status(io: &Io, name: &str, profile: &Profile) -> Result<Value, Failure> {
         "has_refresh_token": tokens.is_some_and(|tokens| tokens.refresh_token.is_some()),
         "key_words": thumbprint.as_ref().map(|thumbprint| protocol::key_words::of(thumbprint.as_str())),
         "key_thumbprint": thumbprint,
-        "stored_in": kept.as_ref().map(|kept| vault.describe(kept.place)),
+        "key_storage": kept.as_ref().map(|kept| kept.key_storage().name()),
+        "stored_in": kept.as_ref().map(|kept| vault.describe(kept.place, &kept.credentials.key)),
     }))
 }
 

@@ -60,7 +60,7 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
                 body: Body::None,
                 access_token,
             };
-            let proof = proof(io, &credentials.signing_key()?, &call, args.nonce.as_deref());
+            let proof = proof(io, &credentials.signing_key(io)?, &call, args.nonce.as_deref());
             Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
         }
     };

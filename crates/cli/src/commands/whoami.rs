@@ -62,7 +62,7 @@ async fn userinfo(io: &mut Io, session: &Session, token: &str) -> Result<Option<
     let Some(url) = &metadata.userinfo_endpoint else {
         return Ok(None);
     };
-    let key = session.kept.credentials.signing_key()?;
+    let key = session.kept.credentials.signing_key(io)?;
     let call = Call {
         method: Method::GET,
         url,

@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod approver;
 #[cfg(test)]
+mod key_storage;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod login_attacks;
@@ -13,5 +15,7 @@ mod login_attacks;
 mod stub;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod tpm;
 #[cfg(test)]
 mod world;
