@@ -16,6 +16,11 @@ pub fn utc(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// The same of unix milliseconds, as they are in JSON.
+pub fn moment(millis: i64) -> String {
+    utc(Timestamp::from_millis(millis))
+}
+
 /// `9:32`, or `1:09:32`: what is left.
 pub fn countdown(left: Lifetime) -> String {
     let seconds = left.seconds();

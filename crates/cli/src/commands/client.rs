@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::{LocalArgs, read};
+use crate::print::{or_dash, say};
 
 /// Register and manage clients: the programs that may ask for access.
 #[derive(Debug, Subcommand)]
@@ -123,32 +123,41 @@ impl ClientCommand {
 pub async fn run(command: &ClientCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
         ClientCommand::Add(args) => add(args, io).await,
-        ClientCommand::List(local) => list(local, io).await,
-        ClientCommand::Show(args) => {
-            let value = Local::open(&args.local.data)?
-                .get(io, &["clients", &args.client_id])
-                .await?;
-            show(io, args.local.json, value)
+        ClientCommand::List(local) => {
+            let value = local.open()?.get(io, &["clients"]).await?;
+            local.tell(io, value, list)
+        }
+        ClientCommand::Show(OneArgs { client_id, local }) => {
+            let value = local.open()?.get(io, &["clients", client_id]).await?;
+            local.tell(io, value, show)
         }
         ClientCommand::Disable(args) => change(args, io, "disable").await,
         ClientCommand::Enable(args) => change(args, io, "enable").await,
-        ClientCommand::Delete(args) => delete(args, io).await,
+        ClientCommand::Delete(OneArgs { client_id, local }) => {
+            let value = local.open()?.delete(io, &["clients", client_id]).await?;
+            local.tell_done(io, &value, &format!("Client {client_id} is deleted."));
+            Ok(())
+        }
     }
 }
 
 async fn add(args: &AddArgs, io: &mut Io) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    let value = local.post(io, &["clients"], &meant(args, io.now())?).await?;
+    let value = args
+        .local
+        .open()?
+        .post(io, &["clients"], &meant(args, io.now())?)
+        .await?;
     let client: ClientView = read(value.clone())?;
+    warn(io, &client);
+    let sentence = format!("Client {} is registered.", client.client_id);
+    args.local.tell_done(io, &value, &sentence);
+    Ok(())
+}
+
+fn warn(io: &mut Io, client: &ClientView) {
     for warning in &client.warnings {
         say!(io.errors, "warning: {warning}");
     }
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is registered.", client.client_id);
-    }
-    Ok(())
 }
 
 /// What was typed, with its files read.
@@ -201,58 +210,42 @@ fn jwks(file: &Path) -> Result<Value, Failure> {
         .map_err(|_| Failure::usage(format!("{} holds no JWK set", file.display())).hint(r#"it reads {"keys": [...]}"#))
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["clients"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let mut rows = vec![
-        ["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for client in read::<Vec<ClientView>>(value)? {
+fn list(io: &mut Io, clients: Vec<ClientView>) {
+    let rows = clients.into_iter().map(|client| {
         let state = if client.disabled_at.is_some() {
             "disabled"
         } else {
             "enabled"
         };
-        rows.push(vec![
+        [
             client.client_id,
-            client.profile.unwrap_or_else(|| "-".to_owned()),
+            or_dash(client.profile),
             client.authentication,
             state.to_owned(),
             client.scope,
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+        ]
+    });
+    io.output
+        .table(["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"], rows);
 }
 
-fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
-    if as_json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let client: ClientView = read(value)?;
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let moment = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), |at| date::utc(Timestamp::from_millis(at)));
+fn show(io: &mut Io, client: ClientView) {
+    warn(io, &client);
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let lifetime = client
         .code_lifetime
         .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
-    let rows = [
+    io.output.fields([
         ("Client", client.client_id),
         ("Name", client.name),
         ("Kind", client.kind),
-        ("Environment", or_none(client.environment)),
-        ("Owner", or_none(client.owner)),
-        ("Purpose", or_none(client.purpose)),
+        ("Environment", or_dash(client.environment)),
+        ("Owner", or_dash(client.owner)),
+        ("Purpose", or_dash(client.purpose)),
         ("Verified", yes(client.verified)),
-        ("Profile", or_none(client.profile)),
+        ("Profile", or_dash(client.profile)),
         ("Authentication", client.authentication),
-        ("Assertion audience", or_none(client.assertion_audience)),
+        ("Assertion audience", or_dash(client.assertion_audience)),
         ("Scope", client.scope),
         ("Resources", client.resource.join(" ")),
         ("DPoP required", yes(client.require_dpop)),
@@ -260,38 +253,18 @@ fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
         ("May introspect", yes(client.introspect)),
         ("Code lifetime", lifetime),
         ("Signed with", client.signing_alg),
-        ("Registered", moment(Some(client.created_at))),
-        ("Ends", moment(client.expires_at)),
-        ("Disabled", moment(client.disabled_at)),
-    ];
-    io.output.table(&rows.map(|(name, text)| vec![name.to_owned(), text]));
-    for warning in &client.warnings {
-        say!(io.errors, "warning: {warning}");
-    }
-    Ok(())
+        ("Registered", date::moment(client.created_at)),
+        ("Ends", or_dash(client.expires_at.map(date::moment))),
+        ("Disabled", or_dash(client.disabled_at.map(date::moment))),
+    ]);
 }
 
 async fn change(args: &OneArgs, io: &mut Io, verb: &str) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
+    let OneArgs { client_id, local } = args;
     let value = local
-        .post(io, &["clients", &args.client_id, verb], &Value::Null)
+        .open()?
+        .post(io, &["clients", client_id, verb], &Value::Null)
         .await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is {verb}d.", args.client_id);
-    }
-    Ok(())
-}
-
-async fn delete(args: &OneArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&args.local.data)?
-        .delete(io, &["clients", &args.client_id])
-        .await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is deleted.", args.client_id);
-    }
+    local.tell_done(io, &value, &format!("Client {client_id} is {verb}d."));
     Ok(())
 }

@@ -233,57 +233,31 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     } else {
         "NOT verified"
     };
-    let mut rows = vec![
-        vec![
-            "Who".to_owned(),
-            format!("{} (client {}, {verified})", view.client_name, view.client_id),
-        ],
-        vec![
-            "Owner".to_owned(),
-            view.client_owner
-                .clone()
-                .unwrap_or_else(|| "nobody is named".to_owned()),
-        ],
+    let who = format!("{} (client {}, {verified})", view.client_name, view.client_id);
+    let nobody = || "nobody is named".to_owned();
+    let mut fields = vec![
+        ("Who", who),
+        ("Owner", view.client_owner.clone().unwrap_or_else(nobody)),
     ];
-    rows.extend(
-        view.purpose
-            .iter()
-            .map(|purpose| vec!["Purpose".to_owned(), purpose.clone()]),
-    );
+    let mut add = |name, text: String| fields.push((name, text));
+    view.purpose.iter().for_each(|purpose| add("Purpose", purpose.clone()));
     for permission in &view.permissions {
-        rows.push(vec![
-            "Asks for".to_owned(),
-            format!("{}: {}", permission.name, permission.sentence),
-        ]);
+        add("Asks for", format!("{}: {}", permission.name, permission.sentence));
     }
     for fact in &view.facts {
-        rows.push(vec![fact.label.clone(), format!("{} [{}]", fact.value, fact.source)]);
+        add(&fact.label, format!("{} [{}]", fact.value, fact.source));
     }
-    rows.extend(
-        view.key_words
-            .iter()
-            .map(|words| vec!["Key words".to_owned(), words.clone()]),
-    );
-    let left = date::countdown(Timestamp::from_millis(view.expires_at) - now);
-    rows.push(vec![
-        "Asked at".to_owned(),
-        date::utc(Timestamp::from_millis(view.requested_at)),
-    ]);
-    rows.push(vec!["Decide in".to_owned(), left]);
-    rows.push(vec![
-        "Good until".to_owned(),
-        date::utc(Timestamp::from_millis(view.grant_expires_at)),
-    ]);
-    rows.extend(
-        view.consequences
-            .iter()
-            .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
-    );
-    rows.extend(
-        view.warnings
-            .iter()
-            .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),
-    );
-    printer.record(&rows);
+    view.key_words.iter().for_each(|words| add("Key words", words.clone()));
+    add("Asked at", date::moment(view.requested_at));
+    let left = Timestamp::from_millis(view.expires_at) - now;
+    add("Decide in", date::countdown(left));
+    add("Good until", date::moment(view.grant_expires_at));
+    for consequence in &view.consequences {
+        add("If approved", consequence.clone());
+    }
+    for warning in &view.warnings {
+        add("WARNING", warning.clone());
+    }
+    printer.record(&fields);
     say!(printer, "");
 }

@@ -1,15 +1,14 @@
 //! `waypass request`: what has been asked for. For whoever runs the server.
 
 use clap::{Args, Subcommand};
-use protocol::time::Timestamp;
 use protocol::wire::local::RequestSummary;
 use serde_json::{Value, json};
 
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::LocalArgs;
+use crate::print::or_dash;
 
 /// See the requests and how they were decided.
 #[derive(Debug, Subcommand)]
@@ -39,45 +38,34 @@ impl RequestCommand {
 
 pub async fn run(command: &RequestCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
-        RequestCommand::List(local) => list(local, io).await,
-        RequestCommand::Cancel(args) => cancel(args, io).await,
+        RequestCommand::List(local) => {
+            let value = local.open()?.get(io, &["requests"]).await?;
+            local.tell(io, value, list)
+        }
+        RequestCommand::Cancel(CancelArgs { request_id, local }) => {
+            local
+                .open()?
+                .post(io, &["requests", request_id, "cancel"], &Value::Null)
+                .await?;
+            let value = json!({ "request_id": request_id, "state": "cancelled" });
+            local.tell_done(io, &value, &format!("Request {request_id} is cancelled."));
+            Ok(())
+        }
     }
 }
 
-async fn cancel(args: &CancelArgs, io: &mut Io) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    local
-        .post(io, &["requests", &args.request_id, "cancel"], &Value::Null)
-        .await?;
-    if args.local.json {
-        io.output
-            .json(&json!({ "request_id": args.request_id, "state": "cancelled" }));
-    } else {
-        say!(io.output, "Request {} is cancelled.", args.request_id);
-    }
-    Ok(())
-}
-
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["requests"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let headings = ["REQUEST", "STATE", "CLIENT", "FROM", "ASKED AT", "APPROVER", "SCOPE"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    for request in read::<Vec<RequestSummary>>(value)? {
-        rows.push(vec![
+fn list(io: &mut Io, requests: Vec<RequestSummary>) {
+    let rows = requests.into_iter().map(|request| {
+        [
             request.request_id,
             request.state,
             request.client_id,
-            or_none(request.requester_address),
-            date::utc(Timestamp::from_millis(request.requested_at)),
-            or_none(request.approver),
+            or_dash(request.requester_address),
+            date::moment(request.requested_at),
+            or_dash(request.approver),
             request.scope,
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+        ]
+    });
+    let headings = ["REQUEST", "STATE", "CLIENT", "FROM", "ASKED AT", "APPROVER", "SCOPE"];
+    io.output.table(headings, rows);
 }

@@ -49,11 +49,8 @@ pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&Value::Object(claims));
         return Ok(());
     }
-    let rows: Vec<_> = claims
-        .iter()
-        .map(|(name, value)| vec![name.clone(), plain(value)])
-        .collect();
-    io.output.table(&rows);
+    let fields = claims.iter().map(|(name, value)| (name.as_str(), plain(value)));
+    io.output.fields(fields);
     Ok(())
 }
 
