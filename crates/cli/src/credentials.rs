@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::enrollment::EnrolledInstance;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -25,8 +26,18 @@ pub struct Credentials {
     pub client_id: String,
     /// The DPoP key of this profile, from its first day. It outlives tokens and logouts.
     pub key: StoredKey,
+    /// As the server told it, when the key was enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<EnrolledInstance>,
+    /// A key that shall take this one's place, from before the server is asked until it has answered: with
+    /// an answer that was lost the key would be too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What the tokens are bound to, where the key has changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_key: Option<StoredKey>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -54,8 +65,12 @@ pub struct Kept {
 
 impl Credentials {
     pub fn signing_key(&self, io: &Io) -> Result<Key, Failure> {
-        Key::open(&self.key, || (io.tpm)())
-            .map_err(|why| Failure::failed(format!("the key that is kept for this profile cannot be used: {why}")))
+        open(io, &self.key)
+    }
+
+    /// The key that is used with the tokens.
+    pub fn token_key(&self, io: &Io) -> Result<Key, Failure> {
+        open(io, self.token_key.as_ref().unwrap_or(&self.key))
     }
 
     pub fn is_for(&self, profile: &Profile) -> bool {
@@ -67,6 +82,11 @@ impl Credentials {
             .as_ref()
             .filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
     }
+}
+
+pub fn open(io: &Io, key: &StoredKey) -> Result<Key, Failure> {
+    Key::open(key, || (io.tpm)())
+        .map_err(|why| Failure::failed(format!("the key that is kept for this profile cannot be used: {why}")))
 }
 
 /// The credentials of one profile.

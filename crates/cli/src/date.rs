@@ -2,6 +2,8 @@
 
 use protocol::time::{Lifetime, Timestamp};
 
+use crate::failure::Failure;
+
 const SECONDS_A_DAY: i64 = 86_400;
 const LAST_YEAR: i64 = 9999;
 
@@ -33,7 +35,7 @@ pub fn countdown(left: Lifetime) -> String {
 }
 
 /// `90d`, `12h`, `30m`, `45s` from now, or the start of a day in UTC.
-pub fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some((year, rest)) = text.split_once('-') {
         let (month, day) = rest.split_once('-')?;
         let days = days_until(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
@@ -48,6 +50,13 @@ pub fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
     };
     let count: u32 = text.get(..text.len() - 1)?.parse().ok()?;
     Some(now + Lifetime::from_seconds(i64::from(count).saturating_mul(unit)))
+}
+
+/// The same as it was typed.
+pub fn end(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    parse_end(text, now).ok_or_else(|| {
+        Failure::usage(format!("{text:?} is no end")).hint("write 90d, 12h, or a day such as 2027-01-31")
+    })
 }
 
 fn is_leap(year: i64) -> bool {

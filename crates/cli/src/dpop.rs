@@ -30,6 +30,20 @@ pub struct Call<'a> {
     pub url: &'a Url,
     pub body: Body<'a>,
     pub access_token: Option<&'a str>,
+    /// A client attestation, whose proof is the DPoP proof beside it.
+    pub attestation: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(method: Method, url: &'a Url) -> Self {
+        Self {
+            method,
+            url,
+            body: Body::None,
+            access_token: None,
+            attestation: None,
+        }
+    }
 }
 
 impl<'a> Caller<'a> {
@@ -39,22 +53,23 @@ impl<'a> Caller<'a> {
 
     pub async fn form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
         let call = Call {
-            method: Method::POST,
-            url,
             body: Body::Form(form),
-            access_token: None,
+            ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await
     }
 
     pub async fn json(&mut self, io: &mut Io, url: &Url, body: &Value) -> Result<Answer, Unanswered> {
         let call = Call {
-            method: Method::POST,
-            url,
             body: Body::Json(body),
-            access_token: None,
+            ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await
+    }
+
+    /// The newest nonce of this server, for a proof that travels in a body.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// Sends; when the server asks for a nonce, sends once more at once. That is the same request as
@@ -76,6 +91,9 @@ impl<'a> Caller<'a> {
         request = request.header("Accept", "application/json");
         if let Some(token) = call.access_token {
             request = request.header("Authorization", format!("DPoP {token}"));
+        }
+        if let Some(attestation) = call.attestation {
+            request = request.header("OAuth-Client-Attestation", attestation);
         }
         request = match call.body {
             Body::None => request,

@@ -14,6 +14,8 @@ mod clock;
 mod commands;
 mod credentials;
 mod date;
+mod device;
+mod device_flow;
 mod dpop;
 mod entropy;
 mod failure;
@@ -28,7 +30,9 @@ mod poll;
 mod print;
 mod profile_key;
 mod refresh;
+mod screen;
 mod settings;
+mod target;
 mod token_endpoint;
 mod tpm;
 
@@ -41,13 +45,15 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    approver, client, decide, demo, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
+    approver, client, decide, demo, enroll, event, grant, instance, key, login, logout, request, status, token,
+    verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(demo::DemoArgs),
+    Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
     Whoami(whoami::WhoamiArgs),
@@ -70,6 +76,8 @@ pub enum Command {
     Approver(approver::ApproverCommand),
     #[command(subcommand)]
     Client(client::ClientCommand),
+    #[command(subcommand)]
+    Instance(instance::InstanceCommand),
     #[command(subcommand)]
     Request(request::RequestCommand),
     #[command(subcommand)]
@@ -114,6 +122,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 pub async fn run(command: Command, io: &mut Io) -> Exit {
     let (as_json, outcome) = match &command {
         Command::Demo(args) => return demo::run(args, io).await,
+        Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
@@ -124,6 +133,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Client(command) => (command.json(), client::run(command, io).await),
+        Command::Instance(command) => (command.json(), instance::run(command, io).await),
         Command::Request(command) => (command.json(), request::run(command, io).await),
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),

@@ -3,10 +3,10 @@
 
 use clap::ValueEnum;
 
-use crate::credentials::{Credentials, Kept, Place, Tokens, Vault};
+use crate::credentials::{Credentials, Kept, Place, Vault};
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::keys::Key;
+use crate::keys::{Key, StoredKey};
 use crate::print::say;
 use crate::settings::Profile;
 
@@ -41,24 +41,12 @@ impl Kept {
     }
 }
 
-/// A profile's key, and where it is kept.
+/// A profile's key, ready to sign, and what is kept with it.
 pub struct ProfileKey {
     pub key: Key,
-    pub place: Place,
-}
-
-impl ProfileKey {
-    pub fn credentials(&self, profile: &Profile, tokens: Option<Tokens>) -> Result<Credentials, Failure> {
-        Ok(Credentials {
-            issuer: profile.server.clone(),
-            client_id: profile.client_id.clone(),
-            key: self
-                .key
-                .stored()
-                .ok_or_else(|| Failure::failed("the key cannot be written"))?,
-            tokens,
-        })
-    }
+    pub kept: Kept,
+    /// Not so where the profile holds the key of another server or client, until this one has given something.
+    pub is_kept: bool,
 }
 
 /// The key of this profile. A new one is written before anybody is asked: a full disk shows now, and not
@@ -71,48 +59,88 @@ pub async fn of(
 ) -> Result<ProfileKey, Failure> {
     let _lock = vault.lock().await?;
     let kept = vault.load(io)?;
+    let has_other = kept.is_some();
     // Another server or client gets another key: one key is one instance of one client, and two servers
     // cannot tell that both know the same machine.
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.credentials.is_for(profile)) {
-        must_be_in(kept, wanted)?;
+    if let Some(kept) = kept.filter(|kept| kept.credentials.is_for(profile)) {
+        must_be_in(&kept, wanted)?;
         return Ok(ProfileKey {
             key: kept.credentials.signing_key(io)?,
-            place: kept.place,
+            kept,
+            is_kept: true,
         });
     }
-    let mut made = make(io, wanted)?;
-    if kept.is_none() {
-        let wants_keyring = wanted == Some(KeyStorage::Keyring);
-        made.place = vault.save(io, &made.credentials(profile, None)?, made.place)?;
-        if wants_keyring && made.place != Place::Keyring {
-            vault.forget()?;
-            return Err(Failure::failed("no keyring takes the key").hint("unlock it, or use --key-storage file"));
-        }
+    if has_other {
+        return made(io, profile, wanted);
     }
+    make(io, vault, profile, wanted)
+}
+
+/// A new key in place of whatever is kept. Under the lock.
+pub fn make(io: &mut Io, vault: &Vault, profile: &Profile, wanted: Option<KeyStorage>) -> Result<ProfileKey, Failure> {
+    let mut made = made(io, profile, wanted)?;
+    made.kept.place = vault.save(io, &made.kept.credentials, made.kept.place)?;
+    if wanted == Some(KeyStorage::Keyring) && made.kept.place != Place::Keyring {
+        vault.forget()?;
+        return Err(Failure::failed("no keyring takes the key").hint("unlock it, or use --key-storage file"));
+    }
+    made.is_kept = true;
     Ok(made)
 }
 
-/// A new key, kept nowhere yet. Without a wish in the TPM if there is one, else in memory, for the best
-/// place that takes it.
-pub fn make(io: &mut Io, wanted: Option<KeyStorage>) -> Result<ProfileKey, Failure> {
-    let may_be_in_tpm = matches!(wanted, None | Some(KeyStorage::Tpm));
-    let tpm = if may_be_in_tpm { (io.tpm)() } else { None };
-    let key = match tpm.map(Key::make_in) {
-        Some(Ok(key)) => key,
-        Some(Err(why)) if wanted.is_none() => {
-            say!(io.errors, "warning: the TPM is not used: {why}");
-            io.draw_key()?
+impl ProfileKey {
+    pub fn must_be_kept(&self, profile: &str) -> Result<(), Failure> {
+        if self.is_kept {
+            return Ok(());
         }
-        Some(Err(why)) => return Err(Failure::failed(format!("the TPM makes no key: {why}"))),
-        None if wanted == Some(KeyStorage::Tpm) => return Err(no_tpm()),
-        None => io.draw_key()?,
+        Err(
+            Failure::usage(format!("profile {profile:?} holds the key of another server or client"))
+                .hint("name another --profile"),
+        )
+    }
+}
+
+fn made(io: &mut Io, profile: &Profile, wanted: Option<KeyStorage>) -> Result<ProfileKey, Failure> {
+    let key = draw(io, wanted)?;
+    let credentials = Credentials {
+        issuer: profile.server.clone(),
+        client_id: profile.client_id.clone(),
+        key: stored(&key)?,
+        instance: None,
+        next_key: None,
+        tokens: None,
+        token_key: None,
     };
     let place = if wanted == Some(KeyStorage::File) {
         Place::File
     } else {
         Place::Keyring
     };
-    Ok(ProfileKey { key, place })
+    Ok(ProfileKey {
+        key,
+        kept: Kept { credentials, place },
+        is_kept: false,
+    })
+}
+
+pub fn stored(key: &Key) -> Result<StoredKey, Failure> {
+    key.stored().ok_or_else(|| Failure::failed("the key cannot be written"))
+}
+
+/// Without a wish in the TPM if there is one, else in memory, for the best place that takes it.
+pub fn draw(io: &mut Io, wanted: Option<KeyStorage>) -> Result<Key, Failure> {
+    let may_be_in_tpm = matches!(wanted, None | Some(KeyStorage::Tpm));
+    let tpm = if may_be_in_tpm { (io.tpm)() } else { None };
+    match tpm.map(Key::make_in) {
+        Some(Ok(key)) => Ok(key),
+        Some(Err(why)) if wanted.is_none() => {
+            say!(io.errors, "warning: the TPM is not used: {why}");
+            io.draw_key()
+        }
+        Some(Err(why)) => Err(Failure::failed(format!("the TPM makes no key: {why}"))),
+        None if wanted == Some(KeyStorage::Tpm) => Err(no_tpm()),
+        None => io.draw_key(),
+    }
 }
 
 fn must_be_in(kept: &Kept, wanted: Option<KeyStorage>) -> Result<(), Failure> {

@@ -4,12 +4,14 @@ use clap::Subcommand;
 use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink};
 use serde_json::Value;
 
-use crate::commands::enroll::{self, EnrollArgs};
+use self::enroll::EnrollArgs;
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::local::LocalArgs;
 use crate::print::say;
+
+pub mod enroll;
 
 /// Manage approvers: the people who decide about requests.
 #[derive(Debug, Subcommand)]

@@ -162,12 +162,7 @@ fn warn(io: &mut Io, client: &ClientView) {
 
 /// What was typed, with its files read.
 fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
-    let expires_at = match &args.expires {
-        None => None,
-        Some(text) => Some(date::parse_end(text, now).ok_or_else(|| {
-            Failure::usage(format!("{text:?} is no end")).hint("write 90d, 12h, or a day such as 2027-01-31")
-        })?),
-    };
+    let expires_at = args.expires.as_deref().map(|text| date::end(text, now)).transpose()?;
     Ok(AddClient {
         instance_key: false,
         report_codes: false,

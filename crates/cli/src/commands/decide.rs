@@ -144,6 +144,11 @@ pub async fn approve_if(
             )),
         );
     }
+    let binding_data = if view.asks_binding_data {
+        Some(io.ask("What was typed where this was started: ").await)
+    } else {
+        None
+    };
     let canonical = decision
         .canonical()
         .map_err(|_| Failure::failed("the decision has no canonical form"))?;
@@ -155,7 +160,7 @@ pub async fn approve_if(
         request_id: view.request_id,
         decision: view.decision,
         signature,
-        binding_data: None,
+        binding_data,
     };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
     tell(args, io, &decided);
@@ -177,10 +182,18 @@ pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
 
 fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
     if args.json {
-        io.output
-            .json(&json!({"request_id": decided.request_id, "state": decided.state}));
-    } else {
-        say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
+        io.output.json(&json!(decided));
+        return;
+    }
+    say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
+    if let Some(digits) = &decided.confirmation {
+        say!(io.output, "");
+        say!(io.output, "    {digits}");
+        say!(io.output, "");
+        say!(
+            io.output,
+            "Type these digits where you started the request yourself. Tell them to nobody: whoever has them gets the access."
+        );
     }
 }
 
@@ -242,6 +255,14 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     ];
     let mut add = |name, text: String| fields.push((name, text));
     view.purpose.iter().for_each(|purpose| add("Purpose", purpose.clone()));
+    if let Some(asked) = &view.enrollment {
+        let environment = asked.environment.as_deref().unwrap_or("no environment named");
+        let end = date::moment(asked.expires_at);
+        add(
+            "ENROLLS",
+            format!("{} ({environment}), known as yours until {end}", asked.name),
+        );
+    }
     for permission in &view.permissions {
         add("Asks for", format!("{}: {}", permission.name, permission.sentence));
     }
@@ -253,12 +274,19 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     let left = Timestamp::from_millis(view.expires_at) - now;
     add("Decide in", date::countdown(left));
     add("Good until", date::moment(view.grant_expires_at));
+    if let Some(quorum) = view.quorum {
+        add(
+            "Approvals",
+            format!("{} of {} that are needed", quorum.have, quorum.needed),
+        );
+    }
     for consequence in &view.consequences {
         add("If approved", consequence.clone());
     }
     for warning in &view.warnings {
         add("WARNING", warning.clone());
     }
+    view.education.iter().for_each(|text| add("Remember", text.clone()));
     printer.record(&fields);
     say!(printer, "");
 }

@@ -122,8 +122,7 @@ async fn ask(args: &DemoArgs, io: &mut Io, server: &Server, cast: &Cast, key: &K
     } else {
         told::where_to_approve(io, &place(server, cast, &asked.shown));
     }
-    let pause = async |io: &mut Io, until| desk.pause(io, until).await;
-    let tokens = request.wait(io, &asked, pause).await;
+    let tokens = request.wait(io, &asked, &mut desk).await;
     io.output.end_live();
     tokens
 }

@@ -46,6 +46,7 @@ pub async fn run(args: &LogoutArgs, io: &mut Io) -> Result<(), Failure> {
     }
     let credentials = Credentials {
         tokens: None,
+        token_key: None,
         ..kept.credentials
     };
     session.vault.save(io, &credentials, kept.place)?;
@@ -81,7 +82,7 @@ async fn revoke(io: &mut Io, session: &Session, tokens: &Tokens) -> Result<bool,
         ("token_type_hint", hint),
         ("client_id", &credentials.client_id),
     ];
-    let key = credentials.signing_key(io)?;
+    let key = credentials.token_key(io)?;
     let answer = Caller::new(&session.http, &key).form(io, url, &form).await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
     if !answer.is_success() {

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod enroll;
 pub mod event;
 pub mod grant;
+pub mod instance;
 pub mod key;
 pub mod login;
 pub mod logout;

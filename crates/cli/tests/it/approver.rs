@@ -17,7 +17,7 @@ const EXPIRES: i64 = START + 28_800;
 fn view(url: &str) -> Value {
     json!({
         "request_id": "req_1", "request_digest": "digest-1", "client_id": "cli", "client_name": "Build tool",
-        "client_verified": false, "profile": "open", "warnings": ["Anybody could have started this."],
+        "client_verified": false, "profile": "open", "asks_binding_data": false, "warnings": ["Anybody could have started this."],
         "permissions": [
             {"kind": "scope", "name": "read", "sentence": "Read your things"},
             {"kind": "scope", "name": "openid", "sentence": "Know who you are"}
@@ -185,8 +185,9 @@ fn without_a_terminal_approve_signs_the_decision_at_once() {
 #[test]
 fn an_exported_decision_is_about_the_request_beside_it() {
     let request = json!({
-        "id": "r1", "client_id": "cli", "profile": "open", "scope": "openid read", "resource": [], "jkt": null,
-        "facts": [{"name": "requester.address", "source": "proven", "value": "192.0.2.1"}], "requested_at": 1,
+        "id": "r1", "client_id": "cli", "purpose": {"kind": "access"}, "profile": "open", "profile_version": "v1",
+        "scope": "openid read", "resource": [], "jkt": null, "instance": null, "owner": null, "initiator": null,
+        "binding": null, "facts": [{"name": "requester.address", "source": "proven", "value": "192.0.2.1"}], "requested_at": 1,
         "expires_at": 2, "grant_expires_at": 3
     });
     let digest = Content::deserialize(&request).unwrap().digest().unwrap();
