@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod approver;
 #[cfg(test)]
+mod enroll;
+#[cfg(test)]
 mod key_storage;
 #[cfg(test)]
 mod login;
