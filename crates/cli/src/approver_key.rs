@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use protocol::base64url;
 use protocol::wire::ErrorBody;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::dpop::Caller;
@@ -70,6 +72,22 @@ impl KeyFile {
         ))
         .hint(format!("use --server {}", self.server)))
     }
+}
+
+/// A person says on the consumption device that this key asks for them, before there is a code (RFC 10027 §6.1.15).
+pub fn initiator_assertion(io: &mut Io, path: &Path, issuer: &Issuer, asking: &Key) -> Result<String, Failure> {
+    const LIFETIME: i64 = 60;
+    let file = KeyFile::read(path)?;
+    file.must_be_for(issuer)?;
+    let key = file.key()?;
+    let now = io.now().seconds();
+    let header = json!({"typ": "waypass-initiator+jwt", "alg": "ES256", "kid": key.thumbprint()});
+    let claims = json!({
+        "iss": key.thumbprint(), "aud": issuer.as_str(), "iat": now, "exp": now + LIFETIME,
+        "jti": base64url::encode(&io.draw()?.0), "cnf": {"jkt": asking.thumbprint()}
+    });
+    key.jwt(&header, &claims)
+        .ok_or_else(|| Failure::failed("signing failed"))
 }
 
 /// One signed call: `POST {issuer}/approver/{verb}`.

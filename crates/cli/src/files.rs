@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::failure::Failure;
+
 /// Puts `bytes` where the old content was, in one step: a crash leaves the one or the other. The caller
 /// holds a lock, or is alone.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -31,6 +33,11 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// A file that was named on the command line.
+pub fn text_of(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 /// Only a file that nobody but its owner may open: what others could read is no secret any more.

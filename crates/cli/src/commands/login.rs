@@ -1,13 +1,18 @@
 //! `waypass login`: the device flow from the side of the program that asks. RFC 8628 §3.1 to §3.5; what is
 //! typed before there is a code, RFC 10027 §6.1.15 and §6.1.17.
 
+use std::path::PathBuf;
+
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 use serde_json::json;
 
+use crate::approver_key;
 use crate::credentials::{Credentials, Tokens};
 use crate::device_flow::{Asked, Poll, Waiter};
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
+use crate::files;
+use crate::http::Answer;
 use crate::io::Io;
 use crate::metadata::Metadata;
 use crate::print::say;
@@ -33,6 +38,15 @@ pub struct LoginArgs {
     /// Where the token is to be used; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    /// Ask for a word or PIN now, which has to be typed again when approving
+    #[arg(long)]
+    binding: bool,
+    /// The same, from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "binding")]
+    binding_file: Option<PathBuf>,
+    /// Sign the request with the software key of the person who starts it, as `waypass approver enroll` has made it
+    #[arg(long, value_name = "FILE")]
+    initiator_key_file: Option<PathBuf>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
@@ -41,6 +55,49 @@ impl LoginArgs {
     pub fn json(&self) -> bool {
         self.screen.json
     }
+
+    /// RFC 10027 §6.1.17.
+    async fn binding_data(&self, io: &mut Io) -> Result<Option<String>, Failure> {
+        let text = match &self.binding_file {
+            Some(file) => files::text_of(file)?,
+            None if self.binding => io.ask("A word or PIN, to be typed again when approving: ").await,
+            None => return Ok(None),
+        };
+        if text.trim().is_empty() {
+            return Err(Failure::usage("there is no word or PIN to bind the request to"));
+        }
+        Ok(Some(text.trim().to_owned()))
+    }
+
+    /// What is brought along, so that nobody else could have started this.
+    async fn brought(&self, io: &mut Io, target: &Target) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut brought = Vec::new();
+        brought.extend(self.binding_data(io).await?.map(|text| ("binding_data", text)));
+        if let Some(file) = &self.initiator_key_file {
+            let assertion = approver_key::initiator_assertion(io, file, &target.issuer, &target.key.key)?;
+            brought.push(("initiator_assertion", assertion));
+        }
+        Ok(brought)
+    }
+
+    /// What the server wants beside the request is a flag, or another command first.
+    fn hint(&self, failure: Failure, answer: &Answer, profile: &Profile) -> Failure {
+        let needs = answer.error().and_then(|body| body.needs);
+        let Profile { server, client_id, .. } = profile;
+        let enroll = format!(
+            "waypass enroll --server {server} --client-id {client_id} --profile {}",
+            self.target.profile
+        );
+        match needs.as_deref() {
+            Some("enrollment") => failure.hint(format!("once, on this machine: {enroll}")),
+            Some("new_key") => failure.hint(format!("{enroll} --new-key")),
+            Some("binding_data") => failure.hint("waypass login --binding asks for it"),
+            Some("initiator_assertion") => {
+                failure.hint("waypass login --initiator-key-file FILE, with the software key of whoever starts this")
+            }
+            _ => failure,
+        }
+    }
 }
 
 /// One request for access.
@@ -48,6 +105,8 @@ pub struct Request<'a> {
     pub profile: &'a Profile,
     pub metadata: &'a Metadata,
     pub caller: Caller<'a>,
+    /// Parameters beside scope and resources.
+    pub brought: Vec<(&'static str, String)>,
 }
 
 pub async fn run(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
@@ -69,8 +128,10 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
         profile: &target.profile,
         metadata: &target.metadata,
         caller: Caller::new(&target.http, &target.key.key),
+        brought: args.brought(io, &target).await?,
     };
-    let asked = request.ask(io).await?;
+    let hint = |failure, answer: &Answer| args.hint(failure, answer, &target.profile);
+    let asked = request.ask(io, hint).await?;
     let mut screen = Screen::show(&args.screen, io, &asked, &target.key.key).await;
     let interrupted = (io.interrupted)();
     let tokens = tokio::select! {
@@ -130,7 +191,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
 
 impl Request<'_> {
     /// RFC 8628 §3.1, with a proof that binds the code to our key (design decision G1).
-    pub async fn ask(&mut self, io: &mut Io) -> Result<Asked, Failure> {
+    pub async fn ask(&mut self, io: &mut Io, hint: impl Fn(Failure, &Answer) -> Failure) -> Result<Asked, Failure> {
         let url = self.metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
             Failure::new(
                 Exit::Refused,
@@ -142,6 +203,7 @@ impl Request<'_> {
         form.extend(self.profile.scope.as_deref().map(|scope| ("scope", scope)));
         let resources = self.profile.resource.iter();
         form.extend(resources.map(|resource| ("resource", resource.as_str())));
+        form.extend(self.brought.iter().map(|(name, value)| (*name, value.as_str())));
         let asked_at = io.now();
         let answer = self
             .caller
@@ -149,7 +211,7 @@ impl Request<'_> {
             .await
             .map_err(|unanswered| unanswered.failure(url))?;
         if !answer.is_success() {
-            return Err(answer.failure("access could not be asked for"));
+            return Err(hint(answer.failure("access could not be asked for"), &answer));
         }
         let shown: Option<DeviceAuthorizationResponse> = answer.json();
         shown
