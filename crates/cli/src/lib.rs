@@ -45,8 +45,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    approver, client, decide, demo, enroll, event, grant, instance, key, login, logout, request, status, token,
-    verify_decision, whoami,
+    approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture, profile,
+    request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -77,6 +77,10 @@ pub enum Command {
     #[command(subcommand)]
     Client(client::ClientCommand),
     #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    #[command(subcommand)]
     Instance(instance::InstanceCommand),
     #[command(subcommand)]
     Request(request::RequestCommand),
@@ -86,6 +90,7 @@ pub enum Command {
     Key(key::KeyCommand),
     #[command(subcommand)]
     Event(event::EventCommand),
+    Posture(posture::PostureArgs),
     VerifyDecision(verify_decision::VerifyDecisionArgs),
 }
 
@@ -133,11 +138,14 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Client(command) => (command.json(), client::run(command, io).await),
+        Command::Profile(command) => (command.json(), profile::run(command, io).await),
+        Command::Group(command) => (command.json(), group::run(command, io).await),
         Command::Instance(command) => (command.json(), instance::run(command, io).await),
         Command::Request(command) => (command.json(), request::run(command, io).await),
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),
         Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::Posture(args) => (args.json(), posture::run(args, io).await),
         Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
     };
     match outcome {

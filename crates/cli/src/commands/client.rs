@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddClient, ClientView};
+use protocol::wire::local::{AddClient, ChangeClient, ClientView};
 use serde_json::Value;
 
 use crate::date;
 use crate::failure::Failure;
+use crate::files;
 use crate::io::Io;
 use crate::local::{LocalArgs, read};
 use crate::print::{or_dash, say};
@@ -17,6 +18,7 @@ use crate::print::{or_dash, say};
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     Add(Box<AddArgs>),
+    Set(SetArgs),
     /// List all clients
     List(LocalArgs),
     /// Show one client
@@ -45,7 +47,7 @@ pub struct OneArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -60,6 +62,9 @@ pub struct AddArgs {
     /// It authenticates with a key of this JWK set (private_key_jwt)
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
+    /// It authenticates with the key of an enrolled instance (private_key_jwt)
+    #[arg(long)]
+    instance_key: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -72,6 +77,9 @@ pub struct AddArgs {
     /// It is a resource server and may introspect tokens
     #[arg(long)]
     introspect: bool,
+    /// It may report codes that were seen in messages: a mail gateway, for instance
+    #[arg(long)]
+    report_codes: bool,
     /// Refuse its token requests without a DPoP proof
     #[arg(long)]
     require_dpop: bool,
@@ -110,10 +118,39 @@ pub struct AddArgs {
     expires: Option<String>,
 }
 
+/// Change what a client may do; what is not named stays. Its open requests are void then
+///
+///   waypass client set cli --data DIR --profile standard
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file"])]
+pub struct SetArgs {
+    /// The client id
+    client_id: String,
+    #[command(flatten)]
+    local: LocalArgs,
+    /// What is demanded of it; the same one again brings back a device grant that went off unused
+    #[arg(long)]
+    profile: Option<String>,
+    /// Take its profile, and with it the device grant
+    #[arg(long, conflicts_with = "profile")]
+    no_profile: bool,
+    /// The scopes it may ask for, separated by spaces
+    #[arg(long)]
+    scope: Option<String>,
+    /// The resources it may ask for, all of them; may be repeated
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
+    /// It authenticates with a key of this JWK set from now on
+    #[arg(long, value_name = "FILE")]
+    jwks_file: Option<PathBuf>,
+}
+
 impl ClientCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Add(args) => args.local.json,
+            Self::Set(args) => args.local.json,
             Self::List(local) => local.json,
             Self::Show(args) | Self::Disable(args) | Self::Enable(args) | Self::Delete(args) => args.local.json,
         }
@@ -123,6 +160,7 @@ impl ClientCommand {
 pub async fn run(command: &ClientCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
         ClientCommand::Add(args) => add(args, io).await,
+        ClientCommand::Set(args) => set(args, io).await,
         ClientCommand::List(local) => {
             let value = local.open()?.get(io, &["clients"]).await?;
             local.tell(io, value, list)
@@ -154,6 +192,25 @@ async fn add(args: &AddArgs, io: &mut Io) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
+    let body = ChangeClient {
+        profile: args.profile.clone().or(args.no_profile.then(String::new)),
+        scope: args.scope.clone(),
+        resource: (!args.resource.is_empty()).then(|| args.resource.clone()),
+        jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
+    };
+    let value = args
+        .local
+        .open()?
+        .post(io, &["clients", &args.client_id, "change"], &body)
+        .await?;
+    let client: ClientView = read(value.clone())?;
+    warn(io, &client);
+    args.local
+        .tell_done(io, &value, &format!("Client {} is changed.", client.client_id));
+    Ok(())
+}
+
 fn warn(io: &mut Io, client: &ClientView) {
     for warning in &client.warnings {
         say!(io.errors, "warning: {warning}");
@@ -164,8 +221,8 @@ fn warn(io: &mut Io, client: &ClientView) {
 fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
     let expires_at = args.expires.as_deref().map(|text| date::end(text, now)).transpose()?;
     Ok(AddClient {
-        instance_key: false,
-        report_codes: false,
+        instance_key: args.instance_key,
+        report_codes: args.report_codes,
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),
@@ -189,12 +246,8 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
     })
 }
 
-fn text_of(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-}
-
 fn secret(file: &Path) -> Result<String, Failure> {
-    let text = text_of(file)?;
+    let text = files::text_of(file)?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     if secret.is_empty() {
         return Err(Failure::usage(format!("{} holds no secret", file.display())));
@@ -203,7 +256,7 @@ fn secret(file: &Path) -> Result<String, Failure> {
 }
 
 fn jwks(file: &Path) -> Result<Value, Failure> {
-    serde_json::from_str(&text_of(file)?)
+    serde_json::from_str(&files::text_of(file)?)
         .map_err(|_| Failure::usage(format!("{} holds no JWK set", file.display())).hint(r#"it reads {"keys": [...]}"#))
 }
 
@@ -232,6 +285,10 @@ fn show(io: &mut Io, client: ClientView) {
     let lifetime = client
         .code_lifetime
         .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
+    let since = client
+        .device_grant_since
+        .map(|at| format!(", since {}", date::moment(at)));
+    let device_grant = client.device_grant + &since.unwrap_or_default();
     io.output.fields([
         ("Client", client.client_id),
         ("Name", client.name),
@@ -248,6 +305,8 @@ fn show(io: &mut Io, client: ClientView) {
         ("DPoP required", yes(client.require_dpop)),
         ("Strict", yes(client.strict)),
         ("May introspect", yes(client.introspect)),
+        ("May report codes", yes(client.report_codes)),
+        ("Device grant", device_grant),
         ("Code lifetime", lifetime),
         ("Signed with", client.signing_alg),
         ("Registered", date::moment(client.created_at)),

@@ -237,11 +237,9 @@ async fn keep(args: &EnrollArgs, io: &mut Io, target: &Target, instance: Enrolle
 
 /// A JWT in a file of its own; the line break that editors and echo leave is none of it.
 fn token_of(file: &Path) -> Result<String, Failure> {
-    let unusable = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
-    let text = files::read(file).map_err(|error| unusable(&error.to_string()))?;
-    let token = text.as_deref().map(str::trim).unwrap_or_default().to_owned();
+    let token = files::text_of(file)?.trim().to_owned();
     if token.is_empty() {
-        return Err(unusable("it holds no token"));
+        return Err(Failure::usage(format!("{} holds no token", file.display())));
     }
     Ok(token)
 }
