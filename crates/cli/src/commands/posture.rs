@@ -25,7 +25,8 @@ impl PostureArgs {
 
 pub async fn run(args: &PostureArgs, io: &mut Io) -> Result<(), Failure> {
     let value = args.local.open()?.get(io, &["posture"]).await?;
-    args.local.tell(io, value, |io, posture: PostureView| print(io, &posture))
+    args.local
+        .tell(io, value, |io, posture: PostureView| print(io, &posture))
 }
 
 fn print(io: &mut Io, posture: &PostureView) {

@@ -8,6 +8,8 @@ mod approver;
 #[cfg(test)]
 mod enroll;
 #[cfg(test)]
+mod govern;
+#[cfg(test)]
 mod key_storage;
 #[cfg(test)]
 mod login;

@@ -230,6 +230,12 @@ impl World {
         serde_json::from_str(&std::fs::read_to_string(self.credentials_file()).unwrap()).unwrap()
     }
 
+    /// Settings and credentials.
+    pub fn everything_kept(&self) -> String {
+        let settings = std::fs::read_to_string(self.folder.join("config/waypass/config.toml")).unwrap();
+        settings + &self.credentials().to_string()
+    }
+
     pub fn path(&self, name: &str) -> String {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
