@@ -72,7 +72,9 @@ impl Session {
         ];
         let asked_at = io.now();
         let url = &metadata.token_endpoint;
-        let answer = Caller::new(&self.http, &key).form(io, url, &form).await;
+        let answer = Caller::of_client(&self.http, &key, &credentials.issuer)
+            .form(io, url, &form)
+            .await;
         let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
         match token_endpoint::read(&answer, asked_at, &tokens.scope)? {
             Polled::Given(mut issued) => {

@@ -115,7 +115,7 @@ async fn enroll(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
         let _lock = target.vault.lock().await?;
         target.key = profile_key::make(io, &target.vault, &target.profile, args.target.key_storage)?;
     }
-    let mut caller = Caller::new(&target.http, &target.key.key);
+    let mut caller = Caller::of_client(&target.http, &target.key.key, target.issuer.as_str());
     let asked_at = io.now();
     let answer = ask(args, io, &target, &mut caller).await?;
     let unreadable = || answer.unreadable("the answer cannot be read");

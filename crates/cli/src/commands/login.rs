@@ -127,7 +127,7 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let mut request = Request {
         profile: &target.profile,
         metadata: &target.metadata,
-        caller: Caller::new(&target.http, &target.key.key),
+        caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str()),
         brought: args.brought(io, &target).await?,
     };
     let hint = |failure, answer: &Answer| args.hint(failure, answer, &target.profile);

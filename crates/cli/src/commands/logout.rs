@@ -83,7 +83,9 @@ async fn revoke(io: &mut Io, session: &Session, tokens: &Tokens) -> Result<bool,
         ("client_id", &credentials.client_id),
     ];
     let key = credentials.token_key(io)?;
-    let answer = Caller::new(&session.http, &key).form(io, url, &form).await;
+    let answer = Caller::of_client(&session.http, &key, &credentials.issuer)
+        .form(io, url, &form)
+        .await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
     if !answer.is_success() {
         return Err(answer.failure("the token was not revoked"));

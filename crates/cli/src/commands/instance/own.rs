@@ -104,7 +104,7 @@ pub async fn rotate(args: &RotateArgs, io: &mut Io) -> Result<(), Failure> {
         .profile(name)
         .and_then(|profile| profile.ca_file.clone());
     let http = Http::for_server(io, issuer.url(), ca_file.as_deref())?;
-    let mut caller = Caller::new(&http, &old);
+    let mut caller = Caller::of_client(&http, &old, issuer.as_str());
     let url = issuer.endpoint("instance/rotate");
     let client_id = kept.credentials.client_id.clone();
     let answer = ask(io, &mut caller, (&url, &client_id), &new).await?;
