@@ -3,9 +3,12 @@
 //! `crates/waypass/tests`.
 
 mod crash;
+mod governance;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;

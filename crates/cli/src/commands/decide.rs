@@ -283,10 +283,10 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     for consequence in &view.consequences {
         add("If approved", consequence.clone());
     }
+    view.education.iter().for_each(|text| add("Remember", text.clone()));
     for warning in &view.warnings {
         add("WARNING", warning.clone());
     }
-    view.education.iter().for_each(|text| add("Remember", text.clone()));
     printer.record(&fields);
     say!(printer, "");
 }
