@@ -35,9 +35,6 @@ pub struct Credentials {
     pub next_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
-    /// What the tokens are bound to, where the key has changed since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_key: Option<StoredKey>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -50,6 +47,14 @@ pub struct Tokens {
     pub scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+}
+
+impl Tokens {
+    /// With an access token that is not handed out any more.
+    pub fn ended(mut self, now: i64) -> Self {
+        self.expires_at = self.expires_at.min(now);
+        self
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +71,6 @@ pub struct Kept {
 impl Credentials {
     pub fn signing_key(&self, io: &Io) -> Result<Key, Failure> {
         open(io, &self.key)
-    }
-
-    /// The key that is used with the tokens.
-    pub fn token_key(&self, io: &Io) -> Result<Key, Failure> {
-        open(io, self.token_key.as_ref().unwrap_or(&self.key))
     }
 
     pub fn is_for(&self, profile: &Profile) -> bool {

@@ -109,7 +109,6 @@ fn made(io: &mut Io, profile: &Profile, wanted: Option<KeyStorage>) -> Result<Pr
         instance: None,
         next_key: None,
         tokens: None,
-        token_key: None,
     };
     let place = if wanted == Some(KeyStorage::File) {
         Place::File

@@ -64,7 +64,7 @@ impl Session {
             ));
         };
         let metadata = discover(io, &self.http, &self.issuer).await?;
-        let key = credentials.token_key(io)?;
+        let key = credentials.signing_key(io)?;
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token),

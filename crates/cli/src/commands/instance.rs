@@ -9,6 +9,7 @@ use crate::local::LocalArgs;
 
 mod admin;
 pub mod own;
+mod rotate;
 
 /// Known instances: running copies of clients, each with an owner.
 #[derive(Debug, Subcommand)]
@@ -18,7 +19,7 @@ pub enum InstanceCommand {
     /// On this machine: show what it is known as
     Status(own::StatusArgs),
     /// On this machine: change its key; the old one signs for the new one
-    Rotate(own::RotateArgs),
+    Rotate(rotate::RotateArgs),
     Add(Box<admin::AddArgs>),
     /// List all instances
     List(LocalArgs),
@@ -55,7 +56,7 @@ pub async fn run(command: &InstanceCommand, io: &mut Io) -> Result<(), Failure> 
     match command {
         InstanceCommand::Key(args) => own::key(args, io).await,
         InstanceCommand::Status(args) => own::status(args, io),
-        InstanceCommand::Rotate(args) => own::rotate(args, io).await,
+        InstanceCommand::Rotate(args) => rotate::rotate(args, io).await,
         InstanceCommand::Add(args) => admin::add(args, io).await,
         InstanceCommand::List(local) => admin::list(local, io).await,
         InstanceCommand::Show(args) => admin::show(args, io).await,

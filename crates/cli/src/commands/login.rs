@@ -147,7 +147,6 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
     let kept = &target.key.kept;
     let credentials = Credentials {
         tokens: Some(tokens),
-        token_key: None,
         ..kept.credentials.clone()
     };
     let place = {

@@ -46,7 +46,6 @@ pub async fn run(args: &LogoutArgs, io: &mut Io) -> Result<(), Failure> {
     }
     let credentials = Credentials {
         tokens: None,
-        token_key: None,
         ..kept.credentials
     };
     session.vault.save(io, &credentials, kept.place)?;
@@ -82,7 +81,7 @@ async fn revoke(io: &mut Io, session: &Session, tokens: &Tokens) -> Result<bool,
         ("token_type_hint", hint),
         ("client_id", &credentials.client_id),
     ];
-    let key = credentials.token_key(io)?;
+    let key = credentials.signing_key(io)?;
     let answer = Caller::of_client(&session.http, &key, &credentials.issuer)
         .form(io, url, &form)
         .await;

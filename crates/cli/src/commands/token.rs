@@ -57,7 +57,7 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
                 access_token: Some(&tokens.access_token),
                 ..Call::new(method, &url)
             };
-            let proof = proof(io, &credentials.token_key(io)?, &call, args.nonce.as_deref());
+            let proof = proof(io, &credentials.signing_key(io)?, &call, args.nonce.as_deref());
             Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
         }
     };

@@ -59,7 +59,7 @@ async fn userinfo(io: &mut Io, session: &Session, token: &str) -> Result<Option<
     let Some(url) = &metadata.userinfo_endpoint else {
         return Ok(None);
     };
-    let key = session.kept.credentials.token_key(io)?;
+    let key = session.kept.credentials.signing_key(io)?;
     let call = Call {
         access_token: Some(token),
         ..Call::new(Method::GET, url)

@@ -6,6 +6,7 @@ use cli::Exit;
 use protocol::authorization_request::Content;
 use protocol::decision::{Decision, DecisionRecord, Evidence, RelyingParty, verify_record};
 use protocol::digest::Digest;
+use protocol::wire::approver::RequestView;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ const EXPIRES: i64 = START + 28_800;
 fn view(url: &str) -> Value {
     json!({
         "request_id": "req_1", "request_digest": "digest-1", "client_id": "cli", "client_name": "Build tool",
-        "client_verified": false, "profile": "open", "asks_binding_data": false, "warnings": ["Anybody could have started this."],
+        "client_verified": false, "profile": "open", "warnings": ["Anybody could have started this."],
         "permissions": [
             {"kind": "scope", "name": "read", "sentence": "Read your things"},
             {"kind": "scope", "name": "openid", "sentence": "Know who you are"}
@@ -140,7 +141,8 @@ fn show_shows_what_the_page_would_and_decides_nothing() {
     ] {
         assert!(ran.output.contains(shown), "{shown} in {}", ran.output);
     }
-    assert_eq!(decide(&world, &server, "show", &["--json"]).json(), view(&server.url));
+    let view: RequestView = serde_json::from_value(view(&server.url)).unwrap();
+    assert_eq!(decide(&world, &server, "show", &["--json"]).json(), json!(view));
     assert_eq!(
         server.seen_at("/approver/view").last().unwrap().json(),
         json!({"user_code": "WDJB-MJHT"})
