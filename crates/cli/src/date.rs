@@ -41,6 +41,10 @@ fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
         let days = days_until(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
         return Some(Timestamp::from_seconds(days.saturating_mul(SECONDS_A_DAY)));
     }
+    Some(now + parse_length(text)?)
+}
+
+fn parse_length(text: &str) -> Option<Lifetime> {
     let unit = match text.chars().last()? {
         's' => 1,
         'm' => 60,
@@ -49,7 +53,7 @@ fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
         _ => return None,
     };
     let count: u32 = text.get(..text.len() - 1)?.parse().ok()?;
-    Some(now + Lifetime::from_seconds(i64::from(count).saturating_mul(unit)))
+    Some(Lifetime::from_seconds(i64::from(count).saturating_mul(unit)))
 }
 
 /// The same as it was typed.
@@ -57,6 +61,12 @@ pub fn end(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     parse_end(text, now).ok_or_else(|| {
         Failure::usage(format!("{text:?} is no end")).hint("write 90d, 12h, or a day such as 2027-01-31")
     })
+}
+
+/// A length of time as it was typed.
+pub fn length(text: &str) -> Result<Lifetime, Failure> {
+    parse_length(text)
+        .ok_or_else(|| Failure::usage(format!("{text:?} is no length of time")).hint("write 90d, 12h or 30m"))
 }
 
 fn is_leap(year: i64) -> bool {

@@ -45,8 +45,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture, profile,
-    request, status, token, verify_decision, whoami,
+    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture,
+    profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -74,6 +74,8 @@ pub enum Command {
     Deny(decide::DenyArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
+    #[command(subcommand)]
+    Admission(admission::AdmissionCommand),
     #[command(subcommand)]
     Client(client::ClientCommand),
     #[command(subcommand)]
@@ -137,6 +139,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Approve(args) => (args.json(), decide::approve(args, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
+        Command::Admission(command) => (command.json(), admission::run(command, io).await),
         Command::Client(command) => (command.json(), client::run(command, io).await),
         Command::Profile(command) => (command.json(), profile::run(command, io).await),
         Command::Group(command) => (command.json(), group::run(command, io).await),

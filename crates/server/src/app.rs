@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
@@ -41,6 +42,7 @@ pub struct App {
     pub places: Arc<Places>,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
+    pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
     pub token_endpoint: String,

@@ -43,7 +43,10 @@ pub fn check(args: &CheckArgs) -> ExitCode {
 /// The configuration, with the files that it names looked at too.
 fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
     let config = Config::load(args)?;
-    let tls = config.tls.as_ref().and_then(|files| tls::load(files).err());
+    let tls = config
+        .tls
+        .as_ref()
+        .and_then(|files| tls::load(files, std::sync::Arc::default()).err());
     let key = match MasterKey::load(&config.key_file) {
         Ok(_) | Err(KeyFault::FileMissing(_)) => None,
         Err(fault) => Some(Problem {

@@ -2,6 +2,7 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod attested;
 mod crash;
 mod governance;
 mod keys;
@@ -16,5 +17,7 @@ mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
+mod signed;
 mod waiting;
-mod world;
+mod workloads;
+pub mod world;

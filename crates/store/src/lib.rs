@@ -2,6 +2,7 @@
 //! In reading order: `batch` (a write as a value), `row` (what is read), `sqlite` and `postgres` (the two
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
+pub mod admissions;
 pub mod approver_keys;
 pub mod approvers;
 pub mod authorization_requests;

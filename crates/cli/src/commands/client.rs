@@ -47,7 +47,7 @@ pub struct OneArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -65,6 +65,9 @@ pub struct AddArgs {
     /// It authenticates with the key of an enrolled instance (private_key_jwt)
     #[arg(long)]
     instance_key: bool,
+    /// It authenticates by what its admissions take: a client attestation, or an SVID
+    #[arg(long)]
+    attested: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -222,6 +225,7 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
     let expires_at = args.expires.as_deref().map(|text| date::end(text, now)).transpose()?;
     Ok(AddClient {
         instance_key: args.instance_key,
+        attested: args.attested,
         report_codes: args.report_codes,
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),

@@ -281,7 +281,8 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        if !members.contains_key("secret") && !members.contains_key("jwks") {
+        let has = |name: &&str| members.contains_key(*name);
+        if !["attested", "instance_key", "jwks", "secret"].iter().any(has) {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await
