@@ -274,7 +274,7 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     let left = Timestamp::from_millis(view.expires_at) - now;
     add("Decide in", date::countdown(left));
     add("Good until", date::moment(view.grant_expires_at));
-    if let Some(quorum) = view.quorum {
+    if let Some(quorum) = &view.quorum {
         add(
             "Approvals",
             format!("{} of {} that are needed", quorum.have, quorum.needed),
