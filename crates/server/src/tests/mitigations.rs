@@ -150,8 +150,7 @@ impl Somebody<'_> {
 async fn told(world: &World, action: &str, fields: &[&str]) -> String {
     let events = world.events(action).await;
     let detail = &events.last().unwrap_or_else(|| panic!("no {action}"))["detail"];
-    fields
-        .iter()
-        .map(|field| format!("{field}: {}\n", detail[field]))
-        .collect()
+    fields.iter().fold(String::new(), |told, field| {
+        format!("{told}{field}: {}\n", detail[field])
+    })
 }
