@@ -10,6 +10,10 @@ pub enum Refusal {
     ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
+    AttestationChallengeRequired,
+    AttestationInvalid,
+    AttestationNotFresh,
+    AttestationReplayed,
     AuthenticationTooWeak,
     AuthorizationPending,
     BindingDataMissing,
@@ -37,6 +41,7 @@ pub enum Refusal {
     EnrollmentLinkInvalid,
     GrantEnded,
     GrantTypeUnsupported,
+    GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
     InitiatorMissing,
@@ -78,11 +83,17 @@ pub enum Refusal {
     TooManyOpenRequests,
     TooManyPrompts,
     TooManyRequests,
+    UpstreamIdentityTaken,
+    UpstreamIdentityUnknown,
+    UpstreamSignInInvalid,
     UserCodeUnusable,
+    WorkloadTokenInvalid,
+    WorkloadTokenReplayed,
 }
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
-/// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
+/// RFC 6750 §3.1, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
+/// (the terminal approver, the local API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     AccessDenied,
@@ -90,6 +101,7 @@ pub enum ErrorCode {
     Exists,
     ExpiredToken,
     InvalidClient,
+    InvalidClientAttestation,
     InvalidConfirmation,
     InvalidDpopProof,
     InvalidGrant,
@@ -103,7 +115,9 @@ pub enum ErrorCode {
     UnauthorizedClient,
     UnknownCode,
     UnsupportedGrantType,
+    UseAttestationChallenge,
     UseDpopNonce,
+    UseFreshAttestation,
 }
 
 impl ErrorCode {
@@ -114,6 +128,7 @@ impl ErrorCode {
             Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidClientAttestation => "invalid_client_attestation",
             Self::InvalidConfirmation => "invalid_confirmation",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
@@ -127,20 +142,26 @@ impl ErrorCode {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnknownCode => "unknown_code",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UseAttestationChallenge => "use_attestation_challenge",
             Self::UseDpopNonce => "use_dpop_nonce",
+            Self::UseFreshAttestation => "use_fresh_attestation",
         }
     }
 }
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
+        Self::AttestationChallengeRequired,
+        Self::AttestationInvalid,
+        Self::AttestationNotFresh,
+        Self::AttestationReplayed,
         Self::AuthenticationTooWeak,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
@@ -168,6 +189,7 @@ impl Refusal {
         Self::EnrollmentLinkInvalid,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
         Self::InitiatorMissing,
@@ -209,7 +231,12 @@ impl Refusal {
         Self::TooManyOpenRequests,
         Self::TooManyPrompts,
         Self::TooManyRequests,
+        Self::UpstreamIdentityTaken,
+        Self::UpstreamIdentityUnknown,
+        Self::UpstreamSignInInvalid,
         Self::UserCodeUnusable,
+        Self::WorkloadTokenInvalid,
+        Self::WorkloadTokenReplayed,
     ];
 
     /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
@@ -225,6 +252,7 @@ impl Refusal {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
@@ -240,13 +268,18 @@ impl Refusal {
             | Self::ClientUnknown => Code::InvalidClient,
             Self::DpopProofInvalid | Self::DpopProofMissing | Self::DpopProofReplayed => Code::InvalidDpopProof,
             Self::DpopNonceRequired => Code::UseDpopNonce,
+            Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
+            Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
+            Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
             | Self::RefreshTokenUnknown
             | Self::RefreshTokenVoided
-            | Self::InstanceGone => Code::InvalidGrant,
+            | Self::InstanceGone
+            | Self::WorkloadTokenInvalid
+            | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
@@ -275,7 +308,9 @@ impl Refusal {
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
             }
-            Self::ApproverExists | Self::ClientExists | Self::InstanceKeyTaken => Code::Exists,
+            Self::ApproverExists | Self::ClientExists | Self::GroupMemberExists | Self::InstanceKeyTaken => {
+                Code::Exists
+            }
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -293,7 +328,10 @@ impl Refusal {
             | Self::QuietHours
             | Self::SameDevice
             | Self::StarterUnproven
-            | Self::TooFarAway => Code::Refused,
+            | Self::TooFarAway
+            | Self::UpstreamIdentityTaken
+            | Self::UpstreamIdentityUnknown
+            | Self::UpstreamSignInInvalid => Code::Refused,
         }
     }
 
@@ -305,6 +343,13 @@ impl Refusal {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded | Self::InstanceGone => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
+            Self::AttestationChallengeRequired => {
+                "Use the challenge of the OAuth-Client-Attestation-Challenge header in the proof of possession."
+            }
+            Self::AttestationInvalid | Self::AttestationReplayed => {
+                "The client attestation, or the proof of possession that came with it, was not accepted."
+            }
+            Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -333,6 +378,7 @@ impl Refusal {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
@@ -406,6 +452,15 @@ impl Refusal {
             Self::TooManyMethods => "More than one way of client authentication was used.",
             Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",
             Self::TooManyRequests => "Too many requests from here. Wait a little.",
+            Self::WorkloadTokenInvalid | Self::WorkloadTokenReplayed => {
+                "No admission of this client accepts this evidence (issuer, audience, subject, expiry, used once)."
+            }
+            Self::UpstreamIdentityTaken => "This account is linked to another approver here.",
+            Self::UpstreamIdentityUnknown => {
+                "This account is linked to no approver here. Sign in with your passkey and link it on your account page."
+            }
+            // One sentence, whatever failed: the provider's answer is nobody's to study here.
+            Self::UpstreamSignInInvalid => "The sign-in did not come back as it began here. Start again.",
         }
     }
 
@@ -414,7 +469,7 @@ impl Refusal {
         match self.code() {
             // RFC 7662 §2.3: the caller is known, and not allowed.
             _ if matches!(self, Self::CodeReportsNotAllowed | Self::IntrospectionNotAllowed) => 403,
-            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            ErrorCode::InvalidClient | ErrorCode::InvalidClientAttestation | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,
             ErrorCode::UnknownCode => 404,

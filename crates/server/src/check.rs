@@ -43,7 +43,10 @@ pub fn check(args: &CheckArgs) -> ExitCode {
 /// The configuration, with the files that it names looked at too.
 fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
     let config = Config::load(args)?;
-    let tls = config.tls.as_ref().and_then(|files| tls::load(files).err());
+    let tls = config
+        .tls
+        .as_ref()
+        .and_then(|files| tls::load(files, std::sync::Arc::default()).err());
     let key = match MasterKey::load(&config.key_file) {
         Ok(_) | Err(KeyFault::FileMissing(_)) => None,
         Err(fault) => Some(Problem {
@@ -115,6 +118,10 @@ fn report(config: &Config) -> String {
                 .to_owned(),
         ),
         ("key file", key_file(config)),
+        (
+            "upstream",
+            or_off(config.upstream.as_ref().map(|upstream| &upstream.issuer)),
+        ),
         ("metrics", or_off(config.metrics_listen)),
         ("listed networks", or_none(&networks.trusted)),
         ("shared networks", or_none(&networks.shared)),
@@ -269,6 +276,7 @@ mod tests {
             data             d
             database         SQLite, in the data directory
             key file         d/key, made on the first start
+            upstream         off
             metrics          off
             listed networks  none
             shared networks  none

@@ -4,6 +4,7 @@
 //! in `store`; a handler loads, decides, commits and answers.
 
 mod access;
+mod admitting;
 mod app;
 mod asker;
 mod check;
@@ -20,6 +21,7 @@ mod failure;
 mod first_seen;
 mod health;
 mod issuer;
+mod issuer_keys;
 mod keys;
 mod limits;
 mod listen;
@@ -41,6 +43,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod unused;
+mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

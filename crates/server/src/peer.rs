@@ -3,14 +3,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use http::header::{FORWARDED, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 
 /// The other end of the connection. In the extensions of every request of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// The certificates that the other end showed, the leaf first. Its key was there; whose it is was not asked.
+#[derive(Clone, Debug)]
+pub struct Certificates(pub Arc<[CertificateDer<'static>]>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenAddress {

@@ -16,13 +16,14 @@ use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::place::Places;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -105,7 +106,13 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
+    let asks = app.clients.asks_for_certificates();
+    let tls = app
+        .config
+        .tls
+        .as_ref()
+        .map(|files| listen::tls::load(files, asks))
+        .transpose();
     let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),
@@ -160,8 +167,10 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
+        issuer_keys: IssuerKeys::default(),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
+        upstream: upstream::open(&config)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,

@@ -2,8 +2,10 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod attested;
 mod crash;
 mod governance;
+mod groups;
 mod keys;
 mod limits;
 mod mitigations;
@@ -16,5 +18,7 @@ mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
+mod signed;
 mod waiting;
-mod world;
+mod workloads;
+pub mod world;

@@ -2,6 +2,7 @@
 //! In reading order: `batch` (a write as a value), `row` (what is read), `sqlite` and `postgres` (the two
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
+pub mod admissions;
 pub mod approver_keys;
 pub mod approvers;
 pub mod authorization_requests;
@@ -15,7 +16,7 @@ mod connection_url;
 mod fault;
 mod first_seen;
 mod grants;
-mod groups;
+pub mod groups;
 pub mod guesses;
 pub mod instances;
 pub mod migrate;
@@ -27,6 +28,7 @@ mod sqlite;
 mod stored;
 mod sweep;
 mod tokens;
+pub mod upstream_identities;
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

@@ -150,8 +150,13 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
     if asked.assertion_audience.is_some() && asked.jwks.is_none() {
         return Err(invalid("an assertion audience goes with a key set"));
     }
-    if asked.instance_key {
-        return match (asked.public, &asked.secret, &asked.jwks) {
+    if asked.instance_key || asked.attested {
+        return match (
+            asked.public || asked.instance_key && asked.attested,
+            &asked.secret,
+            &asked.jwks,
+        ) {
+            (false, None, None) if asked.attested => Ok(Authentication::Attested),
             (false, None, None) => Ok(Authentication::InstanceKey),
             _ => Err(invalid(ONE_WAY)),
         };
@@ -251,6 +256,7 @@ pub fn view(client: &Client) -> ClientView {
             ..
         } => ("private_key_jwt", Some("legacy")),
         Authentication::InstanceKey => ("instance_key", None),
+        Authentication::Attested => ("attested", None),
     };
     ClientView {
         client_id: client.client_id.clone(),

@@ -1,10 +1,12 @@
 //! The local API: administration over a Unix socket that only the data folder's owner can open. Shapes
 //! are in `protocol/wire/local.rs`.
 
+mod admissions;
 mod approvers;
 mod client_changes;
 mod clients;
 mod grants;
+mod groups;
 mod keys;
 mod posture;
 mod profiles;
@@ -12,7 +14,7 @@ mod records;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use serde::de::DeserializeOwned;
 
@@ -32,10 +34,15 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/profiles", get(profiles::list))
         .route("/local/profiles/{name}", get(profiles::show))
         .route("/local/posture", get(posture::posture))
+        .route("/local/admissions", get(admissions::list).post(admissions::add))
+        .route("/local/admissions/{id}", axum::routing::delete(admissions::remove))
         .route("/local/approvers", get(approvers::list).post(approvers::add))
         .route("/local/approvers/{name}/relink", post(approvers::relink))
         .route("/local/approvers/{name}/disable", post(approvers::disable))
         .route("/local/approvers/{name}/enable", post(approvers::enable))
+        .route("/local/groups", get(groups::list))
+        .route("/local/groups/{name}/members", post(groups::add))
+        .route("/local/groups/{name}/members/{approver}", delete(groups::remove))
         .route("/local/requests", get(records::requests))
         .route("/local/requests/{id}/cancel", post(records::cancel))
         .route("/local/codes/report", post(records::report_code))

@@ -7,7 +7,7 @@ use protocol::refusal::Refusal;
 #[test]
 fn b04_the_table_of_refusals() {
     let mut table = String::new();
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         table += &format!(
             "{} {:22} {}\n",
             refusal.status(),
@@ -49,6 +49,7 @@ fn b04_the_table_of_refusals() {
         403 refused                EnrollmentLinkInvalid
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         400 invalid_request        InitiatorInvalid
         400 invalid_request        InitiatorMissing
@@ -90,6 +91,9 @@ fn b04_the_table_of_refusals() {
         429 rate_limited           TooManyOpenRequests
         429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
+        403 refused                UpstreamIdentityTaken
+        403 refused                UpstreamIdentityUnknown
+        403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
     "#]]
     .assert_eq(&table);
@@ -101,7 +105,7 @@ fn name(refusal: Refusal) -> String {
 
 #[test]
 fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         let sentence = refusal.sentence();
         let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");

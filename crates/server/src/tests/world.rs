@@ -102,8 +102,17 @@ pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
 
 /// Runs one test on both databases, with a `[limits]` section of its own.
 pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
-    let file = directory("limits").with_extension(format!("{}.toml", limits.len()));
-    std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
+    with_settings(
+        &format!("limits-{}", limits.len()),
+        &format!("[limits]\n{limits}\n"),
+        test,
+    );
+}
+
+/// Runs one test on both databases, with this as the file of settings.
+pub fn with_settings(name: &str, settings: &str, test: impl AsyncFn(&World)) {
+    let file = directory(name).with_extension("toml");
+    std::fs::write(&file, settings).unwrap();
     let args = ServeArgs {
         config: Some(file.to_str().unwrap().to_owned()),
         ..ServeArgs::default()
@@ -281,7 +290,8 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        if !members.contains_key("secret") && !members.contains_key("jwks") {
+        let has = |name: &&str| members.contains_key(*name);
+        if !["attested", "instance_key", "jwks", "secret"].iter().any(has) {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await
