@@ -5,6 +5,7 @@ use expect_test::expect;
 use protocol::refusal::Refusal;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
 fn b04_the_table_of_refusals() {
     let mut table = String::new();
     for &refusal in Refusal::ALL {
@@ -22,6 +23,10 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        400 use_attestation_challenge AttestationChallengeRequired
+        401 invalid_client_attestation AttestationInvalid
+        400 use_fresh_attestation  AttestationNotFresh
+        401 invalid_client_attestation AttestationReplayed
         403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
@@ -95,6 +100,8 @@ fn b04_the_table_of_refusals() {
         403 refused                UpstreamIdentityUnknown
         403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
+        400 invalid_grant          WorkloadTokenInvalid
+        400 invalid_grant          WorkloadTokenReplayed
     "#]]
     .assert_eq(&table);
 }
