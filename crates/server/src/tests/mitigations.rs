@@ -58,6 +58,10 @@ impl Drop for Settings {
 }
 
 /// Runs a test on both databases under a profile `mine`, with a client `cli` and an approver `alice`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn under(name: &str, profile: &str, network: &str, test: impl AsyncFn(&World, &Key)) {
     let settings = Settings::new(name, profile, network);
     let args = ServeArgs {
