@@ -1,0 +1,187 @@
+//! The attacker: a script on a machine of its own, with keys of its own and the public name of somebody
+//! else's client. It takes whatever the server gives it for the asking.
+
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::front::ATTACKER;
+use crate::approver::Approver;
+use crate::http::Answer;
+use crate::keys::{Key, sha256};
+use crate::world::{DEVICE_CODE, SCOPES, Started, World, started};
+
+/// What one of the kits of 2026 called itself.
+const KIT: &str = "kali365-live/1.0";
+
+pub struct Attacker<'a> {
+    world: &'a World,
+    pub client: String,
+    key: Key,
+    nonce: Mutex<Option<String>>,
+}
+
+/// Something to pass on to a victim.
+pub struct Bait {
+    pub asked: Started,
+    is_bound: bool,
+}
+
+impl Bait {
+    pub fn code(&self) -> &str {
+        &self.asked.user_code
+    }
+
+    /// What a link or a QR image holds: the complete one where the server gives one.
+    pub fn link(&self) -> &str {
+        let body = &self.asked.body;
+        let link = body["verification_uri_complete"].as_str();
+        link.or(body["verification_uri"].as_str()).unwrap()
+    }
+}
+
+impl<'a> Attacker<'a> {
+    pub fn of(world: &'a World, client: &str) -> Self {
+        Self {
+            world,
+            client: client.to_owned(),
+            key: Key::new(),
+            nonce: Mutex::default(),
+        }
+    }
+
+    /// As any stock client asks, then with a key: a code, or each refusal.
+    pub async fn asks(&self) -> Result<Bait, Vec<String>> {
+        self.asks_for(&[]).await
+    }
+
+    pub async fn asks_for(&self, further: &[(&str, &str)]) -> Result<Bait, Vec<String>> {
+        let mut refusals = Vec::new();
+        for is_bound in [false, true] {
+            match self.asks_once(further, is_bound).await {
+                Ok(bait) => return Ok(bait),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        Err(refusals)
+    }
+
+    pub async fn asks_with_a_key(&self) -> Result<Bait, Vec<String>> {
+        self.asks_once(&[], true).await.map_err(|refusal| vec![refusal])
+    }
+
+    async fn asks_once(&self, further: &[(&str, &str)], is_bound: bool) -> Result<Bait, String> {
+        let mut pairs = vec![("client_id", self.client.as_str()), ("scope", SCOPES)];
+        pairs.extend(further);
+        let answer = self.sends("/device_authorization", &pairs, is_bound).await;
+        if answer.status != 200 {
+            return Err(answer.error());
+        }
+        let asked = started(&self.client, &answer);
+        Ok(Bait { asked, is_bound })
+    }
+
+    /// An approver's terminal call, as if somebody else's code were one's own to approve.
+    pub async fn approves(&self, user_code: &str) -> Answer {
+        let approver = Approver::new("stranger");
+        approver.view(&self.world.server, user_code).await
+    }
+
+    /// The tokens, or why there are none.
+    pub async fn polls(&self, bait: &Bait) -> Result<Value, String> {
+        let pairs = [
+            ("grant_type", DEVICE_CODE),
+            ("device_code", bait.asked.device_code.as_str()),
+            ("client_id", self.client.as_str()),
+        ];
+        let answer = self.sends("/token", &pairs, bait.is_bound).await;
+        if answer.status == 200 {
+            Ok(answer.json())
+        } else {
+            Err(answer.error())
+        }
+    }
+
+    pub async fn refreshes(&self, tokens: &Value) -> Answer {
+        let pairs = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+            ("client_id", &self.client),
+        ];
+        self.sends("/token", &pairs, tokens["token_type"] == "DPoP").await
+    }
+
+    /// With the first token to every place where something that lasts longer is made (Storm-2372 made a
+    /// device and its primary refresh token of it). What was let in.
+    pub async fn mints_more(&self, tokens: &Value) -> Vec<&'static str> {
+        const PLACES: [&str; 6] = [
+            "/approver/enroll",
+            "/approver/approve",
+            "/account",
+            "/account/passkeys/start",
+            "/account/passkeys/finish",
+            "/enroll",
+        ];
+        let token = tokens["access_token"].as_str().unwrap();
+        let mut let_in = Vec::new();
+        for path in PLACES {
+            for scheme in ["Bearer", "DPoP"] {
+                let credentials = format!("{scheme} {token}");
+                let proof = self.key.proof("POST", &self.world.htu(path), &json!({}));
+                let headers = [
+                    ("X-Forwarded-For", ATTACKER),
+                    ("Authorization", &credentials),
+                    ("DPoP", &proof),
+                ];
+                let answer = self.world.post_with(path, &[("label", "mine")], &headers).await;
+                if answer.status < 300 {
+                    let_in.push(path);
+                }
+            }
+        }
+        let_in
+    }
+
+    /// A token that came from somebody else, as it is and with a key of the attacker's own. Why it is of no use.
+    pub async fn uses(&self, token: &str) -> Result<(), Vec<String>> {
+        let mut refusals = Vec::new();
+        for scheme in ["Bearer", "DPoP"] {
+            let extra = json!({"nonce": *self.nonce.lock().await, "ath": sha256(token)});
+            let proof = self.key.proof("POST", &self.world.htu("/userinfo"), &extra);
+            let credentials = format!("{scheme} {token}");
+            let headers = [
+                ("X-Forwarded-For", ATTACKER),
+                ("Authorization", &credentials),
+                ("DPoP", &proof),
+            ];
+            let answer = self.world.post_with("/userinfo", &[], &headers).await;
+            if answer.status == 200 {
+                return Ok(());
+            }
+            refusals.push(answer.error());
+        }
+        Err(refusals)
+    }
+
+    /// A form from the attacker's address; again with the nonce where the server asks for one.
+    async fn sends(&self, path: &str, pairs: &[(&str, &str)], with_key: bool) -> Answer {
+        let mut answer = self.sends_once(path, pairs, with_key).await;
+        if answer.error() == "use_dpop_nonce" {
+            answer = self.sends_once(path, pairs, with_key).await;
+        }
+        answer
+    }
+
+    async fn sends_once(&self, path: &str, pairs: &[(&str, &str)], with_key: bool) -> Answer {
+        let mut nonce = self.nonce.lock().await;
+        let proof = self.key.proof("POST", &self.world.htu(path), &json!({"nonce": *nonce}));
+        let mut headers = vec![("X-Forwarded-For", ATTACKER), ("User-Agent", KIT)];
+        if with_key {
+            headers.push(("DPoP", &proof));
+        }
+        let answer = self.world.post_with(path, pairs, &headers).await;
+        if let Some(fresh) = answer.header("dpop-nonce") {
+            *nonce = Some(fresh.to_owned());
+        }
+        answer
+    }
+}

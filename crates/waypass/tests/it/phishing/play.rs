@@ -1,0 +1,330 @@
+//! One script played: who plays it, what stood in the way, what was carried off, and so how it ended.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::attacker::{Attacker, Bait};
+use super::front::{ATTACKER, Front, OFFICE, PHONE};
+use super::victim::{self, Did, Victim};
+use crate::browser::person::Person;
+use crate::world::{SCOPES, Started, World, started};
+
+/// What all plays of one server share.
+pub struct Stage<'a> {
+    pub world: &'a World,
+    pub front: Front,
+    /// The victim at the victim's own browser.
+    pub person: Person,
+}
+
+pub struct Play<'a> {
+    pub stage: &'a Stage<'a>,
+    pub profile: &'static str,
+    pub victim: Victim,
+    pub attacker: Attacker<'a>,
+    stops: Vec<Stop>,
+    loot: Vec<Value>,
+    is_taken_back: bool,
+}
+
+/// What stood in the attacker's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The server gave nothing to pass on.
+    NoCode(String),
+    /// The server would not take the victim's approval, in these words of the page.
+    NoApproval(String),
+    /// The request stands on nobody's page.
+    NobodyAsked,
+    /// The server gave nothing for it.
+    NoUse(String),
+    /// A token of the victim's own serves nobody else.
+    NoToken(String),
+    /// A code joins only the key that asked for it.
+    NoJoin(String),
+    /// The victim did.
+    Reported,
+    /// The victim kept it.
+    Withheld,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server gave nothing, whatever the victim did.
+    Prevented,
+    /// The victim, or the attempt itself, ended it: it can be tried again.
+    Disrupted,
+    /// Tokens were given out, and are dead.
+    Recovered,
+    /// Tokens were given out, under the profile that is for it, with warning and record.
+    OpenOnPurpose,
+    /// Tokens were given out where none may be.
+    Yielded,
+}
+
+pub struct Ending {
+    pub outcome: Outcome,
+    pub because: String,
+}
+
+impl<'a> Play<'a> {
+    pub async fn begin(stage: &'a Stage<'a>, profile: &'static str, victim: Victim) -> Self {
+        let flags = ["--public", "--profile", profile, "--scope", SCOPES];
+        let client = stage.world.client(&flags).await;
+        stage.front.browser_at(OFFICE);
+        stage.front.terminal_at(OFFICE);
+        Self {
+            stage,
+            profile,
+            victim,
+            attacker: Attacker::of(stage.world, &client),
+            stops: Vec::new(),
+            loot: Vec::new(),
+            is_taken_back: false,
+        }
+    }
+
+    pub fn stopped_by(&mut self, stop: Stop) {
+        if !self.stops.contains(&stop) {
+            self.stops.push(stop);
+        }
+    }
+
+    /// The attacker asks in every way it knows.
+    pub async fn obtains(&mut self) -> Option<Bait> {
+        let asked = self.attacker.asks().await;
+        self.obtained(asked)
+    }
+
+    pub async fn obtains_with_a_key(&mut self) -> Option<Bait> {
+        let asked = self.attacker.asks_with_a_key().await;
+        self.obtained(asked)
+    }
+
+    /// In the name of somebody who is to be asked.
+    pub async fn obtains_for(&mut self, person: &str) -> Option<Bait> {
+        let asked = self.attacker.asks_for(&[("login_hint", person)]).await;
+        self.obtained(asked)
+    }
+
+    fn obtained(&mut self, asked: Result<Bait, Vec<String>>) -> Option<Bait> {
+        match asked {
+            Ok(bait) => Some(bait),
+            Err(refusals) => {
+                for code in refusals {
+                    self.stopped_by(Stop::NoCode(code));
+                }
+                None
+            }
+        }
+    }
+
+    /// The victim types the code at the true page and goes on from there by nature.
+    pub async fn is_typed(&mut self, bait: &Bait) {
+        victim::type_code(&self.stage.person, self.stage.world, bait.code()).await;
+        self.is_decided().await;
+    }
+
+    pub async fn is_opened(&mut self, bait: &Bait) {
+        victim::open_link(&self.stage.person, bait.link(), bait.code()).await;
+        self.is_decided().await;
+    }
+
+    /// The victim stands where the link led, by a click elsewhere.
+    pub async fn is_finished(&mut self, bait: &Bait) {
+        victim::finish_link(&self.stage.person, bait.code()).await;
+        self.is_decided().await;
+    }
+
+    /// In a conversation that convinces anybody: both natures approve.
+    pub async fn is_talked_through(&mut self, bait: &Bait) {
+        victim::type_code(&self.stage.person, self.stage.world, bait.code()).await;
+        let did = victim::approve(&self.stage.person).await;
+        self.note(did);
+    }
+
+    /// The victim stands before what a code led to.
+    pub async fn is_decided(&mut self) {
+        let did = self.victim.decides(&self.stage.person).await;
+        self.note(did);
+    }
+
+    fn note(&mut self, did: Did) {
+        match did {
+            Did::Approved(page) => {
+                let warns = page.contains("Be careful");
+                assert_eq!(
+                    warns,
+                    self.profile == "open",
+                    "`open` is what the page warns of: {page}"
+                );
+            }
+            Did::Reported => self.stopped_by(Stop::Reported),
+            Did::Refused(words) => self.stopped_by(Stop::NoApproval(words)),
+        }
+    }
+
+    /// The attacker polls, and keeps what it gets.
+    pub async fn collects(&mut self, bait: &Bait) -> Option<Value> {
+        match self.attacker.polls(bait).await {
+            Ok(tokens) => {
+                self.loot.push(tokens.clone());
+                Some(tokens)
+            }
+            Err(error) => {
+                if error != "access_denied" || !self.stops.contains(&Stop::Reported) {
+                    self.stopped_by(Stop::NoUse(error));
+                }
+                None
+            }
+        }
+    }
+
+    /// A request of the victim's own, by a program that knows no keys. None where the profile has no such.
+    pub async fn victim_asks_with_stock_program(&self) -> Option<Started> {
+        let client = &self.attacker.client;
+        let answer = self
+            .stage
+            .world
+            .post_with(
+                "/device_authorization",
+                &[("client_id", client)],
+                &[("X-Forwarded-For", OFFICE)],
+            )
+            .await;
+        (answer.status == 200).then(|| started(client, &answer))
+    }
+
+    /// The victim sends a token on, or does not.
+    pub async fn is_pasted(&mut self, token: &str) {
+        if self.victim == Victim::Careful {
+            return self.stopped_by(Stop::Withheld);
+        }
+        match self.attacker.uses(token).await {
+            Ok(()) => self.loot.push(json!({"access_token": token})),
+            Err(refusals) => {
+                for error in refusals {
+                    self.stopped_by(Stop::NoToken(error));
+                }
+            }
+        }
+    }
+
+    /// The victim sends on the code that their own device shows, or does not.
+    pub async fn joins_with(&mut self, user_code: &str) {
+        if self.victim == Victim::Careful {
+            return self.stopped_by(Stop::Withheld);
+        }
+        let answer = self.attacker.approves(user_code).await;
+        self.stopped_by(Stop::NoJoin(answer.error()));
+    }
+
+    /// With the first token to something stronger: never let in.
+    pub async fn mints_more(&self, tokens: &Value) {
+        let let_in = self.attacker.mints_more(tokens).await;
+        assert_eq!(
+            let_in,
+            Vec::<&str>::new(),
+            "a token of a device grant made more than itself"
+        );
+    }
+
+    /// The careful one rings back whoever is said to have called, and takes everything back.
+    pub async fn thinks_again(&mut self) {
+        if self.victim == Victim::Obedient || self.loot.is_empty() {
+            return;
+        }
+        victim::revoke_everything(&self.stage.person, self.stage.world).await;
+        for tokens in &self.loot {
+            assert!(!self.stage.world.is_active(&tokens["access_token"]).await);
+            assert_eq!(self.attacker.refreshes(tokens).await.error(), "invalid_grant");
+        }
+        self.is_taken_back = true;
+    }
+
+    pub async fn ends(self) -> Ending {
+        if self.loot.is_empty() {
+            return self.ends_empty();
+        }
+        self.is_on_record().await;
+        let (outcome, because) = match (self.profile, self.is_taken_back) {
+            (_, true) => (
+                Outcome::Recovered,
+                "taken back on the account page: the tokens are inactive",
+            ),
+            ("open", false) => {
+                victim::revoke_everything(&self.stage.person, self.stage.world).await;
+                let left = "a token; the page warned, `device.approved` and `device.redeemed` hold both addresses";
+                (Outcome::OpenOnPurpose, left)
+            }
+            _ => (Outcome::Yielded, "a token"),
+        };
+        Ending {
+            outcome,
+            because: because.to_owned(),
+        }
+    }
+
+    fn ends_empty(self) -> Ending {
+        assert!(!self.stops.is_empty(), "nothing stopped it, and it got nothing");
+        let is_by_victim = |stop: &Stop| matches!(stop, Stop::Reported | Stop::Withheld);
+        let outcome = if self.stops.iter().any(is_by_victim) {
+            Outcome::Disrupted
+        } else {
+            Outcome::Prevented
+        };
+        let because: Vec<String> = self.stops.iter().map(ToString::to_string).collect();
+        Ending {
+            outcome,
+            because: because.join("; "),
+        }
+    }
+
+    /// Who asked from where and who approved from where, for whoever looks into it later.
+    async fn is_on_record(&self) {
+        let mut events = self.stage.world.events().await;
+        events.retain(|event| event["client_id"] == self.attacker.client.as_str());
+        for action in ["device.requested", "device.approved", "device.redeemed"] {
+            assert!(events.iter().any(|event| event["action"] == action), "no {action}");
+        }
+        let approved = events
+            .iter()
+            .find(|event| event["action"] == "device.approved")
+            .unwrap();
+        let detail = &approved["detail"];
+        let facts = detail["facts"].to_string();
+        assert!(facts.contains(ATTACKER) || facts.contains(OFFICE), "{approved}");
+        assert!(
+            [OFFICE, PHONE].map(Value::from).contains(&detail["approver.ip"]),
+            "{approved}"
+        );
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCode(error) => write!(f, "no code is given out (`{error}`)"),
+            Self::NoApproval(words) => write!(f, "the page refuses: “{}”", words.trim()),
+            Self::NobodyAsked => f.write_str("nobody is asked"),
+            Self::NoUse(error) => write!(f, "nothing is given out (`{error}`)"),
+            Self::NoToken(error) => write!(f, "the victim's token serves no other key (`{error}`)"),
+            Self::NoJoin(error) => write!(f, "a code joins only the key that asked (`{error}`)"),
+            Self::Reported => f.write_str("declined and reported"),
+            Self::Withheld => f.write_str("the victim sends nothing on"),
+        }
+    }
+}
+
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prevented => "prevented",
+            Self::Disrupted => "disrupted",
+            Self::Recovered => "recovered",
+            Self::OpenOnPurpose => "open on purpose",
+            Self::Yielded => "YIELDED",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A person's own command line, with keys and tokens in a home of its own.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::process::{Ran, run, waypass};
+use crate::server::Folder;
+use crate::world::{SCOPES, World};
+
+pub struct Home(Folder);
+
+/// A command that waits for somebody's decision.
+pub struct Asking {
+    pub user_code: String,
+    pub key_words: String,
+    child: Child,
+    output: BufReader<ChildStdout>,
+    printed: String,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self(Folder::new())
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = waypass();
+        command.env("HOME", self.0.path()).args(arguments);
+        command
+    }
+
+    pub async fn run(&self, arguments: &[&str]) -> Ran {
+        run(&mut self.command(arguments)).await
+    }
+
+    /// `waypass login`, waiting.
+    pub async fn login(&self, world: &World, client: &str) -> Asking {
+        let issuer = &world.server.issuer;
+        let arguments = [
+            "login",
+            "--json",
+            "--server",
+            issuer,
+            "--client-id",
+            client,
+            "--scope",
+            SCOPES,
+        ];
+        Asking::begin(self.command(&arguments)).await
+    }
+}
+
+impl Asking {
+    pub async fn begin(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut printed = String::new();
+        output.read_line(&mut printed).await.unwrap();
+        let asked: Value = serde_json::from_str(&printed).unwrap();
+        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            user_code: text("user_code"),
+            key_words: text("key_words"),
+            child,
+            output,
+            printed,
+        }
+    }
+
+    /// The exit code, and everything it printed.
+    pub async fn ends(mut self) -> (Option<i32>, String) {
+        self.output.read_to_string(&mut self.printed).await.unwrap();
+        (self.child.wait().await.unwrap().code(), self.printed)
+    }
+}
