@@ -23,7 +23,24 @@ pub struct Attacker<'a> {
 /// Something to pass on to a victim.
 pub struct Bait {
     pub asked: Started,
-    is_bound: bool,
+    pub way: Way,
+}
+
+/// What there is to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A token, as any stock client asks.
+    Plain,
+    /// A token, with a key of the attacker's own.
+    WithKey,
+    /// To have that key enrolled.
+    Enrollment,
+}
+
+/// What came of a bait.
+pub enum Loot {
+    Tokens(Value),
+    Instance(Value),
 }
 
 impl Bait {
@@ -49,35 +66,31 @@ impl<'a> Attacker<'a> {
         }
     }
 
-    /// As any stock client asks, then with a key: a code, or each refusal.
-    pub async fn asks(&self) -> Result<Bait, Vec<String>> {
-        self.asks_for(&[]).await
-    }
-
-    pub async fn asks_for(&self, further: &[(&str, &str)]) -> Result<Bait, Vec<String>> {
+    /// In every way there is, the simplest first: a code, or each refusal.
+    pub async fn asks(&self, further: &[(&str, &str)]) -> Result<Bait, Vec<(Way, String)>> {
         let mut refusals = Vec::new();
-        for is_bound in [false, true] {
-            match self.asks_once(further, is_bound).await {
+        for way in [Way::Plain, Way::WithKey, Way::Enrollment] {
+            match self.asks_in(way, further).await {
                 Ok(bait) => return Ok(bait),
-                Err(refusal) => refusals.push(refusal),
+                Err(refusal) => refusals.push((way, refusal)),
             }
         }
         Err(refusals)
     }
 
-    pub async fn asks_with_a_key(&self) -> Result<Bait, Vec<String>> {
-        self.asks_once(&[], true).await.map_err(|refusal| vec![refusal])
-    }
-
-    async fn asks_once(&self, further: &[(&str, &str)], is_bound: bool) -> Result<Bait, String> {
-        let mut pairs = vec![("client_id", self.client.as_str()), ("scope", SCOPES)];
+    pub async fn asks_in(&self, way: Way, further: &[(&str, &str)]) -> Result<Bait, String> {
+        let (path, own) = match way {
+            Way::Plain | Way::WithKey => ("/device_authorization", ("scope", SCOPES)),
+            Way::Enrollment => ("/enrollment", ("name", "IT support")),
+        };
+        let mut pairs = vec![("client_id", self.client.as_str()), own];
         pairs.extend(further);
-        let answer = self.sends("/device_authorization", &pairs, is_bound).await;
-        if answer.status != 200 {
+        let answer = self.sends(path, &pairs, way != Way::Plain).await;
+        if answer.status >= 300 {
             return Err(answer.error());
         }
         let asked = started(&self.client, &answer);
-        Ok(Bait { asked, is_bound })
+        Ok(Bait { asked, way })
     }
 
     /// An approver's terminal call, as if somebody else's code were one's own to approve.
@@ -86,18 +99,24 @@ impl<'a> Attacker<'a> {
         approver.view(&self.world.server, user_code).await
     }
 
-    /// The tokens, or why there are none.
-    pub async fn polls(&self, bait: &Bait) -> Result<Value, String> {
-        let pairs = [
-            ("grant_type", DEVICE_CODE),
+    /// What there is to have, or why there is nothing.
+    pub async fn polls(&self, bait: &Bait) -> Result<Loot, String> {
+        let mut pairs = vec![
             ("device_code", bait.asked.device_code.as_str()),
             ("client_id", self.client.as_str()),
         ];
-        let answer = self.sends("/token", &pairs, bait.is_bound).await;
-        if answer.status == 200 {
-            Ok(answer.json())
-        } else {
-            Err(answer.error())
+        let path = match bait.way {
+            Way::Plain | Way::WithKey => "/token",
+            Way::Enrollment => "/enrollment/finish",
+        };
+        if path == "/token" {
+            pairs.push(("grant_type", DEVICE_CODE));
+        }
+        let answer = self.sends(path, &pairs, bait.way != Way::Plain).await;
+        match (answer.status, bait.way) {
+            (200, Way::Enrollment) => Ok(Loot::Instance(answer.json())),
+            (200, _) => Ok(Loot::Tokens(answer.json())),
+            _ => Err(answer.error()),
         }
     }
 

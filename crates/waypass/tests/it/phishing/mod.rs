@@ -12,6 +12,7 @@ mod site;
 mod table;
 mod terminal;
 mod victim;
+mod walk;
 
 use std::net::TcpListener;
 

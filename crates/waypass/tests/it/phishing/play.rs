@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::attacker::{Attacker, Bait};
+use super::attacker::{Attacker, Bait, Loot, Way};
 use super::front::{ATTACKER, Front, OFFICE, PHONE};
 use super::victim::{self, Did, Victim};
 use crate::browser::person::Person;
@@ -24,7 +24,8 @@ pub struct Play<'a> {
     pub victim: Victim,
     pub attacker: Attacker<'a>,
     stops: Vec<Stop>,
-    loot: Vec<Value>,
+    tokens: Vec<Value>,
+    instances: Vec<Value>,
     is_taken_back: bool,
 }
 
@@ -32,7 +33,7 @@ pub struct Play<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The server gave nothing to pass on.
-    NoCode(String),
+    NoCode(Way, String),
     /// The server would not take the victim's approval, in these words of the page.
     NoApproval(String),
     /// The request stands on nobody's page.
@@ -80,7 +81,8 @@ impl<'a> Play<'a> {
             victim,
             attacker: Attacker::of(stage.world, &client),
             stops: Vec::new(),
-            loot: Vec::new(),
+            tokens: Vec::new(),
+            instances: Vec::new(),
             is_taken_back: false,
         }
     }
@@ -93,31 +95,35 @@ impl<'a> Play<'a> {
 
     /// The attacker asks in every way it knows.
     pub async fn obtains(&mut self) -> Option<Bait> {
-        let asked = self.attacker.asks().await;
-        self.obtained(asked)
-    }
-
-    pub async fn obtains_with_a_key(&mut self) -> Option<Bait> {
-        let asked = self.attacker.asks_with_a_key().await;
-        self.obtained(asked)
+        self.obtains_with(&[]).await
     }
 
     /// In the name of somebody who is to be asked.
     pub async fn obtains_for(&mut self, person: &str) -> Option<Bait> {
-        let asked = self.attacker.asks_for(&[("login_hint", person)]).await;
-        self.obtained(asked)
+        self.obtains_with(&[("login_hint", person)]).await
     }
 
-    fn obtained(&mut self, asked: Result<Bait, Vec<String>>) -> Option<Bait> {
-        match asked {
+    async fn obtains_with(&mut self, further: &[(&str, &str)]) -> Option<Bait> {
+        match self.attacker.asks(further).await {
             Ok(bait) => Some(bait),
             Err(refusals) => {
-                for code in refusals {
-                    self.stopped_by(Stop::NoCode(code));
+                for (way, error) in refusals {
+                    self.stopped_by(Stop::NoCode(way, error));
                 }
                 None
             }
         }
+    }
+
+    /// With a key from the start, as a kit does that means to keep what it gets.
+    pub async fn obtains_with_a_key(&mut self) -> Option<Bait> {
+        for way in [Way::WithKey, Way::Enrollment] {
+            match self.attacker.asks_in(way, &[]).await {
+                Ok(bait) => return Some(bait),
+                Err(error) => self.stopped_by(Stop::NoCode(way, error)),
+            }
+        }
+        None
     }
 
     /// The victim types the code at the true page and goes on from there by nature.
@@ -165,20 +171,24 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// The attacker polls, and keeps what it gets.
+    /// The attacker polls, and keeps what it gets: the tokens, if that is what came.
     pub async fn collects(&mut self, bait: &Bait) -> Option<Value> {
         match self.attacker.polls(bait).await {
-            Ok(tokens) => {
-                self.loot.push(tokens.clone());
-                Some(tokens)
+            Ok(Loot::Tokens(tokens)) => {
+                self.tokens.push(tokens.clone());
+                return Some(tokens);
             }
-            Err(error) => {
-                if error != "access_denied" || !self.stops.contains(&Stop::Reported) {
-                    self.stopped_by(Stop::NoUse(error));
-                }
-                None
-            }
+            Ok(Loot::Instance(instance)) => self.instances.push(instance),
+            Err(error) if error == "access_denied" && self.stops.contains(&Stop::Reported) => {}
+            Err(error) => self.stopped_by(Stop::NoUse(error)),
         }
+        None
+    }
+
+    /// Nothing for the attacker, and this error.
+    pub async fn must_answer(&self, bait: &Bait, error: &str) {
+        let polled = self.attacker.polls(bait).await;
+        assert_eq!(polled.err().as_deref(), Some(error));
     }
 
     /// A request of the victim's own, by a program that knows no keys. None where the profile has no such.
@@ -202,7 +212,7 @@ impl<'a> Play<'a> {
             return self.stopped_by(Stop::Withheld);
         }
         match self.attacker.uses(token).await {
-            Ok(()) => self.loot.push(json!({"access_token": token})),
+            Ok(()) => self.tokens.push(json!({"access_token": token})),
             Err(refusals) => {
                 for error in refusals {
                     self.stopped_by(Stop::NoToken(error));
@@ -232,11 +242,11 @@ impl<'a> Play<'a> {
 
     /// The careful one rings back whoever is said to have called, and takes everything back.
     pub async fn thinks_again(&mut self) {
-        if self.victim == Victim::Obedient || self.loot.is_empty() {
+        if self.victim == Victim::Obedient || self.tokens.is_empty() {
             return;
         }
         victim::revoke_everything(&self.stage.person, self.stage.world).await;
-        for tokens in &self.loot {
+        for tokens in &self.tokens {
             assert!(!self.stage.world.is_active(&tokens["access_token"]).await);
             assert_eq!(self.attacker.refreshes(tokens).await.error(), "invalid_grant");
         }
@@ -244,21 +254,24 @@ impl<'a> Play<'a> {
     }
 
     pub async fn ends(self) -> Ending {
-        if self.loot.is_empty() {
+        if self.tokens.is_empty() && self.instances.is_empty() {
             return self.ends_empty();
         }
-        self.is_on_record().await;
-        let (outcome, because) = match (self.profile, self.is_taken_back) {
-            (_, true) => (
-                Outcome::Recovered,
-                "taken back on the account page: the tokens are inactive",
-            ),
-            ("open", false) => {
+        let (outcome, because) = if !self.instances.is_empty() {
+            (Outcome::Yielded, "an enrolled instance")
+        } else if self.profile != "open" {
+            (Outcome::Yielded, "a token")
+        } else {
+            self.is_on_record().await;
+            if self.is_taken_back {
+                (Outcome::Recovered, "revoked on the account page: the tokens are dead")
+            } else {
                 victim::revoke_everything(&self.stage.person, self.stage.world).await;
-                let left = "a token; the page warned, `device.approved` and `device.redeemed` hold both addresses";
-                (Outcome::OpenOnPurpose, left)
+                (
+                    Outcome::OpenOnPurpose,
+                    "a token; warned of on the page, both addresses in `device.approved`",
+                )
             }
-            _ => (Outcome::Yielded, "a token"),
         };
         Ending {
             outcome,
@@ -305,7 +318,9 @@ impl<'a> Play<'a> {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCode(error) => write!(f, "no code is given out (`{error}`)"),
+            Self::NoCode(Way::Plain, error) => write!(f, "no code without a key (`{error}`)"),
+            Self::NoCode(Way::WithKey, error) => write!(f, "no code for an unknown key (`{error}`)"),
+            Self::NoCode(Way::Enrollment, error) => write!(f, "no enrollment of it (`{error}`)"),
             Self::NoApproval(words) => write!(f, "the page refuses: “{}”", words.trim()),
             Self::NobodyAsked => f.write_str("nobody is asked"),
             Self::NoUse(error) => write!(f, "nothing is given out (`{error}`)"),
