@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jwk::{Algorithm, Jwks};
-use crate::profile::Profile;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
@@ -60,6 +59,20 @@ pub enum Authentication {
         jwks: Value,
         audience: AssertionAudience,
     },
+    /// `private_key_jwt` with the key of an enrolled instance, whose thumbprint is the `kid`.
+    InstanceKey,
+}
+
+/// Whether the client still has what its profile gives it. A permission that nobody uses goes, by steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum DeviceGrant {
+    #[default]
+    On,
+    /// Unused for long: still there, and reported.
+    Report { since: Timestamp },
+    /// Until an administrator gives it again.
+    Off { since: Timestamp },
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.
@@ -89,6 +102,11 @@ pub struct Registration {
     pub signing_alg: Algorithm,
     /// May introspect the tokens that name one of its resources.
     pub introspect: bool,
+    /// May report codes that were seen in messages (RFC 10027 §6.1.5).
+    #[serde(default)]
+    pub report_codes: bool,
+    #[serde(default)]
+    pub device_grant: DeviceGrant,
 }
 
 #[derive(Clone, Debug)]
@@ -110,15 +128,6 @@ impl Client {
             Some(expires_at) if now >= expires_at => Err(Refusal::ClientExpired),
             _ => Ok(()),
         }
-    }
-
-    /// The device grant is off until a client is given it.
-    pub fn profile(&self) -> Result<&'static Profile, Refusal> {
-        self.registration
-            .profile
-            .as_deref()
-            .and_then(Profile::named)
-            .ok_or(Refusal::DeviceGrantNotAllowed)
     }
 
     pub fn scope_ceiling(&self) -> Result<Scope, Refusal> {

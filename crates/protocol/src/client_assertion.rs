@@ -41,12 +41,18 @@ pub struct AssertionExpectation<'a> {
 pub struct VerifiedAssertion {
     jti_digest: Digest,
     expires_at: Timestamp,
+    kid: Option<String>,
 }
 
 impl VerifiedAssertion {
     /// Stands for the `jti` of this client. Always 43 characters.
     pub fn jti_digest(&self) -> &Digest {
         &self.jti_digest
+    }
+
+    /// Which key it named.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
     }
 
     /// From this instant on the assertion itself is refused; its `jti` need not be remembered longer.
@@ -77,7 +83,11 @@ fn judge(assertion: &str, expected: &AssertionExpectation<'_>, now: Timestamp) -
     let mut flaw = Flaw("no key of this client can have signed it");
     for key in expected.jwks.candidates(header.kid.as_deref(), header.alg) {
         match unverified.verify(key, ALGORITHMS) {
-            Ok(verified) => return judge_claims(verified.claims(), expected, now),
+            Ok(verified) => {
+                let kid = header.kid.clone();
+                return judge_claims(verified.claims(), expected, now)
+                    .map(|assertion| VerifiedAssertion { kid, ..assertion });
+            }
             Err(next) => flaw = next,
         }
     }
@@ -116,7 +126,11 @@ fn judge_claims(
     }
     // The client_id is registered here and holds no line break.
     let jti_digest = Digest::of(format!("waypass-assertion-jti/1\n{}\n{jti}", expected.client_id).as_bytes());
-    Ok(VerifiedAssertion { jti_digest, expires_at })
+    Ok(VerifiedAssertion {
+        jti_digest,
+        expires_at,
+        kid: None,
+    })
 }
 
 fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> Result<(), Flaw> {

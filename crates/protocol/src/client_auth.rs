@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
+use crate::jwk::Jwks;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -21,6 +22,11 @@ pub enum Presented<'a> {
         macs: &'a [String],
     },
     Assertion(&'a str),
+    /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
+    InstanceAssertion {
+        assertion: &'a str,
+        key: &'a Jwks,
+    },
 }
 
 /// The names that an assertion may call this server by.
@@ -67,16 +73,22 @@ pub fn authenticate(
                     token_endpoint: names.token_endpoint,
                 },
             };
-            Some(client_assertion::verify(
-                assertion,
-                &AssertionExpectation {
-                    client_id: &client.client_id,
-                    jwks: &client.jwks()?,
-                    issuer: names.issuer,
-                    audience,
-                },
-                now,
-            )?)
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: &client.jwks()?,
+                issuer: names.issuer,
+                audience,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
+        }
+        (Authentication::InstanceKey, Presented::InstanceAssertion { assertion, key }) => {
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: key,
+                issuer: names.issuer,
+                audience: AudienceRule::IssuerOnly,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
         }
         (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
         _ => return Err(Refusal::ClientAuthenticationFailed),

@@ -36,6 +36,8 @@ impl Fact {
     pub const REQUESTER_ADDRESS: &'static str = "requester.address";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
+    pub const INSTANCE_NAME: &'static str = "instance.name";
+    pub const INSTANCE_WAY_IN: &'static str = "instance.way_in";
 
     /// The longest value that is kept; the rest of a longer one is cut off.
     const LONGEST: usize = 256;

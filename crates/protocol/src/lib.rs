@@ -1,7 +1,8 @@
 //! The rules of Waypass: who may ask, what an approval binds, what a token carries, how all of it ends.
 //!
 //! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
-//! redemption), [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
+//! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
+//! asks), [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
 //! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
@@ -18,13 +19,16 @@ pub mod client_auth;
 pub mod decision;
 pub mod digest;
 pub mod dpop;
+pub mod eligibility;
 pub mod event;
 pub mod fact;
 pub mod grant;
 pub mod guess;
+pub mod instance;
 pub mod jwk;
 pub mod jwt;
 pub mod key_words;
+pub mod network;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;

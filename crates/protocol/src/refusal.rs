@@ -10,7 +10,11 @@ pub enum Refusal {
     ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
+    AuthenticationTooWeak,
     AuthorizationPending,
+    BindingDataMissing,
+    BindingDataWrong,
+    CeremonyNotAllowed,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientDisabled,
@@ -18,10 +22,12 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
+    DeviceGrantUnused,
     DpopKeyMismatch,
     DpopNonceRequired,
     DpopProofInvalid,
@@ -31,15 +37,25 @@ pub enum Refusal {
     GrantEnded,
     GrantTypeUnsupported,
     GuessesExhausted,
+    InitiatorInvalid,
+    InitiatorMissing,
+    InstanceExpired,
+    InstanceGone,
+    InstanceKeyTaken,
+    InstanceSuspended,
+    InstanceUnknown,
     IntrospectionNotAllowed,
     KeyAlreadyRegistered,
     LastPasskey,
+    NetworkNotAllowed,
     NotTheViewer,
+    NotYoursToDecide,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
     RefreshTokenVoided,
@@ -47,15 +63,19 @@ pub enum Refusal {
     RequesterIsApprover,
     ResourceMalformed,
     ResourceNotAllowed,
+    SameDevice,
     ScopeAmbiguous,
     ScopeMalformed,
     ScopeNotAllowed,
     SignInRequired,
     SlowDown,
     SoftwareKeyNotAllowed,
+    StarterUnproven,
     TokenInvalid,
+    TooFarAway,
     TooManyMethods,
     TooManyOpenRequests,
+    TooManyPrompts,
     TooManyRequests,
     UserCodeUnusable,
 }
@@ -69,6 +89,7 @@ pub enum ErrorCode {
     Exists,
     ExpiredToken,
     InvalidClient,
+    InvalidConfirmation,
     InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
@@ -92,6 +113,7 @@ impl ErrorCode {
             Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidConfirmation => "invalid_confirmation",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
@@ -111,14 +133,18 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 74] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
+        Self::AuthenticationTooWeak,
         Self::AuthorizationPending,
+        Self::BindingDataMissing,
+        Self::BindingDataWrong,
+        Self::CeremonyNotAllowed,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
         Self::ClientDisabled,
@@ -126,10 +152,12 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
+        Self::DeviceGrantUnused,
         Self::DpopKeyMismatch,
         Self::DpopNonceRequired,
         Self::DpopProofInvalid,
@@ -139,15 +167,25 @@ impl Refusal {
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
         Self::GuessesExhausted,
+        Self::InitiatorInvalid,
+        Self::InitiatorMissing,
+        Self::InstanceExpired,
+        Self::InstanceGone,
+        Self::InstanceKeyTaken,
+        Self::InstanceSuspended,
+        Self::InstanceUnknown,
         Self::IntrospectionNotAllowed,
         Self::KeyAlreadyRegistered,
         Self::LastPasskey,
+        Self::NetworkNotAllowed,
         Self::NotTheViewer,
+        Self::NotYoursToDecide,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
         Self::RefreshTokenVoided,
@@ -155,15 +193,19 @@ impl Refusal {
         Self::RequesterIsApprover,
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
+        Self::SameDevice,
         Self::ScopeAmbiguous,
         Self::ScopeMalformed,
         Self::ScopeNotAllowed,
         Self::SignInRequired,
         Self::SlowDown,
         Self::SoftwareKeyNotAllowed,
+        Self::StarterUnproven,
         Self::TokenInvalid,
+        Self::TooFarAway,
         Self::TooManyMethods,
         Self::TooManyOpenRequests,
+        Self::TooManyPrompts,
         Self::TooManyRequests,
         Self::UserCodeUnusable,
     ];
@@ -188,21 +230,36 @@ impl Refusal {
             | Self::DpopKeyMismatch
             | Self::GrantEnded
             | Self::RefreshTokenUnknown
-            | Self::RefreshTokenVoided => Code::InvalidGrant,
+            | Self::RefreshTokenVoided
+            | Self::InstanceGone => Code::InvalidGrant,
             Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
             | Self::RequestMalformed
-            | Self::TooManyMethods => Code::InvalidRequest,
+            | Self::TooManyMethods
+            | Self::BindingDataMissing
+            | Self::InitiatorInvalid
+            | Self::InitiatorMissing => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
-            Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests => Code::RateLimited,
-            Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
+            Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
+                Code::RateLimited
+            }
+            Self::DeviceGrantNotAllowed
+            | Self::IntrospectionNotAllowed
+            | Self::DeviceGrantUnused
+            | Self::InstanceExpired
+            | Self::InstanceSuspended
+            | Self::InstanceUnknown
+            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
-            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
-            Self::ApproverExists | Self::ClientExists => Code::Exists,
+            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
+                Code::UnknownCode
+            }
+            Self::ApproverExists | Self::ClientExists | Self::InstanceKeyTaken => Code::Exists,
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -213,16 +270,24 @@ impl Refusal {
             | Self::ReauthenticationRequired
             | Self::RequesterIsApprover
             | Self::SignInRequired
-            | Self::SoftwareKeyNotAllowed => Code::Refused,
+            | Self::SoftwareKeyNotAllowed
+            | Self::AuthenticationTooWeak
+            | Self::BindingDataWrong
+            | Self::CeremonyNotAllowed
+            | Self::QuietHours
+            | Self::SameDevice
+            | Self::StarterUnproven
+            | Self::TooFarAway => Code::Refused,
         }
     }
 
     /// One fixed sentence for people: `error_description`, in the characters RFC 6749 §5.2 allows.
     /// Never carries what was sent.
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn sentence(self) -> &'static str {
         match self {
             Self::AccessDenied => "The request was declined.",
-            Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
+            Self::ApproverDisabled | Self::GrantEnded | Self::InstanceGone => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
@@ -256,8 +321,8 @@ impl Refusal {
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
             Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
-            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => {
-                "This code is unknown, expired, used, or open in another browser."
+            Self::AlreadyDecided | Self::NotTheViewer | Self::NotYoursToDecide | Self::UserCodeUnusable => {
+                "This code is unknown, expired, used, open in another browser, or not yours to decide."
             }
             Self::ParameterMissing(_) => "A required parameter is missing.",
             Self::ParameterRepeated => "A parameter is repeated.",
@@ -277,6 +342,46 @@ impl Refusal {
             Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",
             Self::ScopeMalformed => "The scope is not well-formed.",
             Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",
+            Self::AuthenticationTooWeak => {
+                "The profile of this client asks for a stronger way to decide than this key."
+            }
+            Self::BindingDataWrong => "This is not what was typed where the request was started.",
+            Self::BindingDataMissing => {
+                "This client has to send binding_data: what its user typed, and will type again when approving."
+            }
+            Self::CeremonyNotAllowed => {
+                "The profile of this client lets nobody enroll a key by hand. An administrator can register the key."
+            }
+            Self::ConfirmationWrong => "These are not the six digits that the approver's page shows.",
+            Self::DeviceGrantUnused => {
+                "This client had the device grant and did not use it for long, so it was taken away. An administrator can give it again."
+            }
+            Self::InitiatorInvalid => {
+                "The initiator assertion was not accepted (a registered key of an approver: issuer, audience, this proof's key, expiry, used once)."
+            }
+            Self::InitiatorMissing => {
+                "This client has to send an initiator_assertion: a person signs before there is a code."
+            }
+            Self::InstanceExpired => "This instance has expired. Its owner can enroll it again with a new key.",
+            Self::InstanceKeyTaken => "This key was enrolled before; keys and identifiers are never reused.",
+            Self::InstanceSuspended => "This instance is suspended. Its owner or an administrator can resume it.",
+            Self::InstanceUnknown => {
+                "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
+            }
+            Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
+            Self::SameDevice => {
+                "The device that asks and this one look the same. Sign in there directly, or approve on another device."
+            }
+            Self::StarterUnproven => {
+                "Nothing proves that you started this: it was asked for from somewhere else. If somebody gave you the code, decline and tell your administrators."
+            }
+            Self::TooFarAway => {
+                "This was asked for from too far away. If somebody gave you the code, decline and tell your administrators."
+            }
+            Self::TooManyPrompts => {
+                "You were asked too often within the hour. If you did not start these requests, tell your administrators."
+            }
             Self::SignInRequired => "Sign in first.",
             Self::SlowDown => "Polled too soon: keep to the interval from now on.",
             Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",

@@ -1,6 +1,7 @@
 //! What every handler needs, once. One `App` serves production and tests; tests have another clock and
 //! other chance, never another type.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,6 +9,9 @@ use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
 use protocol::grant::Grant;
+use protocol::instance::Instance;
+use protocol::network::Place;
+use protocol::profile::{Profile, Profiles};
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 use store::{Batch, Fault, Rejected, Store};
@@ -84,6 +88,39 @@ impl App {
             .client(client_id)
             .await?
             .ok_or(Failure::Refusal(Refusal::ClientUnknown))
+    }
+
+    pub fn profiles(&self) -> &Profiles {
+        &self.config.profiles
+    }
+
+    /// The profile that governs a client now.
+    pub fn profile_of(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
+        self.config.profiles.of(client)
+    }
+
+    /// The instance that a grant or a request names; None where it names none, or none that is there.
+    pub async fn named_instance(&self, id: Option<&str>) -> Result<Option<Instance>, Fault> {
+        match id {
+            Some(id) => self.store.instance(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The groups that count for an approver, where the profile asks for one.
+    pub async fn groups_of(&self, approver_id: &str, profile: &Profile) -> Result<Vec<String>, Fault> {
+        match &profile.approval.group {
+            Some(_) => self.store.groups_of(approver_id).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What is known of an address.
+    pub fn place(&self, address: Option<IpAddr>) -> Place {
+        Place {
+            address,
+            ..Place::default()
+        }
     }
 
     pub fn names(&self) -> ServerNames<'_> {

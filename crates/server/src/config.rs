@@ -2,6 +2,7 @@
 //! into every problem at once. Nothing is opened here but the configuration file itself. What a
 //! configuration will do is said in `check`.
 
+mod networks;
 mod rules;
 mod sources;
 #[cfg(test)]
@@ -13,12 +14,14 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 use protocol::guess;
+use protocol::profile::Profiles;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
 
+pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
 
 /// The exit code for a configuration that cannot be used: `EX_CONFIG` of sysexits.h.
@@ -78,6 +81,10 @@ pub struct ServeArgs {
     )]
     pub trusted_proxy: Vec<String>,
 
+    /// Folder with profiles of your own, one TOML file each, beside those that are built in
+    #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
+    pub profiles: Option<String>,
+
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
@@ -101,6 +108,8 @@ pub struct Config {
     /// None means plain HTTP, on loopback.
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
+    pub networks: Networks,
+    pub profiles: Profiles,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
@@ -175,6 +184,8 @@ impl Config {
         let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::network);
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
+        let profiles = sources.text("profiles", args.profiles.as_deref());
+        let profiles = rules::profiles(sources, profiles);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
             sources,
@@ -196,6 +207,8 @@ impl Config {
             key_file: key_file?,
             tls,
             trusted_proxies: trusted.values,
+            networks: Networks::default(),
+            profiles: profiles?,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,

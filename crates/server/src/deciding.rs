@@ -2,12 +2,14 @@
 //! The rules are in `protocol/authorization_request.rs`; here they are loaded and committed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use protocol::approval::{ConfirmedApproval, Expected};
 use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
+use protocol::eligibility::{Circumstances, Decider, Eligible, eligible};
 use protocol::event::Action;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
@@ -37,7 +39,9 @@ pub struct Deciding {
 pub struct Opened {
     pub request: AuthorizationRequest,
     pub client: Client,
-    pub profile: &'static Profile,
+    pub profile: Arc<Profile>,
+    /// That this approver may, and what proves that the starter is theirs.
+    pub eligible: Eligible,
 }
 
 impl Deciding {
@@ -78,6 +82,7 @@ impl Deciding {
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
+            self.eligible(app, &request, &client).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -106,22 +111,53 @@ impl Deciding {
         let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
-        request.act(
-            &Act::View {
-                viewer: &self.viewer,
-                entry: CodeEntry::Typed,
-            },
-            app.now(),
-        )?;
+        request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
         must_be_somebody_else(app, &request).await?;
-        match request.state {
-            State::Viewed { .. } => Ok(Opened {
-                profile: client.profile()?,
-                request,
-                client,
-            }),
-            _ => Err(Refusal::NotTheViewer.into()),
+        let (profile, eligible) = self.eligible(app, &request, &client).await?;
+        Ok(Opened {
+            request,
+            client,
+            profile,
+            eligible,
+        })
+    }
+
+    /// Asked when a request is opened and again when it is approved: between the two an owner can change, or
+    /// a group, or what the client may ask for at all.
+    async fn eligible(
+        &self,
+        app: &App,
+        request: &AuthorizationRequest,
+        client: &Client,
+    ) -> Result<(Arc<Profile>, Eligible), Failure> {
+        let content = &request.content;
+        let profile = app.profile_of(client)?;
+        // What was asked under another text of the profile is void.
+        if content.profile != profile.name || content.profile_version != profile.version.as_str() {
+            return Err(Refusal::UserCodeUnusable.into());
         }
+        let instance = app.named_instance(content.instance.as_deref()).await?;
+        let owner = instance.as_ref().map(|instance| instance.owner.as_str());
+        if content.instance.is_some() && owner != content.owner.as_deref() {
+            return Err(Refusal::UserCodeUnusable.into());
+        }
+        if let Some(instance) = &instance {
+            instance.must_be_active(app.now())?;
+        }
+        let groups = app.groups_of(&self.approver.id, profile).await?;
+        let decider = Decider {
+            approver_id: &self.approver.id,
+            groups: &groups,
+            place: &app.place(self.address),
+        };
+        let around = Circumstances {
+            profile,
+            requester: &app.place(content.requester_address()),
+            listed: &app.config.networks.trusted,
+            shared: &app.config.networks.shared,
+            now: app.now(),
+        };
+        Ok((profile.clone(), eligible(request, &decider, &around)?))
     }
 
     pub fn view(&self, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
@@ -130,7 +166,7 @@ impl Deciding {
             address: self.address,
             nonce,
         };
-        request_view::view(&opened.request, &opened.client, opened.profile, &onlooker)
+        request_view::view(opened, &onlooker)
     }
 
     /// A nonce for the decision on one request by one viewer: it needs no storing, since only this
@@ -160,23 +196,36 @@ impl Deciding {
                 request,
                 client,
                 profile,
+                eligible,
             } = self.opened(app, request_id).await?;
             let approver = self.still_active(app).await?;
             let nonce = self.nonce(app, &request);
             let expected = Expected {
                 request: &request,
-                profile,
+                profile: &profile,
                 viewer: &self.viewer,
                 nonce: &nonce,
                 relying_party: &relying_party,
                 key,
             };
             let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
-            let state = request.act(&Act::Approve(&approval), now)?;
-            let event = decided(app, Action::DeviceApproved, &request)
+            let act = Act::Approve {
+                approval: &approval,
+                quorum: profile.approval.quorum,
+                confirm_back: profile.confirm_back,
+            };
+            let state = request.act(&act, now)?;
+            let action = match state {
+                State::Endorsed { .. } => Action::DeviceEndorsed,
+                _ => Action::DeviceApproved,
+            };
+            let event = decided(app, action, &request)
                 .approver(&approver.id)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
+                .with("network.match", eligible.network().as_str())
+                .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
+                .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
             let batch = self
                 .used_up
@@ -187,7 +236,7 @@ impl Deciding {
                 .approver_is_unchanged(&approver)
                 .then(key_used(evidence, &approval, app))
                 .record(&self.seen_from(event))?;
-            Ok::<_, Failure>((batch, request))
+            Ok::<_, Failure>((batch, AuthorizationRequest { state, ..request }))
         };
         let request = app.store.decide(attempt).await?;
         app.pending.forget(&request.device_code);

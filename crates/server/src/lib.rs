@@ -5,6 +5,7 @@
 
 mod access;
 mod app;
+mod asker;
 mod check;
 mod client_registry;
 pub mod clock;
@@ -26,6 +27,7 @@ mod pages;
 mod passkeys;
 mod peer;
 mod pending;
+mod profiles;
 mod request_view;
 mod routes;
 mod seen;

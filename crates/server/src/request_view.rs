@@ -4,14 +4,16 @@
 use std::net::IpAddr;
 
 use protocol::approval;
-use protocol::authorization_request::AuthorizationRequest;
-use protocol::client::Client;
+use protocol::authorization_request::{AuthorizationRequest, Content, Purpose, State};
+use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::wire::approver::{Permission, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+
+use crate::deciding::Opened;
 
 /// Who looks: the other side of the comparison.
 pub struct Onlooker<'a> {
@@ -21,12 +23,13 @@ pub struct Onlooker<'a> {
     pub nonce: &'a str,
 }
 
-pub fn view(
-    request: &AuthorizationRequest,
-    client: &Client,
-    profile: &Profile,
-    onlooker: &Onlooker<'_>,
-) -> Result<RequestView, Refusal> {
+pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Refusal> {
+    let Opened {
+        request,
+        client,
+        profile,
+        eligible,
+    } = opened;
     let content = &request.content;
     let registration = &client.registration;
     let decision = approval::decision_on(request, onlooker.approver_id, onlooker.nonce)?;
@@ -38,8 +41,12 @@ pub fn view(
         client_owner: registration.owner.clone(),
         client_verified: registration.verified,
         purpose: registration.purpose.clone(),
-        profile: profile.name.to_owned(),
-        warnings: profile.warning.map(str::to_owned).into_iter().collect(),
+        profile: profile.name.clone(),
+        education: profile.education.clone(),
+        enrollment: enrollment(content),
+        asks_binding_data: content.binding.is_some(),
+        quorum: quorum(request, profile),
+        warnings: warnings(profile, eligible),
         permissions: permissions(content.scope.as_str(), &content.resource)?,
         facts: facts(request, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
@@ -48,6 +55,35 @@ pub fn view(
         grant_expires_at: content.grant_expires_at.millis(),
         consequences: consequences(content.scope.as_str(), content.jkt.is_some())?,
         decision: decision.to_value(),
+    })
+}
+
+fn warnings(profile: &Profile, eligible: &Eligible) -> Vec<String> {
+    let far = (!eligible.is_near_enough()).then(|| FAR.to_owned());
+    profile.warning.iter().cloned().chain(far).collect()
+}
+
+const FAR: &str = "This was asked for from far away from you. If you are not just using a machine elsewhere, decline.";
+
+fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
+    match &content.purpose {
+        Purpose::Access => None,
+        Purpose::Enrollment(enrollment) => Some(EnrollmentAsked {
+            name: enrollment.name.clone(),
+            environment: enrollment.environment.clone(),
+            expires_at: enrollment.expires_at.millis(),
+        }),
+    }
+}
+
+fn quorum(request: &AuthorizationRequest, profile: &Profile) -> Option<Quorum> {
+    let have = match &request.state {
+        State::Endorsed { by, .. } => by.len(),
+        _ => 0,
+    };
+    (profile.approval.quorum > 1).then(|| Quorum {
+        needed: profile.approval.quorum,
+        have: u32::try_from(have).unwrap_or(u32::MAX),
     })
 }
 

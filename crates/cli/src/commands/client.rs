@@ -160,6 +160,8 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         })?),
     };
     Ok(AddClient {
+        instance_key: false,
+        report_codes: false,
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),

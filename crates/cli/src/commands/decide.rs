@@ -155,6 +155,7 @@ pub async fn approve_if(
         request_id: view.request_id,
         decision: view.decision,
         signature,
+        binding_data: None,
     };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
     tell(args, io, &decided);

@@ -36,7 +36,7 @@ pub struct AddClient {
     pub resource: Vec<String>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -59,6 +59,12 @@ pub struct AddClient {
     pub signing_alg: Option<String>,
     #[serde(default)]
     pub introspect: bool,
+    /// It authenticates by private_key_jwt with the key of an enrolled instance.
+    #[serde(default)]
+    pub instance_key: bool,
+    /// It may report codes that were seen in messages.
+    #[serde(default)]
+    pub report_codes: bool,
 }
 
 /// One client as `client list|show` print it; also the answer to adding one.
@@ -87,6 +93,11 @@ pub struct ClientView {
     pub code_lifetime: Option<i64>,
     pub signing_alg: String,
     pub introspect: bool,
+    pub report_codes: bool,
+    /// `on`, `report` or `off`: a permission that nobody uses goes, by steps.
+    pub device_grant: String,
+    /// Unix milliseconds: since when it is not `on`.
+    pub device_grant_since: Option<i64>,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
     /// What an administrator should know, for instance that `open` takes any stock client.

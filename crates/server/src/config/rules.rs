@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use protocol::guess;
+use protocol::profile::Profiles;
 use protocol::time::Lifetime;
 use toml::Value;
 
-use super::sources::{Given, Sources, is_off};
+use super::sources::{Given, Problem, Sources, is_off};
 use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
@@ -172,6 +173,20 @@ pub fn lifetimes(sources: &mut Sources) -> Lifetimes {
         );
     }
     lifetimes
+}
+
+/// None only where problems were noted.
+pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Profiles> {
+    let folder = folder.map(|given| PathBuf::from(given.value));
+    match crate::profiles::load(folder.as_deref()) {
+        Ok(profiles) => Some(profiles),
+        Err(problems) => {
+            for Problem { place, text } in problems {
+                sources.problem(place, text);
+            }
+            None
+        }
+    }
 }
 
 /// On plain HTTP, which is this machine alone, limits that only weigh on honest load are off.

@@ -120,7 +120,7 @@ pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<Re
     let (deciding, _) = call.deciding(&app).await?;
     let request_id = deciding.try_code(&app, &call.body.user_code, CodeEntry::Typed).await?;
     let opened = deciding.opened(&app, &request_id).await?;
-    if !opened.profile.may_use_software_key {
+    if !opened.profile.approval.software_keys {
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
     let nonce = deciding.nonce(&app, &opened.request);
@@ -140,8 +140,9 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
     let key = StoredKey::Software { public_key: key };
     let request = deciding.approve(&app, &call.body.request_id, &key, &evidence).await?;
     Ok(Json(DecidedResponse {
+        state: request.state.name().to_owned(),
+        confirmation: None,
         request_id: request.content.id,
-        state: "approved".to_owned(),
     }))
 }
 
@@ -152,5 +153,6 @@ pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<De
     Ok(Json(DecidedResponse {
         request_id: call.body.request_id,
         state: "denied".to_owned(),
+        confirmation: None,
     }))
 }

@@ -7,11 +7,14 @@ use axum::extract::Request;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap};
 use protocol::authorization_request::Poller;
-use protocol::client::Client;
-use protocol::client_assertion;
+use protocol::client::{Authentication, Client};
+use protocol::client_assertion::{self, VerifiedAssertion};
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::jwk::Jwks;
+use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
+use serde_json::json;
 use store::Batch;
 
 use crate::app::App;
@@ -30,6 +33,9 @@ pub enum Endpoint {
     Token,
     Revocation,
     Introspection,
+    Enrollment,
+    EnrollmentFinish,
+    InstanceRotate,
 }
 
 impl Endpoint {
@@ -39,6 +45,9 @@ impl Endpoint {
             Self::Token => "/token",
             Self::Revocation => "/revoke",
             Self::Introspection => "/introspect",
+            Self::Enrollment => "/enrollment",
+            Self::EnrollmentFinish => "/enrollment/finish",
+            Self::InstanceRotate => "/instance/rotate",
         }
     }
 
@@ -56,13 +65,14 @@ impl Endpoint {
     /// The first contact has no nonce to use yet (design decision G3).
     fn nonce_rule(self, nonces: &NonceKey) -> NonceRule<'_> {
         match self {
-            Self::Token => NonceRule::Required(nonces),
+            Self::Token | Self::EnrollmentFinish | Self::InstanceRotate => NonceRule::Required(nonces),
             _ => NonceRule::Optional(nonces),
         }
     }
 }
 
 pub struct ClientRequest {
+    endpoint: Endpoint,
     pub form: Form,
     pub authenticated: AuthenticatedClient,
     pub proof: Option<VerifiedProof>,
@@ -81,12 +91,14 @@ impl ClientRequest {
             .map_err(|failure| endpoint.told(failure))?;
         let proof = verified_proof(app, &headers, endpoint)?;
         let asked = Self {
+            endpoint,
             form,
             authenticated,
             proof,
             address,
             user_agent: user_agent(&headers),
         };
+        asked.must_be_one_key()?;
         asked.must_be_first(app)?;
         Ok(asked)
     }
@@ -104,6 +116,7 @@ impl ClientRequest {
         Poller {
             client_id: &self.client().client_id,
             jkt: self.jkt(),
+            enrolls: self.endpoint == Endpoint::EnrollmentFinish,
         }
     }
 
@@ -113,6 +126,18 @@ impl ClientRequest {
             return Err(Refusal::DpopProofMissing);
         }
         Ok(())
+    }
+
+    /// An instance has one key: it authenticates and proves with the same.
+    fn must_be_one_key(&self) -> Result<(), Refusal> {
+        let is_instance = matches!(self.client().registration.authentication, Authentication::InstanceKey);
+        match (
+            self.authenticated.assertion().and_then(VerifiedAssertion::kid),
+            self.jkt(),
+        ) {
+            (Some(kid), Some(jkt)) if is_instance && kid != jkt => Err(Refusal::ClientAuthenticationFailed),
+            _ => Ok(()),
+        }
     }
 
     /// Proof and assertion take effect once: part of the batch of what they bring about.
@@ -194,13 +219,40 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
         .iter()
         .map(|secret| app.derived.client_secret_mac(client_id, secret))
         .collect();
+    let instance_key = match assertion {
+        Some(assertion) if matches!(client.registration.authentication, Authentication::InstanceKey) => {
+            Some(instance_key(app, client_id, assertion).await?)
+        }
+        _ => None,
+    };
     let presented = match assertion {
-        Some(assertion) => Presented::Assertion(assertion),
+        Some(assertion) => match &instance_key {
+            Some(key) => Presented::InstanceAssertion { assertion, key },
+            None => Presented::Assertion(assertion),
+        },
         None if secrets.is_empty() => Presented::Nothing,
         None if secrets.iter().all(|secret| secret.is_empty()) => Presented::EmptySecret,
         None => Presented::Secret { macs: &macs },
     };
     Ok(client_auth::authenticate(client, &presented, app.names(), app.now())?)
+}
+
+/// The key of an active instance of this client, which the assertion names by its thumbprint.
+async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwks, Failure> {
+    let failed = Refusal::ClientAuthenticationFailed;
+    let unverified = Unverified::parse(assertion).map_err(|_| failed)?;
+    let kid = unverified.header().kid.as_deref().ok_or(failed)?;
+    let instance = app.store.instance_by_key(kid, app.now()).await?.ok_or(failed)?;
+    if instance.client_id != client_id || instance.must_be_active(app.now()).is_err() {
+        return Err(failed.into());
+    }
+    let keys = app.store.instance_keys(&instance.id).await?;
+    let key = keys.into_iter().find(|key| key.thumbprint == kid).ok_or(failed)?;
+    let mut jwk = key.public_key;
+    if let Some(members) = jwk.as_object_mut() {
+        members.insert("kid".to_owned(), kid.into());
+    }
+    Ok(Jwks::parse(&json!({ "keys": [jwk] })).map_err(|_| failed)?)
 }
 
 /// All names that were given are one name.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use protocol::client::{AssertionAudience, Authentication, Client, Kind, Registration, is_client_id};
+use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
 use protocol::event::Action;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
@@ -102,12 +102,14 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
     for resource in &asked.resource {
         protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
     }
-    if asked
-        .profile
-        .as_deref()
-        .is_some_and(|name| Profile::named(name).is_none())
+    if let Some(name) = asked.profile.as_deref()
+        && app.profiles().named(name).is_none()
     {
-        return Err(invalid("there is no profile of this name; known: open"));
+        let known: Vec<&str> = app.profiles().iter().map(|profile| profile.name.as_str()).collect();
+        return Err(invalid(&format!(
+            "there is no profile of this name; known: {}",
+            known.join(", ")
+        )));
     }
     Ok(Registration {
         authentication: authentication(app, &asked)?,
@@ -126,8 +128,12 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         require_dpop: asked.require_dpop,
         strict: asked.strict,
         introspect: asked.introspect,
+        report_codes: asked.report_codes,
+        device_grant: DeviceGrant::On,
     })
 }
+
+const ONE_WAY: &str = "a client is either public, or has a secret, or has a key set, or its instances' keys";
 
 fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failure> {
     let audience = match asked.assertion_audience.as_deref() {
@@ -137,6 +143,12 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
     };
     if asked.assertion_audience.is_some() && asked.jwks.is_none() {
         return Err(invalid("an assertion audience goes with a key set"));
+    }
+    if asked.instance_key {
+        return match (asked.public, &asked.secret, &asked.jwks) {
+            (false, None, None) => Ok(Authentication::InstanceKey),
+            _ => Err(invalid(ONE_WAY)),
+        };
     }
     match (asked.public, &asked.secret, &asked.jwks) {
         (true, None, None) if asked.introspect => Err(invalid(
@@ -154,7 +166,7 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
                 audience,
             })
         }
-        _ => Err(invalid("a client is either public, or has a secret, or has a key set")),
+        _ => Err(invalid(ONE_WAY)),
     }
 }
 
@@ -195,7 +207,7 @@ fn invalid(sentence: &str) -> Failure {
 pub fn warnings(client: &Client) -> Vec<String> {
     let registration = &client.registration;
     let mut warnings = Vec::new();
-    if registration.profile.as_deref() == Some(Profile::OPEN.name) {
+    if registration.profile.as_deref() == Some(Profile::OPEN) {
         warnings.push(format!(
             "client {} has the profile open: any program may ask in its name, and its tokens depend on an approval alone",
             client.client_id
@@ -229,6 +241,12 @@ fn view(client: &Client) -> ClientView {
             audience: AssertionAudience::Legacy,
             ..
         } => ("private_key_jwt", Some("legacy")),
+        Authentication::InstanceKey => ("instance_key", None),
+    };
+    let (device_grant, since) = match registration.device_grant {
+        DeviceGrant::On => ("on", None),
+        DeviceGrant::Report { since } => ("report", Some(since)),
+        DeviceGrant::Off { since } => ("off", Some(since)),
     };
     ClientView {
         client_id: client.client_id.clone(),
@@ -249,6 +267,9 @@ fn view(client: &Client) -> ClientView {
         code_lifetime: registration.code_lifetime.map(Lifetime::seconds),
         signing_alg: registration.signing_alg.as_str().to_owned(),
         introspect: registration.introspect,
+        report_codes: registration.report_codes,
+        device_grant: device_grant.to_owned(),
+        device_grant_since: since.map(Timestamp::millis),
         created_at: client.created_at.millis(),
         disabled_at: client.disabled_at.map(Timestamp::millis),
         warnings: warnings(client),

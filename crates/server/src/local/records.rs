@@ -63,9 +63,13 @@ pub async fn cancel(State(app): State<Shared>, Path(id): Path<String>) -> Result
 fn approver_id(state: &RequestState) -> Option<&str> {
     match state {
         RequestState::Viewed { viewer, .. }
+        | RequestState::Endorsed { viewer, .. }
         | RequestState::Approved { viewer, .. }
         | RequestState::Denied { viewer, .. } => Some(&viewer.approver_id),
-        RequestState::Pending | RequestState::Redeemed { .. } | RequestState::Cancelled { .. } => None,
+        RequestState::Pending
+        | RequestState::Redeemed { .. }
+        | RequestState::Enrolled { .. }
+        | RequestState::Cancelled { .. } => None,
     }
 }
 
@@ -73,7 +77,10 @@ fn approver_id(state: &RequestState) -> Option<&str> {
 fn state_name(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
     let is_open = matches!(
         request.state,
-        RequestState::Pending | RequestState::Viewed { .. } | RequestState::Approved { .. }
+        RequestState::Pending
+            | RequestState::Viewed { .. }
+            | RequestState::Endorsed { .. }
+            | RequestState::Approved { .. }
     );
     if is_open && request.has_expired(now) {
         "expired"

@@ -171,7 +171,7 @@ fn words(status: StatusCode, title: &'static str, sentence: impl Into<String>, b
 
 fn said(failure: Failure) -> Said {
     match failure {
-        Failure::Refusal(refusal) => refused(refusal),
+        Failure::Refusal(refusal) | Failure::Confirmation { refusal, .. } => refused(refusal),
         Failure::Fault(fault) => broken(&fault),
         Failure::NotFound(sentence) => words(StatusCode::NOT_FOUND, "There is nothing here", sentence, HOME),
         Failure::BodyTooLarge => words(

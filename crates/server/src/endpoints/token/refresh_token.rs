@@ -4,7 +4,8 @@ use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Ground};
+use protocol::instance::Instance;
 use protocol::refresh::{self, Rotation, StoredToken};
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -26,6 +27,7 @@ struct Presented {
     grant: Grant,
     client: Client,
     approver: Approver,
+    instance: Option<Instance>,
 }
 
 pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
@@ -66,11 +68,13 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     let Some(approver) = app.store.approver(&grant.subject).await? else {
         return Err(unknown);
     };
+    let instance = app.named_instance(grant.instance_id.as_deref()).await?;
     Ok(Presented {
         token,
         grant,
         client,
         approver,
+        instance,
     })
 }
 
@@ -85,9 +89,16 @@ fn rotated(
         grant,
         client,
         approver,
+        instance,
     } = presented;
     let now = app.now();
-    grant.must_still_stand(client, approver, now)?;
+    let ground = Ground {
+        client,
+        approver,
+        instance: instance.as_ref(),
+        profiles: app.profiles(),
+    };
+    grant.must_still_stand(&ground, now)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -119,6 +130,9 @@ fn rotated(
         .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&event)?;
+    if let Some(instance) = instance {
+        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
+    }
     if let Some(void) = void {
         batch = batch.void_refresh_token(void);
     }

@@ -1,0 +1,71 @@
+//! Who asks: the enrolled instance behind a key, and whether its client's profile lets it ask at all. What
+//! a stranger starts ends here, before there is a code (RFC 10027 §6.1.7 and §6.1.8).
+
+use protocol::client::Client;
+use protocol::fact::{Fact, Source};
+use protocol::instance::Instance;
+use protocol::profile::{AskingKey, Profile};
+use protocol::refusal::Refusal;
+use store::Batch;
+
+use crate::app::App;
+use crate::extract::client::ClientRequest;
+use crate::failure::Failure;
+
+/// What stands behind a request beside its client.
+pub struct Asker {
+    pub instance: Option<Instance>,
+}
+
+impl Asker {
+    pub async fn find(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+        if profile.demands_key() && asked.proof.is_none() {
+            return Err(Refusal::DpopProofMissing.into());
+        }
+        if !profile.may_ask_from(asked.address.address) {
+            return Err(Refusal::NetworkNotAllowed.into());
+        }
+        let instance = match asked.jkt() {
+            Some(jkt) => enrolled(app, asked.client(), jkt).await?,
+            None => None,
+        };
+        if instance.is_none() && profile.key == AskingKey::Enrolled {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        Ok(Self { instance })
+    }
+
+    pub fn facts(&self) -> Vec<Fact> {
+        let Some(instance) = &self.instance else {
+            return Vec::new();
+        };
+        let own = [
+            Fact::new(Fact::INSTANCE_NAME, &instance.about.name, Source::Proven),
+            Fact::new(Fact::INSTANCE_WAY_IN, instance.about.way_in.kind(), Source::Proven),
+        ];
+        own.into_iter().chain(instance.about.facts.iter().cloned()).collect()
+    }
+
+    /// Whether it may ask is asked again when a person opens it, and whenever a token is issued.
+    pub fn seen(&self, app: &App) -> Batch {
+        match &self.instance {
+            Some(instance) => Batch::default().instance_seen(&instance.id, app.now()),
+            None => Batch::default(),
+        }
+    }
+}
+
+/// The active instance of this client that holds the key. An owner who is locked answers for nothing (NHI1).
+async fn enrolled(app: &App, client: &Client, jkt: &str) -> Result<Option<Instance>, Failure> {
+    let Some(instance) = app.store.instance_by_key(jkt, app.now()).await? else {
+        return Ok(None);
+    };
+    if instance.client_id != client.client_id {
+        return Err(Refusal::InstanceUnknown.into());
+    }
+    instance.must_be_active(app.now())?;
+    match app.store.approver(&instance.owner).await? {
+        Some(owner) if owner.must_be_active().is_ok() => Ok(Some(instance)),
+        _ => Err(Refusal::InstanceSuspended.into()),
+    }
+}
