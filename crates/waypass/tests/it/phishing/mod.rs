@@ -85,3 +85,17 @@ fn x38_the_campaigns_under_open_end_with_a_token_a_warning_and_a_record() {
         table::compare("open", &every_script(stage, "open").await);
     });
 }
+
+#[test]
+fn x38_under_standard_the_obedient_victim_yields_neither_token_nor_instance() {
+    on_stage(Database::Sqlite, async |stage| {
+        table::compare("standard", &every_script(stage, "standard").await);
+    });
+}
+
+#[test]
+fn x38_under_privileged_the_obedient_victim_yields_neither_token_nor_instance() {
+    on_stage(Database::Sqlite, async |stage| {
+        table::compare("privileged", &every_script(stage, "privileged").await);
+    });
+}

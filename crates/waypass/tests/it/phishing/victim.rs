@@ -116,10 +116,14 @@ async fn problem(person: &Person) -> Option<String> {
 /// Everything that acts for the person, taken back on the account page.
 pub async fn revoke_everything(person: &Person, world: &World) {
     let browser = &person.browser;
-    browser.open(&world.htu("/account")).await;
-    browser.find("#grants").await;
     let grants = "return document.querySelectorAll(\"form[action$='/revoke'] button\").length";
-    while browser.script(grants, &[]).await.as_u64() > Some(0) {
+    loop {
+        // Opened anew, without the notice of the last act.
+        browser.open(&world.htu("/account")).await;
+        browser.find("#grants").await;
+        if browser.script(grants, &[]).await == 0 {
+            return;
+        }
         browser.click("form[action$='/revoke'] button").await;
         browser.find("[role=status]").await;
     }
