@@ -26,6 +26,10 @@ impl Home {
         Self(Folder::new())
     }
 
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = waypass();
         command.env("HOME", self.0.path()).args(arguments);
@@ -36,20 +40,33 @@ impl Home {
         run(&mut self.command(arguments)).await
     }
 
-    /// `waypass login`, waiting.
+    /// `waypass login`, waiting. What comes back from the page goes into the file `digits`.
     pub async fn login(&self, world: &World, client: &str) -> Asking {
         let issuer = &world.server.issuer;
+        let digits = self.path("digits");
         let arguments = [
-            "login",
-            "--json",
-            "--server",
-            issuer,
-            "--client-id",
-            client,
-            "--scope",
-            SCOPES,
+            "login", "--json", "--server", issuer, "--client-id", client, "--scope", SCOPES,
+            "--confirmation-file", &digits,
         ];
         Asking::begin(self.command(&arguments)).await
+    }
+
+    /// `waypass enroll`, waiting for a person.
+    pub async fn enroll(&self, world: &World, client: &str, name: &str) -> Asking {
+        let issuer = &world.server.issuer;
+        let arguments = ["enroll", "--json", "--server", issuer, "--client-id", client, "--name", name];
+        Asking::begin(self.command(&arguments)).await
+    }
+
+    /// The administrator registers this machine's key for its owner.
+    pub async fn registered(&self, world: &World, client: &str, owner: &str) {
+        let issuer = &world.server.issuer;
+        let key = self.run(&["instance", "key", "--server", issuer, "--client-id", client]).await;
+        let file = world.file(&key.expect_code(0).stdout);
+        let arguments = [
+            "instance", "add", "--client-id", client, "--owner", owner, "--name", "laptop", "--jwk-file", &file,
+        ];
+        world.local(&arguments).await.expect_code(0);
     }
 }
 
