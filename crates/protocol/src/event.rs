@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::authorization_request::{AuthorizationRequest, Content};
 use crate::fact::Fact;
 use crate::grant::Grant;
+use crate::instance::Instance;
 use crate::time::Timestamp;
 
 /// A closed list: rules are written against these names.
@@ -162,6 +163,19 @@ impl Event {
         self
     }
 
+    /// Everything about an instance that rules are written on; its owner is the approver of the event.
+    pub fn instance(mut self, instance: &Instance) -> Self {
+        self.client_id = Some(instance.client_id.clone());
+        self.approver_id = Some(instance.owner.clone());
+        let facts: Vec<Value> = instance.about.facts.iter().map(fact_value).collect();
+        self.with("instance.id", instance.id.clone())
+            .with("instance.name", instance.about.name.clone())
+            .with("instance.environment", instance.about.environment.clone())
+            .with("instance.way_in", json!(instance.about.way_in))
+            .with("instance.expires_at", instance.expires_at.millis())
+            .with("facts", facts)
+    }
+
     pub fn request(self, request: &AuthorizationRequest) -> Self {
         self.content(&request.content)
     }
@@ -171,10 +185,15 @@ impl Event {
         self.request_id = Some(content.id.clone());
         self.client_id = Some(content.client_id.clone());
         let facts: Vec<Value> = content.facts.iter().map(fact_value).collect();
+        let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
             .with("profile", content.profile.clone())
             .with("key.jkt", content.jkt.clone())
+            .with("key.registered", content.instance.is_some())
+            .with("key.attested", way_in == Some("attested"))
+            .with("instance.id", content.instance.clone())
+            .with("owner.id", content.owner.clone())
             .with("facts", facts)
     }
 

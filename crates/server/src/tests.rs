@@ -2,10 +2,14 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod attested;
 mod crash;
+mod governance;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;
@@ -13,5 +17,7 @@ mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
+mod signed;
 mod waiting;
-mod world;
+mod workloads;
+pub mod world;
