@@ -13,10 +13,14 @@ use crate::world::{DEVICE_CODE, SCOPES, Started, World, started};
 /// What one of the kits of 2026 called itself.
 const KIT: &str = "kali365-live/1.0";
 
+/// Under which its key would be enrolled.
+pub const NAME: &str = "IT support";
+
 pub struct Attacker<'a> {
     world: &'a World,
     pub client: String,
-    key: Key,
+    pub key: Key,
+    address: &'static str,
     nonce: Mutex<Option<String>>,
 }
 
@@ -35,6 +39,10 @@ pub enum Way {
     WithKey,
     /// To have that key enrolled.
     Enrollment,
+}
+
+impl Way {
+    pub const ALL: [Self; 3] = [Self::Plain, Self::WithKey, Self::Enrollment];
 }
 
 /// What came of a bait.
@@ -62,26 +70,32 @@ impl<'a> Attacker<'a> {
             world,
             client: client.to_owned(),
             key: Key::new(),
+            address: ATTACKER,
             nonce: Mutex::default(),
         }
     }
 
-    /// In every way there is, the simplest first: a code, or each refusal.
-    pub async fn asks(&self, further: &[(&str, &str)]) -> Result<Bait, Vec<(Way, String)>> {
+    /// The same attacker in another place.
+    pub fn at(self, address: &'static str) -> Self {
+        Self { address, ..self }
+    }
+
+    /// In each of these ways until one gives a code, and what refused the others.
+    pub async fn asks(&self, ways: &[Way], further: &[(&str, &str)]) -> (Option<Bait>, Vec<(Way, String)>) {
         let mut refusals = Vec::new();
-        for way in [Way::Plain, Way::WithKey, Way::Enrollment] {
-            match self.asks_in(way, further).await {
-                Ok(bait) => return Ok(bait),
-                Err(refusal) => refusals.push((way, refusal)),
+        for way in ways {
+            match self.asks_in(*way, further).await {
+                Ok(bait) => return (Some(bait), refusals),
+                Err(refusal) => refusals.push((*way, refusal)),
             }
         }
-        Err(refusals)
+        (None, refusals)
     }
 
     pub async fn asks_in(&self, way: Way, further: &[(&str, &str)]) -> Result<Bait, String> {
         let (path, own) = match way {
             Way::Plain | Way::WithKey => ("/device_authorization", ("scope", SCOPES)),
-            Way::Enrollment => ("/enrollment", ("name", "IT support")),
+            Way::Enrollment => ("/enrollment", ("name", NAME)),
         };
         let mut pairs = vec![("client_id", self.client.as_str()), own];
         pairs.extend(further);
@@ -91,6 +105,21 @@ impl<'a> Attacker<'a> {
         }
         let asked = started(&self.client, &answer);
         Ok(Bait { asked, way })
+    }
+
+    /// An enrollment with everything that a browser says by itself about the page that sends.
+    pub async fn asks_from_a_page(&self) -> Bait {
+        let pairs = [("client_id", self.client.as_str()), ("name", NAME)];
+        let proof = self.key.proof("POST", &self.world.htu("/enrollment"), &json!({}));
+        let headers = [
+            ("X-Forwarded-For", self.address),
+            ("DPoP", &proof),
+            ("Origin", "http://rebound.example"),
+        ];
+        let answer = self.world.post_with("/enrollment", &pairs, &headers).await;
+        let asked = started(&self.client, &answer);
+        let way = Way::Enrollment;
+        Bait { asked, way }
     }
 
     /// An approver's terminal call, as if somebody else's code were one's own to approve.
@@ -132,7 +161,9 @@ impl<'a> Attacker<'a> {
     /// With the first token to every place where something that lasts longer is made (Storm-2372 made a
     /// device and its primary refresh token of it). What was let in.
     pub async fn mints_more(&self, tokens: &Value) -> Vec<&'static str> {
-        const PLACES: [&str; 6] = [
+        const PLACES: [&str; 8] = [
+            "/enrollment",
+            "/instance/rotate",
             "/approver/enroll",
             "/approver/approve",
             "/account",
@@ -141,18 +172,20 @@ impl<'a> Attacker<'a> {
             "/enroll",
         ];
         let token = tokens["access_token"].as_str().unwrap();
+        let pairs = [("client_id", self.client.as_str()), ("name", NAME), ("label", NAME)];
         let mut let_in = Vec::new();
         for path in PLACES {
             for scheme in ["Bearer", "DPoP"] {
                 let credentials = format!("{scheme} {token}");
                 let proof = self.key.proof("POST", &self.world.htu(path), &json!({}));
                 let headers = [
-                    ("X-Forwarded-For", ATTACKER),
+                    ("X-Forwarded-For", self.address),
                     ("Authorization", &credentials),
                     ("DPoP", &proof),
                 ];
-                let answer = self.world.post_with(path, &[("label", "mine")], &headers).await;
-                if answer.status < 300 {
+                let answer = self.world.post_with(path, &pairs, &headers).await;
+                // 202 is a ceremony like any stranger's.
+                if answer.status < 300 && answer.status != 202 {
                     let_in.push(path);
                 }
             }
@@ -168,7 +201,7 @@ impl<'a> Attacker<'a> {
             let proof = self.key.proof("POST", &self.world.htu("/userinfo"), &extra);
             let credentials = format!("{scheme} {token}");
             let headers = [
-                ("X-Forwarded-For", ATTACKER),
+                ("X-Forwarded-For", self.address),
                 ("Authorization", &credentials),
                 ("DPoP", &proof),
             ];
@@ -193,7 +226,7 @@ impl<'a> Attacker<'a> {
     async fn sends_once(&self, path: &str, pairs: &[(&str, &str)], with_key: bool) -> Answer {
         let mut nonce = self.nonce.lock().await;
         let proof = self.key.proof("POST", &self.world.htu(path), &json!({"nonce": *nonce}));
-        let mut headers = vec![("X-Forwarded-For", ATTACKER), ("User-Agent", KIT)];
+        let mut headers = vec![("X-Forwarded-For", self.address), ("User-Agent", KIT)];
         if with_key {
             headers.push(("DPoP", &proof));
         }

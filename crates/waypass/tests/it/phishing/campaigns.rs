@@ -4,7 +4,6 @@
 use super::mirror::Mirror;
 use super::play::Play;
 use super::site::Site;
-use super::terminal::Home;
 use super::victim;
 
 /// A chat message with a code made beforehand; with the first token to something that lasts longer.
@@ -132,7 +131,7 @@ pub async fn uta0352(play: &mut Play<'_>) {
 
 /// The token of the victim's own command line, sent on.
 pub async fn own_token(play: &mut Play<'_>) {
-    let home = Home::new();
+    let home = play.own_machine().await;
     let asking = home.login(play.stage.world, &play.attacker.client).await;
     victim::type_code(&play.stage.person, play.stage.world, &asking.user_code).await;
     victim::approves_own(&play.stage.person).await;

@@ -3,12 +3,14 @@
 //! docs/rfc10027.md. Under every profile but `open` even the obedient victim yields nothing.
 
 mod attacker;
+mod beyond;
 mod campaigns;
 mod exploits;
 mod front;
 mod mirror;
 mod play;
 mod site;
+mod stories;
 mod table;
 mod terminal;
 mod victim;
@@ -18,12 +20,25 @@ use std::net::TcpListener;
 
 use self::front::Front;
 use self::play::{Play, Stage};
-use self::table::Row;
+use self::stories::Story;
+use self::table::{Row, Told};
 use self::victim::Victim;
 use crate::browser::person::Person;
 use crate::database::Database;
 use crate::server::Setup;
 use crate::world::alone_with;
+
+/// Many wrong codes come from one person; one network is the company's, another is shared by strangers.
+const CONFIG: &str = "
+[limits]
+guesses_per_approver = 100
+guesses_per_source = 1000
+guesses_total = 100000
+
+[network]
+trusted_networks = [\"198.51.100.192/26\"]
+shared_networks = [\"192.0.2.0/24\"]
+";
 
 /// A server behind a front, with a victim before a browser.
 fn on_stage(database: Database, body: impl AsyncFnOnce(&Stage<'_>)) {
@@ -31,7 +46,8 @@ fn on_stage(database: Database, body: impl AsyncFnOnce(&Stage<'_>)) {
     let setup = Setup {
         issuer: Some(format!("http://localhost:{}", listener.local_addr().unwrap().port())),
         arguments: vec!["--trusted-proxy=127.0.0.0/8".to_owned()],
-        ..Setup::busy()
+        config: CONFIG,
+        ..Setup::default()
     };
     alone_with(database, &setup, async |world| {
         let front = Front::open(listener, world.server.port);
@@ -97,5 +113,40 @@ fn x38_under_standard_the_obedient_victim_yields_neither_token_nor_instance() {
 fn x38_under_privileged_the_obedient_victim_yields_neither_token_nor_instance() {
     on_stage(Database::Sqlite, async |stage| {
         table::compare("privileged", &every_script(stage, "privileged").await);
+    });
+}
+
+/// Each story by its name in the table.
+macro_rules! stories {
+    ($($name:literal => $story:path),+ $(,)?) => {
+        async fn every_story(stage: &Stage<'_>) -> Vec<Told> {
+            let mut told = Vec::new();
+            $({
+                let story = Story::begin(stage).await;
+                $story(&story).await;
+                let (acts, seconds) = story.walk.ends();
+                told.push(Told { story: $name, acts, seconds });
+            })+
+            told
+        }
+    };
+}
+
+stories! {
+    "office: laptop and browser on one network" => stories::office,
+    "home, and the phone on mobile data" => stories::home_and_phone,
+    "a jump host in another country" => stories::jump_host,
+    "a laptop behind the company's VPN" => stories::vpn,
+    "CI: a machine that nobody sits at" => stories::ci,
+    "two people behind one address" => stories::shared_address,
+    "an approver on holiday" => stories::on_holiday,
+    "a lost passkey" => stories::lost_passkey,
+    "a re-installed machine" => stories::reinstalled,
+}
+
+#[test]
+fn honest_people_get_through_and_every_step_of_theirs_is_counted() {
+    on_stage(Database::Sqlite, async |stage| {
+        table::compare_stories(&every_story(stage).await);
     });
 }

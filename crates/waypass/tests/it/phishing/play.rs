@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::attacker::{Attacker, Bait, Loot, Way};
+use super::attacker::{Attacker, Bait, Loot, NAME, Way};
 use super::front::{ATTACKER, Front, OFFICE, PHONE};
+use super::terminal::Home;
 use super::victim::{self, Did, Victim};
 use crate::browser::person::Person;
 use crate::world::{SCOPES, Started, World, started};
@@ -95,35 +96,25 @@ impl<'a> Play<'a> {
 
     /// The attacker asks in every way it knows.
     pub async fn obtains(&mut self) -> Option<Bait> {
-        self.obtains_with(&[]).await
+        self.obtains_in(&Way::ALL, &[]).await
     }
 
     /// In the name of somebody who is to be asked.
     pub async fn obtains_for(&mut self, person: &str) -> Option<Bait> {
-        self.obtains_with(&[("login_hint", person)]).await
-    }
-
-    async fn obtains_with(&mut self, further: &[(&str, &str)]) -> Option<Bait> {
-        match self.attacker.asks(further).await {
-            Ok(bait) => Some(bait),
-            Err(refusals) => {
-                for (way, error) in refusals {
-                    self.stopped_by(Stop::NoCode(way, error));
-                }
-                None
-            }
-        }
+        self.obtains_in(&Way::ALL, &[("login_hint", person)]).await
     }
 
     /// With a key from the start, as a kit does that means to keep what it gets.
     pub async fn obtains_with_a_key(&mut self) -> Option<Bait> {
-        for way in [Way::WithKey, Way::Enrollment] {
-            match self.attacker.asks_in(way, &[]).await {
-                Ok(bait) => return Some(bait),
-                Err(error) => self.stopped_by(Stop::NoCode(way, error)),
-            }
+        self.obtains_in(&Way::ALL[1..], &[]).await
+    }
+
+    async fn obtains_in(&mut self, ways: &[Way], further: &[(&str, &str)]) -> Option<Bait> {
+        let (bait, refusals) = self.attacker.asks(ways, further).await;
+        for (way, error) in refusals {
+            self.stopped_by(Stop::NoCode(way, error));
         }
-        None
+        bait
     }
 
     /// The victim types the code at the true page and goes on from there by nature.
@@ -148,6 +139,16 @@ impl<'a> Play<'a> {
         victim::type_code(&self.stage.person, self.stage.world, bait.code()).await;
         let did = victim::approve(&self.stage.person).await;
         self.note(did);
+    }
+
+    /// As the attacker wishes, to be believed the next time.
+    pub async fn is_declined(&mut self, bait: &Bait) {
+        victim::type_code(&self.stage.person, self.stage.world, bait.code()).await;
+        if let Some(words) = victim::problem(&self.stage.person).await {
+            return self.stopped_by(Stop::NoApproval(words));
+        }
+        self.stage.person.decline().await;
+        self.must_answer(bait, "access_denied").await;
     }
 
     /// The victim stands before what a code led to.
@@ -180,6 +181,8 @@ impl<'a> Play<'a> {
             }
             Ok(Loot::Instance(instance)) => self.instances.push(instance),
             Err(error) if error == "access_denied" && self.stops.contains(&Stop::Reported) => {}
+            // What was never approved gives nothing: that is no second obstacle.
+            Err(_) if self.stops.iter().any(|stop| matches!(stop, Stop::NoApproval(_))) => {}
             Err(error) => self.stopped_by(Stop::NoUse(error)),
         }
         None
@@ -189,6 +192,16 @@ impl<'a> Play<'a> {
     pub async fn must_answer(&self, bait: &Bait, error: &str) {
         let polled = self.attacker.polls(bait).await;
         assert_eq!(polled.err().as_deref(), Some(error));
+    }
+
+    /// The victim's own machine, known where the profile asks for that.
+    pub async fn own_machine(&self) -> Home {
+        let (home, world) = (Home::new(), self.stage.world);
+        if self.profile != "open" {
+            home.is_registered(world, &self.attacker.client, &self.stage.person.name)
+                .await;
+        }
+        home
     }
 
     /// A request of the victim's own, by a program that knows no keys. None where the profile has no such.
@@ -254,6 +267,13 @@ impl<'a> Play<'a> {
     }
 
     pub async fn ends(self) -> Ending {
+        let instances = self.stage.world.local(&["instance", "list", "--json"]).await;
+        let enrolled = instances.expect_code(0).stdout.contains(NAME);
+        assert_eq!(
+            enrolled,
+            !self.instances.is_empty(),
+            "the list of instances and the attacker agree"
+        );
         if self.tokens.is_empty() && self.instances.is_empty() {
             return self.ends_empty();
         }
@@ -321,7 +341,10 @@ impl fmt::Display for Stop {
             Self::NoCode(Way::Plain, error) => write!(f, "no code without a key (`{error}`)"),
             Self::NoCode(Way::WithKey, error) => write!(f, "no code for an unknown key (`{error}`)"),
             Self::NoCode(Way::Enrollment, error) => write!(f, "no enrollment of it (`{error}`)"),
-            Self::NoApproval(words) => write!(f, "the page refuses: “{}”", words.trim()),
+            Self::NoApproval(words) => {
+                let first = words.split(['.', ':']).next().unwrap_or_default();
+                write!(f, "the page refuses (“{}”)", first.trim())
+            }
             Self::NobodyAsked => f.write_str("nobody is asked"),
             Self::NoUse(error) => write!(f, "nothing is given out (`{error}`)"),
             Self::NoToken(error) => write!(f, "the victim's token serves no other key (`{error}`)"),

@@ -1,19 +1,21 @@
 //! Ten honest stories: what the same rules that end a campaign ask of people who did start what they approve.
-//! Every act of the person is counted where it is done; docs/rfc10027.md tells them beside the campaigns.
+//! Every act of a person is counted where it is done; docs/rfc10027.md tells them beside the campaigns.
 
 use super::front::{OFFICE, PHONE};
 use super::play::Stage;
-use super::terminal::{Asking, Home};
+use super::terminal::{Asking, Home, register};
 use super::victim;
 use super::walk::Walk;
 use crate::browser::person::Person;
 use crate::world::SCOPES;
 
-const HOME: &str = "198.51.100.201";
+const AT_HOME: &str = "198.51.100.77";
 const ABROAD: &str = "203.0.113.90";
+/// Of the company's own networks, which an administrator has listed.
 const VPN: &str = "198.51.100.250";
+const HEADQUARTERS: &str = "198.51.100.200";
 
-/// Who plays, with the client that they use.
+/// One person, one machine, one client under `standard`.
 pub struct Story<'a> {
     pub stage: &'a Stage<'a>,
     pub walk: Walk,
@@ -38,7 +40,7 @@ impl<'a> Story<'a> {
     }
 
     /// Types the code that a terminal shows, compares its words, and approves.
-    async fn approves(&self, person: &Person, asking: &Asking) {
+    async fn approves(&self, person: &Person, asking: Asking) {
         let browser = &person.browser;
         browser.open(&self.stage.world.htu("/device")).await;
         self.walk.opens();
@@ -46,58 +48,137 @@ impl<'a> Story<'a> {
         self.walk.clicks(person, "main form button[type=submit]").await;
         browser.find(victim::ANSWERED).await;
         let page = browser.text().await;
-        assert!(page.contains(&asking.key_words.replace(' ', "\n")), "the same words: {page}");
+        assert!(
+            page.contains(&asking.key_words.replace(' ', "\n")),
+            "the same words: {page}"
+        );
         self.walk.signs(person, "approve").await;
         browser.find(victim::DECIDED).await;
-    }
-
-    async fn enrolls(&self, person: &Person) {
-        self.walk.commands();
-        let asking = self.home.enroll(self.stage.world, &self.client, "laptop").await;
-        self.approves(person, &asking).await;
         let (code, printed) = asking.ends().await;
         assert_eq!(code, Some(0), "{printed}");
     }
 
+    /// `waypass enroll`, and a person who answers for it.
+    async fn is_enrolled_by(&self, person: &Person, home: &Home) {
+        self.walk.commands();
+        let asking = home.enroll(self.stage.world, &self.client, "laptop").await;
+        self.approves(person, asking).await;
+    }
+
+    /// `waypass login` on an enrolled machine, and its owner.
     async fn logs_in(&self, person: &Person) {
         self.walk.commands();
         let asking = self.home.login(self.stage.world, &self.client).await;
-        self.approves(person, &asking).await;
-        let (code, printed) = asking.ends().await;
-        assert_eq!(code, Some(0), "{printed}");
+        self.approves(person, asking).await;
         self.home.run(&["token"]).await.expect_code(0);
+    }
+
+    async fn instance(&self) -> String {
+        let status = self.home.run(&["instance", "status", "--json"]).await.expect_code(0);
+        status.json()["instance"]["instance_id"].as_str().unwrap().to_owned()
     }
 }
 
-/// Terminal and browser on the office network, the first time: the machine is enrolled, then asks.
+/// Terminal and browser on one office network.
 pub async fn office(story: &Story<'_>) {
     story.at(OFFICE, OFFICE);
-    story.enrolls(&story.stage.person).await;
+    story.is_enrolled_by(&story.stage.person, &story.home).await;
     story.logs_in(&story.stage.person).await;
 }
 
-/// The phone joins the network at home for the enrollment, and approves on mobile data from then on.
+/// The phone is on the network at home for the enrollment, and on mobile data from then on.
 pub async fn home_and_phone(story: &Story<'_>) {
-    story.at(HOME, HOME);
-    story.enrolls(&story.stage.person).await;
-    story.at(HOME, PHONE);
+    story.at(AT_HOME, AT_HOME);
+    story.is_enrolled_by(&story.stage.person, &story.home).await;
+    story.at(AT_HOME, PHONE);
+    story.stage.person.browser.size(390, 844).await;
     story.logs_in(&story.stage.person).await;
+    story.stage.person.browser.size(1280, 900).await;
 }
 
-/// A jump host in another country, registered by an administrator.
+/// No browser is near a jump host in another country: an administrator registers its key.
 pub async fn jump_host(story: &Story<'_>) {
     story.at(ABROAD, OFFICE);
-    story.walk.commands();
-    story.walk.commands();
+    // The key printed there, registered here, and the host told.
+    (0..3).for_each(|_| story.walk.commands());
     let (world, person) = (story.stage.world, &story.stage.person);
-    story.home.registered(world, &story.client, &person.name).await;
-    story.walk.runs_own_enrollment(&story.home, world, &story.client).await;
+    story.home.is_registered(world, &story.client, &person.name).await;
     story.logs_in(person).await;
 }
 
-/// The laptop leaves through a VPN, the browser does not; both networks are listed.
+/// The laptop leaves through the company's VPN, the browser sits in its office: both networks are listed.
 pub async fn vpn(story: &Story<'_>) {
-    story.at(VPN, OFFICE);
-    story.enrolls(&story.stage.person).await;
+    story.at(VPN, HEADQUARTERS);
+    story.is_enrolled_by(&story.stage.person, &story.home).await;
     story.logs_in(&story.stage.person).await;
+}
+
+/// A machine that nobody sits at, registered once; its owner types the code from the job's log.
+pub async fn ci(story: &Story<'_>) {
+    story.at(ABROAD, OFFICE);
+    (0..2).for_each(|_| story.walk.commands());
+    let (world, person) = (story.stage.world, &story.stage.person);
+    let key = story.home.key(world, &story.client).await;
+    register(world, &story.client, &person.name, &key).await;
+    story.logs_in(person).await;
+}
+
+/// Two people ask from one address at once; nobody can take the other's request.
+pub async fn shared_address(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let (world, person) = (story.stage.world, &story.stage.person);
+    story.is_enrolled_by(person, &story.home).await;
+    let (other, neighbour) = (Home::new(), world.new_approver().await);
+    other.is_registered(world, &story.client, &neighbour.name).await;
+    let theirs = other.login(world, &story.client).await;
+    victim::type_code(person, world, &theirs.user_code).await;
+    assert!(victim::problem(person).await.is_some(), "a neighbour's request opened");
+    story.logs_in(person).await;
+}
+
+/// The owner is away: an administrator lets a colleague answer for the machine.
+pub async fn on_holiday(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let (world, person) = (story.stage.world, &story.stage.person);
+    let away = world.new_approver().await;
+    story.home.is_registered(world, &story.client, &away.name).await;
+    let id = story.instance().await;
+    story.walk.commands();
+    let hand_over = ["instance", "hand-over", &id, "--to", &person.name];
+    world.local(&hand_over).await.expect_code(0);
+    story.logs_in(person).await;
+}
+
+/// A new link by an administrator, a new passkey, and what was enrolled is still theirs.
+pub async fn lost_passkey(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let (world, person) = (story.stage.world, &story.stage.person);
+    story.home.is_registered(world, &story.client, &person.name).await;
+    person.browser.forget_passkeys().await;
+    story.walk.commands();
+    let relinked = world.local(&["approver", "relink", &person.name, "--json"]).await;
+    let link = relinked.expect_code(0).json()["enrollment_link"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world.remember(link.split_once('#').unwrap().1);
+    person.browser.open(&link).await;
+    story.walk.opens();
+    story.walk.types(person, "#label", "New laptop").await;
+    story.walk.signs(person, "enroll").await;
+    person
+        .browser
+        .wait_for_text(&format!("Signed in as {}", person.name))
+        .await;
+    story.logs_in(person).await;
+}
+
+/// The old key is gone with the old system: the machine is enrolled anew, the old instance removed.
+pub async fn reinstalled(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let (world, person) = (story.stage.world, &story.stage.person);
+    let before = Home::new();
+    before.is_registered(world, &story.client, &person.name).await;
+    story.is_enrolled_by(person, &story.home).await;
+    story.logs_in(person).await;
 }

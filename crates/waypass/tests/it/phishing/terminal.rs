@@ -45,8 +45,16 @@ impl Home {
         let issuer = &world.server.issuer;
         let digits = self.path("digits");
         let arguments = [
-            "login", "--json", "--server", issuer, "--client-id", client, "--scope", SCOPES,
-            "--confirmation-file", &digits,
+            "login",
+            "--json",
+            "--server",
+            issuer,
+            "--client-id",
+            client,
+            "--scope",
+            SCOPES,
+            "--confirmation-file",
+            &digits,
         ];
         Asking::begin(self.command(&arguments)).await
     }
@@ -54,20 +62,52 @@ impl Home {
     /// `waypass enroll`, waiting for a person.
     pub async fn enroll(&self, world: &World, client: &str, name: &str) -> Asking {
         let issuer = &world.server.issuer;
-        let arguments = ["enroll", "--json", "--server", issuer, "--client-id", client, "--name", name];
+        let arguments = [
+            "enroll",
+            "--json",
+            "--server",
+            issuer,
+            "--client-id",
+            client,
+            "--name",
+            name,
+        ];
         Asking::begin(self.command(&arguments)).await
     }
 
-    /// The administrator registers this machine's key for its owner.
-    pub async fn registered(&self, world: &World, client: &str, owner: &str) {
+    /// This machine's public key, for an administrator.
+    pub async fn key(&self, world: &World, client: &str) -> String {
         let issuer = &world.server.issuer;
-        let key = self.run(&["instance", "key", "--server", issuer, "--client-id", client]).await;
-        let file = world.file(&key.expect_code(0).stdout);
-        let arguments = [
-            "instance", "add", "--client-id", client, "--owner", owner, "--name", "laptop", "--jwk-file", &file,
-        ];
-        world.local(&arguments).await.expect_code(0);
+        let key = self
+            .run(&["instance", "key", "--server", issuer, "--client-id", client])
+            .await;
+        world.file(&key.expect_code(0).stdout)
     }
+
+    /// The administrator registers this machine's key for its owner, and the machine learns of it.
+    pub async fn is_registered(&self, world: &World, client: &str, owner: &str) {
+        let file = self.key(world, client).await;
+        register(world, client, owner, &file).await;
+        self.run(&["enroll", "--name", "laptop"]).await.expect_code(0);
+    }
+}
+
+/// `waypass instance add`, with the public key in a file.
+pub async fn register(world: &World, client: &str, owner: &str, key: &str) {
+    let arguments = [
+        "instance",
+        "add",
+        client,
+        "--owner",
+        owner,
+        "--name",
+        "laptop",
+        "--jwk-file",
+        key,
+        "--expires",
+        "30d",
+    ];
+    world.local(&arguments).await.expect_code(0);
 }
 
 impl Asking {

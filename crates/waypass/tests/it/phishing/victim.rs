@@ -25,7 +25,10 @@ pub enum Did {
 }
 
 /// The page asks for a decision, tells of one, or complains.
-const ANSWERED: &str = "[data-passkey=approve], h1 + .lede + p strong, .problem:not(:empty)";
+pub const ANSWERED: &str = "[data-passkey=approve], h1 + .lede + p strong, .problem:not(:empty), h1 + .lede + .acts";
+
+/// The same after a decision.
+pub const DECIDED: &str = "h1 + .lede + p strong, .problem:not(:empty), h1 + .lede + .acts";
 
 impl Victim {
     pub const BOTH: [Self; 2] = [Self::Obedient, Self::Careful];
@@ -82,7 +85,7 @@ pub async fn approve(person: &Person) -> Did {
     }
     let said = browser.text().await;
     browser.click("[data-passkey=approve]").await;
-    browser.find("h1 + .lede + p strong, .problem:not(:empty)").await;
+    browser.find(DECIDED).await;
     match problem(person).await {
         Some(problem) => Did::Refused(problem),
         None => Did::Approved(said),
@@ -105,10 +108,11 @@ async fn report(person: &Person) -> Did {
 }
 
 /// What the page complains of.
-async fn problem(person: &Person) -> Option<String> {
+pub async fn problem(person: &Person) -> Option<String> {
     let browser = &person.browser;
     browser.find(ANSWERED).await;
-    let script = "return document.querySelector('.problem:not(:empty)')?.innerText ?? null";
+    let script = "const e = document.querySelector('.problem:not(:empty), .lede:has(+ .acts)');
+        return e ? e.innerText : null;";
     let text = browser.script(script, &[]).await;
     text.as_str().map(str::to_owned)
 }

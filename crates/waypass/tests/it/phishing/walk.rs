@@ -77,6 +77,11 @@ impl Walk {
         });
     }
 
+    /// A bookmark, or an address typed once.
+    pub fn opens(&self) {
+        self.counts(|acts| acts.clicks += 1);
+    }
+
     pub fn commands(&self) {
         self.counts(|acts| acts.commands += 1);
     }
