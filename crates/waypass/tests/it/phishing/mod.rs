@@ -19,12 +19,12 @@ mod walk;
 use std::net::TcpListener;
 
 use self::front::Front;
-use self::play::{Play, Stage};
+use self::play::{Outcome, Play, Stage};
 use self::stories::Story;
 use self::table::{Row, Told};
 use self::victim::Victim;
 use crate::browser::person::Person;
-use crate::database::Database;
+use crate::database::{Database, postgres};
 use crate::server::Setup;
 use crate::world::alone_with;
 
@@ -52,7 +52,7 @@ fn on_stage(database: Database, body: impl AsyncFnOnce(&Stage<'_>)) {
     alone_with(database, &setup, async |world| {
         let front = Front::open(listener, world.server.port);
         if let Some(person) = Person::enrolled(world).await {
-            body(&Stage { world, front, person }).await;
+            body(&Stage::new(world, front, person)).await;
         }
     });
 }
@@ -116,6 +116,25 @@ fn x38_under_privileged_the_obedient_victim_yields_neither_token_nor_instance() 
     });
 }
 
+/// The same rules on the other database: a sample, since what is played is not the database.
+#[test]
+fn x38_on_postgresql_the_obedient_victim_yields_as_little() {
+    let Some(database) = postgres() else { return };
+    on_stage(database, async |stage| {
+        for profile in ["standard", "privileged"] {
+            for is_call in [true, false] {
+                let mut play = Play::begin(stage, profile, Victim::Obedient).await;
+                if is_call {
+                    campaigns::unc6040(&mut play).await;
+                } else {
+                    campaigns::graphish(&mut play).await;
+                }
+                assert_eq!(play.ends().await.outcome, Outcome::Prevented, "{profile}");
+            }
+        }
+    });
+}
+
 /// Each story by its name in the table.
 macro_rules! stories {
     ($($name:literal => $story:path),+ $(,)?) => {
@@ -142,6 +161,7 @@ stories! {
     "an approver on holiday" => stories::on_holiday,
     "a lost passkey" => stories::lost_passkey,
     "a re-installed machine" => stories::reinstalled,
+    "an instance handed over" => stories::handed_over,
 }
 
 #[test]

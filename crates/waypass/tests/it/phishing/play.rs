@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::attacker::{Attacker, Bait, Loot, NAME, Way};
 use super::front::{ATTACKER, Front, OFFICE, PHONE};
@@ -17,6 +18,47 @@ pub struct Stage<'a> {
     pub front: Front,
     /// The victim at the victim's own browser.
     pub person: Person,
+    colleague: OnceCell<Person>,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(world: &'a World, front: Front, person: Person) -> Self {
+        Self {
+            world,
+            front,
+            person,
+            colleague: OnceCell::new(),
+        }
+    }
+
+    /// The second of two who have to approve; then the first has six digits to carry back.
+    pub async fn with_colleague(&self, home: &Home) {
+        let colleague = self.colleague().await;
+        colleague.browser.open(&self.world.htu("/account")).await;
+        colleague.browser.click("form[action$='/open'] button").await;
+        victim::approves_own(colleague).await;
+        self.person.browser.reload().await;
+        self.person.browser.find(".digits").await;
+        let digits = "return document.querySelector('.digits').lastChild.textContent";
+        let digits = self.person.browser.script(digits, &[]).await;
+        std::fs::write(home.path("digits"), digits.as_str().unwrap().trim()).unwrap();
+    }
+
+    /// Somebody else with a browser, who is one of the group `privileged` as the victim is.
+    pub async fn colleague(&self) -> &Person {
+        self.colleague.get_or_init(|| self.member_of_privileged()).await
+    }
+
+    async fn member_of_privileged(&self) -> Person {
+        let colleague = Person::enrolled(self.world).await.unwrap();
+        for name in [&self.person.name, &colleague.name] {
+            self.world
+                .local(&["group", "add", "privileged", name])
+                .await
+                .expect_code(0);
+        }
+        colleague
+    }
 }
 
 pub struct Play<'a> {

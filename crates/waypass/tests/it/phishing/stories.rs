@@ -72,11 +72,6 @@ impl<'a> Story<'a> {
         self.approves(person, asking).await;
         self.home.run(&["token"]).await.expect_code(0);
     }
-
-    async fn instance(&self) -> String {
-        let status = self.home.run(&["instance", "status", "--json"]).await.expect_code(0);
-        status.json()["instance"]["instance_id"].as_str().unwrap().to_owned()
-    }
 }
 
 /// Terminal and browser on one office network.
@@ -142,7 +137,7 @@ pub async fn on_holiday(story: &Story<'_>) {
     let (world, person) = (story.stage.world, &story.stage.person);
     let away = world.new_approver().await;
     story.home.is_registered(world, &story.client, &away.name).await;
-    let id = story.instance().await;
+    let id = story.home.instance().await;
     story.walk.commands();
     let hand_over = ["instance", "hand-over", &id, "--to", &person.name];
     world.local(&hand_over).await.expect_code(0);
@@ -180,5 +175,33 @@ pub async fn reinstalled(story: &Story<'_>) {
     let before = Home::new();
     before.is_registered(world, &story.client, &person.name).await;
     story.is_enrolled_by(person, &story.home).await;
+    let old = before.instance().await;
+    person
+        .browser
+        .open(&world.htu(&format!("/account/devices/{old}/remove")))
+        .await;
+    story.walk.opens();
+    story.walk.clicks(person, "form[action$='/remove'] button").await;
+    person.browser.find("[role=status]").await;
     story.logs_in(person).await;
+}
+
+/// The owner offers the machine on a page, and the other takes it on theirs.
+pub async fn handed_over(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let (world, person) = (story.stage.world, &story.stage.person);
+    story.home.is_registered(world, &story.client, &person.name).await;
+    let other = story.stage.colleague().await;
+    let device = format!("/account/devices/{}", story.home.instance().await);
+    person.sign_in(world).await;
+    person.browser.open(&world.htu(&device)).await;
+    story.walk.opens();
+    story.walk.types(person, "#to", &other.name).await;
+    story.walk.clicks(person, "form[action$='/offer'] button").await;
+    person.browser.find("[role=status]").await;
+    other.browser.open(&world.htu("/account/devices")).await;
+    story.walk.opens();
+    story.walk.clicks(other, "form[action$='/take'] button").await;
+    other.browser.find("[role=status]").await;
+    story.logs_in(other).await;
 }

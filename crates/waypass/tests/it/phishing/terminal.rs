@@ -84,6 +84,12 @@ impl Home {
         world.file(&key.expect_code(0).stdout)
     }
 
+    /// The identifier that this machine is known by.
+    pub async fn instance(&self) -> String {
+        let status = self.run(&["instance", "status", "--json"]).await.expect_code(0);
+        status.json()["instance"]["instance_id"].as_str().unwrap().to_owned()
+    }
+
     /// The administrator registers this machine's key for its owner, and the machine learns of it.
     pub async fn is_registered(&self, world: &World, client: &str, owner: &str) {
         let file = self.key(world, client).await;
