@@ -114,6 +114,35 @@ fn x01_behind_the_victims_own_address_the_obedient_victim_enrolls_the_attacker()
     });
 }
 
+/// Left over: an insider offers the machine whose key they hold, the obedient victim takes it, and approves what
+/// it asks. It takes an approver's own account, and ends with the instance.
+#[test]
+fn x40_an_insider_can_hand_a_machine_to_a_victim_who_takes_it() {
+    on_stage(Database::Sqlite, async |stage| {
+        let (victim, insider) = (&stage.person, stage.colleague().await);
+        let attacker = Attacker::of(stage.world, &client(stage, "standard").await);
+        let key = stage.world.file(&attacker.key.jwk().to_string());
+        register(stage.world, &attacker.client, &insider.name, &key).await;
+        let instances = stage.world.local(&["instance", "list", "--json"]).await.expect_code(0);
+        let id = instances.json()[0]["instance_id"].as_str().unwrap().to_owned();
+        let device = format!("/account/devices/{id}");
+        insider.browser.open(&stage.world.htu(&device)).await;
+        insider.browser.type_into("#to", &victim.name).await;
+        insider.browser.click("form[action$='/offer'] button").await;
+        insider.browser.find("[role=status]").await;
+        victim.browser.open(&stage.world.htu("/account/devices")).await;
+        victim.browser.click("form[action$='/take'] button").await;
+        victim.browser.find("[role=status]").await;
+        let bait = attacker.asks_in(Way::WithKey, &[]).await.unwrap();
+        assert!(matches!(obeys(stage, &bait).await, Did::Approved(_)));
+        let Ok(Loot::Tokens(tokens)) = attacker.polls(&bait).await else {
+            panic!("this is less than docs/rfc10027.md says is left")
+        };
+        stage.world.local(&["instance", "remove", &id]).await.expect_code(0);
+        assert!(!stage.world.is_active(&tokens["access_token"]).await);
+    });
+}
+
 /// A mail filter, or whoever got the mail and knew better, says so: what came of the code ends (X06).
 #[test]
 fn x05_x06_a_reported_code_ends_the_tokens_that_came_of_it() {

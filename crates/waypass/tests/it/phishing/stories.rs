@@ -193,7 +193,7 @@ pub async fn handed_over(story: &Story<'_>) {
     story.home.is_registered(world, &story.client, &person.name).await;
     let other = story.stage.colleague().await;
     let device = format!("/account/devices/{}", story.home.instance().await);
-    person.sign_in(world).await;
+    // Both signed in with their passkeys not ten minutes ago.
     person.browser.open(&world.htu(&device)).await;
     story.walk.opens();
     story.walk.types(person, "#to", &other.name).await;
