@@ -41,6 +41,7 @@ pub enum Refusal {
     EnrollmentLinkInvalid,
     GrantEnded,
     GrantTypeUnsupported,
+    GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
     InitiatorMissing,
@@ -82,6 +83,9 @@ pub enum Refusal {
     TooManyOpenRequests,
     TooManyPrompts,
     TooManyRequests,
+    UpstreamIdentityTaken,
+    UpstreamIdentityUnknown,
+    UpstreamSignInInvalid,
     UserCodeUnusable,
     WorkloadTokenInvalid,
     WorkloadTokenReplayed,
@@ -185,6 +189,7 @@ impl Refusal {
         Self::EnrollmentLinkInvalid,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
         Self::InitiatorMissing,
@@ -226,6 +231,9 @@ impl Refusal {
         Self::TooManyOpenRequests,
         Self::TooManyPrompts,
         Self::TooManyRequests,
+        Self::UpstreamIdentityTaken,
+        Self::UpstreamIdentityUnknown,
+        Self::UpstreamSignInInvalid,
         Self::UserCodeUnusable,
         Self::WorkloadTokenInvalid,
         Self::WorkloadTokenReplayed,
@@ -300,7 +308,9 @@ impl Refusal {
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
             }
-            Self::ApproverExists | Self::ClientExists | Self::InstanceKeyTaken => Code::Exists,
+            Self::ApproverExists | Self::ClientExists | Self::GroupMemberExists | Self::InstanceKeyTaken => {
+                Code::Exists
+            }
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -318,7 +328,10 @@ impl Refusal {
             | Self::QuietHours
             | Self::SameDevice
             | Self::StarterUnproven
-            | Self::TooFarAway => Code::Refused,
+            | Self::TooFarAway
+            | Self::UpstreamIdentityTaken
+            | Self::UpstreamIdentityUnknown
+            | Self::UpstreamSignInInvalid => Code::Refused,
         }
     }
 
@@ -365,6 +378,7 @@ impl Refusal {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
@@ -441,6 +455,12 @@ impl Refusal {
             Self::WorkloadTokenInvalid | Self::WorkloadTokenReplayed => {
                 "No admission of this client accepts this evidence (issuer, audience, subject, expiry, used once)."
             }
+            Self::UpstreamIdentityTaken => "This account is linked to another approver here.",
+            Self::UpstreamIdentityUnknown => {
+                "This account is linked to no approver here. Sign in with your passkey and link it on your account page."
+            }
+            // One sentence, whatever failed: the provider's answer is nobody's to study here.
+            Self::UpstreamSignInInvalid => "The sign-in did not come back as it began here. Start again.",
         }
     }
 

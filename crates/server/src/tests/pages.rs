@@ -7,3 +7,4 @@ mod forgery;
 mod frame;
 mod passkey;
 mod signing_in;
+mod upstream;

@@ -48,6 +48,7 @@ fn b04_the_table_of_refusals() {
         403 refused                EnrollmentLinkInvalid
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         400 invalid_request        InitiatorInvalid
         400 invalid_request        InitiatorMissing
@@ -89,6 +90,9 @@ fn b04_the_table_of_refusals() {
         429 rate_limited           TooManyOpenRequests
         429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
+        403 refused                UpstreamIdentityTaken
+        403 refused                UpstreamIdentityUnknown
+        403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
     "#]]
     .assert_eq(&table);
