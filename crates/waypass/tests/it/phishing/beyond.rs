@@ -62,7 +62,7 @@ fn x01_a_page_in_the_victims_browser_lends_nobody_its_address() {
         let browser = &stage.person.browser;
         let page = lending(&stage.world.server.issuer, &client);
         tokio::join!(browser.open(&site.origin), async {
-            site.visit("/").await.shows(&page).await
+            site.visit("/").await.shows(&page).await;
         });
         browser.wait_for_text("refused by the browser").await;
         browser.click("button").await;

@@ -4,9 +4,6 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use crate::browser::person::Person;
-use crate::process::Ran;
-
-use super::terminal::Home;
 
 /// Seconds that an act takes a person who knows what to do. Our assumption, not measured: reading included.
 const TYPED: u32 = 8;
@@ -84,10 +81,5 @@ impl Walk {
 
     pub fn commands(&self) {
         self.counts(|acts| acts.commands += 1);
-    }
-
-    pub async fn runs(&self, home: &Home, arguments: &[&str]) -> Ran {
-        self.commands();
-        home.run(arguments).await
     }
 }
