@@ -22,6 +22,8 @@ pub enum Presented<'a> {
         macs: &'a [String],
     },
     Assertion(&'a str),
+    /// At an enrollment: the key that would authenticate is the one that is not known yet.
+    KeyToBeEnrolled,
     /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
     InstanceAssertion {
         assertion: &'a str,
@@ -64,7 +66,8 @@ pub fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     client.must_be_active(now)?;
     let assertion = match (&client.registration.authentication, presented) {
-        (Authentication::None, Presented::Nothing | Presented::EmptySecret) => None,
+        (Authentication::None, Presented::Nothing | Presented::EmptySecret)
+        | (Authentication::InstanceKey, Presented::KeyToBeEnrolled) => None,
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
@@ -90,7 +93,9 @@ pub fn authenticate(
             };
             Some(client_assertion::verify(assertion, &expected, now)?)
         }
-        (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
+        (_, Presented::Nothing | Presented::EmptySecret | Presented::KeyToBeEnrolled) => {
+            return Err(Refusal::ClientAuthenticationMissing);
+        }
         _ => return Err(Refusal::ClientAuthenticationFailed),
     };
     Ok(AuthenticatedClient { client, assertion })

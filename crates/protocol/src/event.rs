@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::authorization_request::{AuthorizationRequest, Content};
 use crate::fact::Fact;
 use crate::grant::Grant;
+use crate::instance::Instance;
 use crate::time::Timestamp;
 
 /// A closed list: rules are written against these names.
@@ -160,6 +161,19 @@ impl Event {
     pub fn approver(mut self, approver_id: &str) -> Self {
         self.approver_id = Some(approver_id.to_owned());
         self
+    }
+
+    /// Everything about an instance that rules are written on; its owner is the approver of the event.
+    pub fn instance(mut self, instance: &Instance) -> Self {
+        self.client_id = Some(instance.client_id.clone());
+        self.approver_id = Some(instance.owner.clone());
+        let facts: Vec<Value> = instance.about.facts.iter().map(fact_value).collect();
+        self.with("instance.id", instance.id.clone())
+            .with("instance.name", instance.about.name.clone())
+            .with("instance.environment", instance.about.environment.clone())
+            .with("instance.way_in", json!(instance.about.way_in))
+            .with("instance.expires_at", instance.expires_at.millis())
+            .with("facts", facts)
     }
 
     pub fn request(self, request: &AuthorizationRequest) -> Self {

@@ -34,6 +34,8 @@ pub enum Refusal {
     DpopProofMissing,
     DpopProofReplayed,
     EnrollmentLinkInvalid,
+    EnrollmentMalformed,
+    EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
     GuessesExhausted,
@@ -133,7 +135,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 74] = [
+    pub const ALL: [Self; 76] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -164,6 +166,8 @@ impl Refusal {
         Self::DpopProofMissing,
         Self::DpopProofReplayed,
         Self::EnrollmentLinkInvalid,
+        Self::EnrollmentMalformed,
+        Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
         Self::GuessesExhausted,
@@ -232,7 +236,8 @@ impl Refusal {
             | Self::RefreshTokenUnknown
             | Self::RefreshTokenVoided
             | Self::InstanceGone => Code::InvalidGrant,
-            Self::ParameterMissing(_)
+            Self::EnrollmentMalformed
+            | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
             | Self::RequestMalformed
@@ -251,6 +256,7 @@ impl Refusal {
             Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
             | Self::DeviceGrantUnused
+            | Self::EnrollmentNotOffered
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
@@ -315,6 +321,12 @@ impl Refusal {
             Self::DpopProofReplayed => "This DPoP proof was used before.",
             Self::EnrollmentLinkInvalid => {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
+            }
+            Self::EnrollmentMalformed => {
+                "name and environment are texts of 1 to 80 characters, none of them hidden; expires_in is 60 seconds to 400 days."
+            }
+            Self::EnrollmentNotOffered => {
+                "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",

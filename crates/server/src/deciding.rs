@@ -209,10 +209,12 @@ impl Deciding {
                 key,
             };
             let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
+            let proofs: Vec<&str> = eligible.proofs().collect();
             let act = Act::Approve {
                 approval: &approval,
                 quorum: profile.approval.quorum,
                 confirm_back: profile.confirm_back,
+                proofs: &proofs,
             };
             let state = request.act(&act, now)?;
             let action = match state {
@@ -224,7 +226,7 @@ impl Deciding {
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
                 .with("network.match", eligible.network().as_str())
-                .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
+                .with("starter.proofs", proofs)
                 .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
             let batch = self

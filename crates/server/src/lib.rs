@@ -16,6 +16,7 @@ pub mod entropy;
 mod extract;
 mod failure;
 mod health;
+mod instances;
 mod issuer;
 mod keys;
 mod limits;

@@ -8,7 +8,9 @@ use axum::routing::{any, get, post};
 use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
-use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::endpoints::{
+    approver, device_authorization, enrollment, introspection, jwks, metadata, revocation, token, userinfo,
+};
 use crate::failure::Failure;
 use crate::{health, log, pages};
 
@@ -44,6 +46,9 @@ fn clients() -> Router<Shared> {
             "/device_authorization",
             post_only(post(device_authorization::device_authorization)),
         )
+        .route("/enrollment", post_only(post(enrollment::enrollment)))
+        .route("/enrollment/finish", post_only(post(enrollment::finish)))
+        .route("/instance/rotate", post_only(post(enrollment::rotate)))
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))

@@ -13,6 +13,8 @@ use crate::{Batch, Fault, Row, Store};
 const BY_KEY: &str = "SELECT i.id, i.client_id, i.owner, i.content, i.created_at, i.expires_at, i.last_seen_at,
     i.suspended_at, i.removed_at, i.version FROM instance i JOIN instance_key k ON k.instance_id = i.id
     WHERE k.thumbprint = $1 AND (k.retires_at IS NULL OR k.retires_at > $2)";
+const KEY: &str =
+    "SELECT thumbprint, public_key, added_at, retires_at, instance_id FROM instance_key WHERE thumbprint = $1";
 const BY_ID: &str = "SELECT id, client_id, owner, content, created_at, expires_at, last_seen_at, suspended_at,
     removed_at, version FROM instance WHERE id = $1";
 const ALL: &str = "SELECT id, client_id, owner, content, created_at, expires_at, last_seen_at, suspended_at,
@@ -21,6 +23,8 @@ const OF_OWNER: &str = "SELECT id, client_id, owner, content, created_at, expire
     removed_at, version FROM instance WHERE owner = $1 AND removed_at IS NULL ORDER BY id";
 const KEYS: &str = "SELECT thumbprint, public_key, added_at, retires_at FROM instance_key
     WHERE instance_id = $1 ORDER BY added_at, thumbprint";
+const ALL_KEYS: &str = "SELECT thumbprint, public_key, added_at, retires_at, instance_id FROM instance_key
+    ORDER BY added_at, thumbprint";
 const INSERT: &str = "INSERT INTO instance (id, client_id, owner, content, created_at, expires_at, version)
     VALUES ($1, $2, $3, $4, $5, $6, 1)";
 const INSERT_KEY: &str = "INSERT INTO instance_key (thumbprint, instance_id, public_key, added_at)
@@ -58,6 +62,16 @@ impl Store {
         row.as_ref().map(instance).transpose()
     }
 
+    /// A key that was ever enrolled, and the instance that it belongs to for ever.
+    pub async fn enrolled_key(&self, thumbprint: &str) -> Result<Option<(InstanceKey, Instance)>, Fault> {
+        let Some(row) = self.row(KEY, args![thumbprint]).await? else {
+            return Ok(None);
+        };
+        let instance = self.instance(&row.text(4)?).await?;
+        let instance = instance.ok_or_else(|| Fault::broken("a key's instance is missing"))?;
+        Ok(Some((key(&row)?, instance)))
+    }
+
     pub async fn instance(&self, id: &str) -> Result<Option<Instance>, Fault> {
         self.row(BY_ID, args![id]).await?.as_ref().map(instance).transpose()
     }
@@ -78,6 +92,12 @@ impl Store {
 
     pub async fn instance_keys(&self, id: &str) -> Result<Vec<InstanceKey>, Fault> {
         self.rows(KEYS, args![id]).await?.iter().map(key).collect()
+    }
+
+    /// With the instances that they belong to, in the order in which they came.
+    pub async fn all_instance_keys(&self) -> Result<Vec<(String, InstanceKey)>, Fault> {
+        let rows = self.rows(ALL_KEYS, args![]).await?;
+        rows.iter().map(|row| Ok((row.text(4)?, key(row)?))).collect()
     }
 }
 

@@ -53,5 +53,6 @@ pub fn document(issuer: &Issuer) -> Value {
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
+        "waypass_enrollment_endpoint": issuer.url("/enrollment"),
     })
 }

@@ -3,6 +3,7 @@
 
 pub mod approver;
 pub mod device_authorization;
+pub mod enrollment;
 pub mod introspection;
 pub mod jwks;
 pub mod metadata;

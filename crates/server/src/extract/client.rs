@@ -51,6 +51,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether the key that this client authenticates by becomes known here: there is the proof by it.
+    fn enrolls(self, client: &Client) -> bool {
+        matches!(client.registration.authentication, Authentication::InstanceKey)
+            && matches!(self, Self::Enrollment | Self::EnrollmentFinish)
+    }
+
     /// B14: who asks about tokens has to say who it is; elsewhere a missing `client_id` is a missing
     /// parameter (D02).
     fn told(self, failure: Failure) -> Failure {
@@ -86,7 +92,7 @@ impl ClientRequest {
         let address = seen_address(app, request.headers(), request.extensions());
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
-        let authenticated = authenticated(app, &headers, &form)
+        let authenticated = authenticated(app, &headers, &form, endpoint)
             .await
             .map_err(|failure| endpoint.told(failure))?;
         let proof = verified_proof(app, &headers, endpoint)?;
@@ -188,7 +194,12 @@ pub fn user_agent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// B02: one way of authentication, no more.
-async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<AuthenticatedClient, Failure> {
+async fn authenticated(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<AuthenticatedClient, Failure> {
     let basic = headers
         .get(AUTHORIZATION)
         .map(|value| basic(value.as_bytes()))
@@ -230,6 +241,7 @@ async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<Au
             Some(key) => Presented::InstanceAssertion { assertion, key },
             None => Presented::Assertion(assertion),
         },
+        None if secrets.is_empty() && endpoint.enrolls(&client) => Presented::KeyToBeEnrolled,
         None if secrets.is_empty() => Presented::Nothing,
         None if secrets.iter().all(|secret| secret.is_empty()) => Presented::EmptySecret,
         None => Presented::Secret { macs: &macs },
