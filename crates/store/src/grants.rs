@@ -1,5 +1,7 @@
 //! Table `access_grant`.
 
+use std::collections::HashMap;
+
 use protocol::grant::Grant;
 use protocol::time::Timestamp;
 
@@ -29,6 +31,7 @@ const OF_INSTANCE: &str =
     expires_at, ended_at, ended_because, version, instance_id FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
+const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -60,6 +63,14 @@ impl Store {
             .await?
             .iter()
             .map(grant)
+            .collect()
+    }
+
+    /// When each client last got a grant.
+    pub async fn last_grants(&self) -> Result<HashMap<String, Timestamp>, Fault> {
+        let rows = self.rows(LAST_OF_CLIENTS, args![]).await?;
+        rows.iter()
+            .map(|row| Ok((row.text(0)?, Timestamp::from_millis(row.int(1)?))))
             .collect()
     }
 
