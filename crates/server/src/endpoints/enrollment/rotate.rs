@@ -50,10 +50,10 @@ async fn rotated(
     let instance = instance.ok_or(Refusal::InstanceUnknown)?;
     if let Some((key, known)) = app.store.enrolled_key(new.thumbprint()).await? {
         let is_told_again = known.id == instance.id && key.retires_at.is_none() && new.thumbprint() != old.thumbprint();
-        return match is_told_again {
-            true => Ok((Batch::default(), instance)),
-            false => Err(Refusal::InstanceKeyTaken.into()),
-        };
+        if is_told_again {
+            return Ok((Batch::default(), instance));
+        }
+        return Err(Refusal::InstanceKeyTaken.into());
     }
     // A key that was replaced serves for a while, and signs for no other: its thief would stay.
     let own = app.store.enrolled_key(old.thumbprint()).await?;
