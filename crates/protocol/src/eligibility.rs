@@ -81,7 +81,13 @@ pub fn eligible(
     let proofs = proofs(request, decider, around, network);
     let is_second = matches!(request.state, State::Endorsed { .. });
     match request.content.purpose {
-        Purpose::Enrollment(_) if !is_second => ceremony_holds(around.profile, &proofs)?,
+        Purpose::Enrollment(_) if !is_second => {
+            ceremony_holds(around.profile, &proofs)?;
+            let is_for_a_group = around.profile.approval.by == ApprovedBy::Group;
+            if is_for_a_group && !is_member(decider, around.profile) {
+                return Err(Refusal::NotYoursToDecide);
+            }
+        }
         Purpose::Access | Purpose::Enrollment(_) => {
             may_decide(request, decider, around.profile)?;
             let demanded = &around.profile.approval.starter;
@@ -107,10 +113,7 @@ pub fn eligible(
 fn may_decide(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
-    let is_member = approval
-        .group
-        .as_ref()
-        .is_some_and(|group| decider.groups.contains(group));
+    let is_member = is_member(decider, profile);
     let is_second = matches!(request.state, State::Endorsed { .. });
     let may = match approval.by {
         _ if is_second => is_member || is_owner,
@@ -125,6 +128,11 @@ fn may_decide(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &P
         return Err(Refusal::NotYoursToDecide);
     }
     Ok(())
+}
+
+fn is_member(decider: &Decider<'_>, profile: &Profile) -> bool {
+    let group = profile.approval.group.as_ref();
+    group.is_some_and(|group| decider.groups.contains(group))
 }
 
 fn proofs(

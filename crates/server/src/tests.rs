@@ -3,6 +3,7 @@
 //! `crates/waypass/tests`.
 
 mod crash;
+mod governance;
 mod keys;
 mod limits;
 mod pages;

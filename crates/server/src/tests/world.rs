@@ -1,5 +1,6 @@
 //! One server on one database, its clock, and those who use it: a client's key, an approver's key.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use protocol::base64url;
 use protocol::digest::canonical_json;
+use protocol::jwk::PublicJwk;
 use protocol::jwt::signing_input;
 use protocol::time::{Lifetime, Timestamp};
 use serde_json::{Value, json};
@@ -22,6 +24,7 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::peer::Peer;
 use crate::start::Surroundings;
 use crate::{local, routes, start};
 
@@ -108,6 +111,22 @@ pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
     };
     on_both_as(&args, test);
     std::fs::remove_file(&file).unwrap();
+}
+
+/// Runs one test on both databases, with profiles of its own beside those that are built in.
+pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.toml")), text).unwrap();
+    }
+    let args = ServeArgs {
+        profiles: Some(folder.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, test);
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
@@ -197,7 +216,10 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// From loopback, unless the request says from where.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let here = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+        request.extensions_mut().get_or_insert(here);
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
@@ -272,6 +294,47 @@ impl World {
             self.client("cli", json!({ "profile": "open" })).await.status,
             StatusCode::CREATED
         );
+    }
+
+    /// A client under `standard`: its known instances ask, and their owners decide.
+    pub async fn standard_client(&self, client_id: &str) {
+        let added = self.client(client_id, json!({ "profile": "standard" })).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+    }
+
+    /// The key of an instance that an administrator registered for the approver of this name, for 90 days.
+    pub async fn enrolled(&self, client_id: &str, owner: &str) -> Key {
+        let key = Key::new();
+        let added = self.preregister(client_id, owner, &key).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+        key
+    }
+
+    pub async fn preregister(&self, client_id: &str, owner: &str, key: &Key) -> Answer {
+        let expires_at = self.app.now() + Lifetime::from_seconds(90 * 86_400);
+        let body = json!({
+            "client_id": client_id, "owner": owner, "name": format!("Laptop of {owner}"), "jwk": key.jwk(),
+            "expires_at": expires_at.millis(),
+        });
+        self.administer("POST", "/local/instances", &body).await
+    }
+
+    /// The instance that a key belongs to, as administrators see it.
+    pub async fn instance_of(&self, key: &Key) -> Value {
+        let all = self.administer("GET", "/local/instances", &Value::Null).await.body;
+        let thumbprint = key.thumbprint();
+        let has_key = |instance: &&Value| {
+            let keys = instance["keys"].as_array().unwrap();
+            keys.iter().any(|key| key["thumbprint"] == *thumbprint)
+        };
+        all.as_array().unwrap().iter().find(has_key).cloned().unwrap_or(Value::Null)
+    }
+
+    /// One act of an administrator on the instance of a key: `suspend`, `resume`, `remove`.
+    pub async fn act_on(&self, key: &Key, act: &str) -> Answer {
+        let id = self.instance_of(key).await["instance_id"].as_str().unwrap().to_owned();
+        self.administer("POST", &format!("/local/instances/{id}/{act}"), &json!({}))
+            .await
     }
 
     /// An approver with a software key.
@@ -435,6 +498,10 @@ impl Key {
     pub fn jwk(&self) -> Value {
         let point = self.pair.public_key().as_ref();
         json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..65]) })
+    }
+
+    pub fn thumbprint(&self) -> String {
+        PublicJwk::parse(&self.jwk()).unwrap().thumbprint()
     }
 
     pub fn sign(&self, message: &[u8]) -> String {
