@@ -142,7 +142,7 @@ impl Deciding {
             return Err(Refusal::UserCodeUnusable.into());
         }
         if let Some(instance) = &instance {
-            instance.must_be_active(app.now())?;
+            instance.must_be_active(app.now()).map_err(|_| Refusal::UserCodeUnusable)?;
         }
         let groups = app.groups_of(&self.approver.id, profile).await?;
         let decider = Decider {

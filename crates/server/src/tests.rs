@@ -4,6 +4,7 @@
 
 mod crash;
 mod governance;
+mod instances;
 mod keys;
 mod limits;
 mod pages;

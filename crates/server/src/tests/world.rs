@@ -282,7 +282,10 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        if !members.contains_key("secret") && !members.contains_key("jwks") {
+        if !["secret", "jwks", "instance_key"]
+            .iter()
+            .any(|name| members.contains_key(*name))
+        {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await
@@ -327,7 +330,12 @@ impl World {
             let keys = instance["keys"].as_array().unwrap();
             keys.iter().any(|key| key["thumbprint"] == *thumbprint)
         };
-        all.as_array().unwrap().iter().find(has_key).cloned().unwrap_or(Value::Null)
+        all.as_array()
+            .unwrap()
+            .iter()
+            .find(has_key)
+            .cloned()
+            .unwrap_or(Value::Null)
     }
 
     /// One act of an administrator on the instance of a key: `suspend`, `resume`, `remove`.
@@ -524,6 +532,18 @@ impl Key {
         let input = signing_input(&header, &claims);
         let signature = self.sign(input.as_bytes());
         format!("{input}.{signature}")
+    }
+
+    /// RFC 7523 §3, by the key of an instance.
+    pub fn assertion(&self, client_id: &str, now: Timestamp) -> String {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": ISSUER, "jti": format!("an assertion, number {number}"),
+            "iat": now.seconds(), "exp": now.seconds() + 60,
+        });
+        let header = json!({ "typ": "client-authentication+jwt", "alg": "ES256", "kid": self.thumbprint() });
+        let input = signing_input(&header, &claims);
+        format!("{input}.{}", self.sign(input.as_bytes()))
     }
 
     /// The signed decision on what was viewed.
