@@ -172,6 +172,15 @@ pub enum CodeEntry {
     Link,
 }
 
+impl CodeEntry {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Link => "link",
+        }
+    }
+}
+
 impl State {
     pub fn name(&self) -> &'static str {
         match self {

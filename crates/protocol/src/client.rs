@@ -59,6 +59,8 @@ pub enum Authentication {
         jwks: Value,
         audience: AssertionAudience,
     },
+    /// `attest_jwt_client_auth`, `attest_jwt_client_auth_dpop`, or an SVID: by what its admissions take.
+    Attested,
     /// `private_key_jwt` with the key of an enrolled instance, whose thumbprint is the `kid`.
     InstanceKey,
 }

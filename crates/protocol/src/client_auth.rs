@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::attestation::AttestedInstance;
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
 use crate::jwk::Jwks;
 use crate::refusal::Refusal;
+use crate::spiffe::VerifiedSvid;
 use crate::time::Timestamp;
 
 /// What came with the request, at most one kind of it (B02).
@@ -22,6 +24,8 @@ pub enum Presented<'a> {
         macs: &'a [String],
     },
     Assertion(&'a str),
+    Attestation(&'a AttestedInstance),
+    Svid(&'a VerifiedSvid),
     /// At an enrollment: the key that would authenticate is the one that is not known yet.
     KeyToBeEnrolled,
     /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
@@ -67,6 +71,7 @@ pub fn authenticate(
     client.must_be_active(now)?;
     let assertion = match (&client.registration.authentication, presented) {
         (Authentication::None, Presented::Nothing | Presented::EmptySecret)
+        | (Authentication::Attested, Presented::Svid(_))
         | (Authentication::InstanceKey, Presented::KeyToBeEnrolled) => None,
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
@@ -92,6 +97,9 @@ pub fn authenticate(
                 audience: AudienceRule::IssuerOnly,
             };
             Some(client_assertion::verify(assertion, &expected, now)?)
+        }
+        (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
+            None
         }
         (_, Presented::Nothing | Presented::EmptySecret | Presented::KeyToBeEnrolled) => {
             return Err(Refusal::ClientAuthenticationMissing);

@@ -9,8 +9,10 @@
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
 //! [`secret::Entropy`] are arguments; signing lives with the keys, in `server` and `cli`.
 
+pub mod admission;
 pub mod approval;
 pub mod approver;
+pub mod attestation;
 pub mod authorization_request;
 pub mod base64url;
 pub mod client;
@@ -29,6 +31,7 @@ pub mod jwk;
 pub mod jwt;
 pub mod key_words;
 pub mod network;
+pub mod platform;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;
@@ -36,7 +39,9 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod shown;
+pub mod spiffe;
 pub mod strict_json;
 pub mod time;
 pub mod user_code;
 pub mod wire;
+pub mod workload_token;

@@ -10,6 +10,10 @@ pub enum Refusal {
     ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
+    AttestationChallengeRequired,
+    AttestationInvalid,
+    AttestationNotFresh,
+    AttestationReplayed,
     AuthenticationTooWeak,
     AuthorizationPending,
     BindingDataMissing,
@@ -22,6 +26,7 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    CodeReportsNotAllowed,
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
@@ -80,10 +85,13 @@ pub enum Refusal {
     TooManyPrompts,
     TooManyRequests,
     UserCodeUnusable,
+    WorkloadTokenInvalid,
+    WorkloadTokenReplayed,
 }
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
-/// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
+/// RFC 6750 §3.1, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
+/// (the terminal approver, the local API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     AccessDenied,
@@ -91,6 +99,7 @@ pub enum ErrorCode {
     Exists,
     ExpiredToken,
     InvalidClient,
+    InvalidClientAttestation,
     InvalidConfirmation,
     InvalidDpopProof,
     InvalidGrant,
@@ -104,7 +113,9 @@ pub enum ErrorCode {
     UnauthorizedClient,
     UnknownCode,
     UnsupportedGrantType,
+    UseAttestationChallenge,
     UseDpopNonce,
+    UseFreshAttestation,
 }
 
 impl ErrorCode {
@@ -115,6 +126,7 @@ impl ErrorCode {
             Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidClientAttestation => "invalid_client_attestation",
             Self::InvalidConfirmation => "invalid_confirmation",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
@@ -128,20 +140,26 @@ impl ErrorCode {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnknownCode => "unknown_code",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UseAttestationChallenge => "use_attestation_challenge",
             Self::UseDpopNonce => "use_dpop_nonce",
+            Self::UseFreshAttestation => "use_fresh_attestation",
         }
     }
 }
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
+        Self::AttestationChallengeRequired,
+        Self::AttestationInvalid,
+        Self::AttestationNotFresh,
+        Self::AttestationReplayed,
         Self::AuthenticationTooWeak,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
@@ -154,6 +172,7 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::CodeReportsNotAllowed,
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
@@ -212,8 +231,24 @@ impl Refusal {
         Self::TooManyPrompts,
         Self::TooManyRequests,
         Self::UserCodeUnusable,
+        Self::WorkloadTokenInvalid,
+        Self::WorkloadTokenReplayed,
     ];
 
+    /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
+    pub fn reason(self) -> String {
+        let name = format!("{self:?}");
+        let letters = name.chars().take_while(char::is_ascii_alphanumeric);
+        letters.fold(String::new(), |mut reason, letter| {
+            if letter.is_ascii_uppercase() && !reason.is_empty() {
+                reason.push('_');
+            }
+            reason.push(letter.to_ascii_lowercase());
+            reason
+        })
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
@@ -229,13 +264,18 @@ impl Refusal {
             | Self::ClientUnknown => Code::InvalidClient,
             Self::DpopProofInvalid | Self::DpopProofMissing | Self::DpopProofReplayed => Code::InvalidDpopProof,
             Self::DpopNonceRequired => Code::UseDpopNonce,
+            Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
+            Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
+            Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
             | Self::RefreshTokenUnknown
             | Self::RefreshTokenVoided
-            | Self::InstanceGone => Code::InvalidGrant,
+            | Self::InstanceGone
+            | Self::WorkloadTokenInvalid
+            | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
@@ -255,6 +295,7 @@ impl Refusal {
             }
             Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
+            | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
             | Self::EnrollmentNotOffered
             | Self::InstanceExpired
@@ -295,6 +336,13 @@ impl Refusal {
             Self::AccessDenied => "The request was declined.",
             Self::ApproverDisabled | Self::GrantEnded | Self::InstanceGone => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
+            Self::AttestationChallengeRequired => {
+                "Use the challenge of the OAuth-Client-Attestation-Challenge header in the proof of possession."
+            }
+            Self::AttestationInvalid | Self::AttestationReplayed => {
+                "The client attestation, or the proof of possession that came with it, was not accepted."
+            }
+            Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -330,6 +378,7 @@ impl Refusal {
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
+            Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
             Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
@@ -401,6 +450,9 @@ impl Refusal {
             Self::TooManyMethods => "More than one way of client authentication was used.",
             Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",
             Self::TooManyRequests => "Too many requests from here. Wait a little.",
+            Self::WorkloadTokenInvalid | Self::WorkloadTokenReplayed => {
+                "No admission of this client accepts this evidence (issuer, audience, subject, expiry, used once)."
+            }
         }
     }
 
@@ -408,8 +460,8 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self.code() {
             // RFC 7662 §2.3: the caller is known, and not allowed.
-            _ if self == Self::IntrospectionNotAllowed => 403,
-            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            _ if matches!(self, Self::CodeReportsNotAllowed | Self::IntrospectionNotAllowed) => 403,
+            ErrorCode::InvalidClient | ErrorCode::InvalidClientAttestation | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,
             ErrorCode::UnknownCode => 404,

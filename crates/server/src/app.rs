@@ -22,10 +22,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
 
 pub struct App {
@@ -37,8 +39,10 @@ pub struct App {
     pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
+    pub places: Arc<Places>,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
+    pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
     pub token_endpoint: String,
@@ -117,10 +121,7 @@ impl App {
 
     /// What is known of an address.
     pub fn place(&self, address: Option<IpAddr>) -> Place {
-        Place {
-            address,
-            ..Place::default()
-        }
+        self.places.place(address)
     }
 
     pub fn names(&self) -> ServerNames<'_> {

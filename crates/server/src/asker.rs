@@ -8,6 +8,7 @@ use protocol::profile::{AskingKey, Profile};
 use protocol::refusal::Refusal;
 use store::Batch;
 
+use crate::admitting;
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
@@ -15,6 +16,8 @@ use crate::failure::Failure;
 /// What stands behind a request beside its client.
 pub struct Asker {
     pub instance: Option<Instance>,
+    /// What makes it an instance, where this is the first that is seen of it.
+    entry: Batch,
 }
 
 impl Asker {
@@ -25,14 +28,18 @@ impl Asker {
         if !profile.may_ask_from(asked.address.address) {
             return Err(Refusal::NetworkNotAllowed.into());
         }
-        let instance = match asked.jkt() {
+        let known = match asked.jkt() {
             Some(jkt) => enrolled(app, asked.client(), jkt).await?,
             None => None,
+        };
+        let (instance, entry) = match known {
+            Some(instance) => (Some(instance), Batch::default()),
+            None => attested(app, asked).await?,
         };
         if instance.is_none() && profile.key == AskingKey::Enrolled {
             return Err(Refusal::InstanceUnknown.into());
         }
-        Ok(Self { instance })
+        Ok(Self { instance, entry })
     }
 
     pub fn facts(&self) -> Vec<Fact> {
@@ -49,10 +56,21 @@ impl Asker {
     /// Whether it may ask is asked again when a person opens it, and whenever a token is issued.
     pub fn seen(&self, app: &App) -> Batch {
         match &self.instance {
-            Some(instance) => Batch::default().instance_seen(&instance.id, app.now()),
+            Some(instance) => self.entry.clone().instance_seen(&instance.id, app.now()),
             None => Batch::default(),
         }
     }
+}
+
+/// An attested key that is not known yet becomes an instance with its first request.
+async fn attested(app: &App, asked: &ClientRequest) -> Result<(Option<Instance>, Batch), Failure> {
+    let (Some(attested), Some(proof)) = (&asked.attested, &asked.proof) else {
+        return Ok((None, Batch::default()));
+    };
+    let name: String = attested.thumbprint().chars().take(8).collect();
+    let admitted = admitting::by_attestation(app, attested)?;
+    let (instance, entry) = admitted.instance(app, &name, (proof, Vec::new())).await?;
+    Ok((Some(instance), entry))
 }
 
 /// The active instance of this client that holds the key. An owner who is locked answers for nothing (NHI1).

@@ -4,30 +4,37 @@
 //! in `store`; a handler loads, decides, commits and answers.
 
 mod access;
+mod admitting;
 mod app;
 mod asker;
 mod check;
 mod client_registry;
 pub mod clock;
 pub mod config;
+mod containment;
 mod deciding;
 mod endpoints;
+mod ends;
 pub mod entropy;
 mod extract;
 mod failure;
+mod first_seen;
 mod health;
 mod instances;
 mod issuer;
+mod issuer_keys;
 mod keys;
 mod limits;
 mod listen;
 mod local;
 mod log;
 mod metrics;
+mod not_opened;
 mod pages;
 mod passkeys;
 mod peer;
 mod pending;
+mod place;
 mod profiles;
 mod request_view;
 mod routes;

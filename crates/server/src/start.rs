@@ -16,10 +16,12 @@ use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
 use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused};
 
@@ -104,7 +106,13 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
+    let asks = app.clients.asks_for_certificates();
+    let tls = app
+        .config
+        .tls
+        .as_ref()
+        .map(|files| listen::tls::load(files, asks))
+        .transpose();
     let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),
@@ -155,9 +163,11 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         keys: ArcSwap::from_pointee(keys),
         derived,
         clients: ClientRegistry::load(&store, now).await?,
+        places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
+        issuer_keys: IssuerKeys::default(),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
         token_endpoint: config.issuer.url("/token"),
@@ -243,6 +253,9 @@ async fn sweep(app: &App) -> Result<(), Fault> {
         .open_requests_counted(app.store.waiting_requests(now).await?);
     app.clients.reload(&app.store, now).await?;
     signing_keys::reload(app).await?;
+    // As long as the files are large.
+    let places = app.places.clone();
+    tokio::task::spawn_blocking(move || places.reload());
     Ok(app.store.commit(store::Batch::default().sweep(now)).await?)
 }
 

@@ -2,12 +2,15 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod attested;
 mod crash;
 mod governance;
 mod instances;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;
@@ -15,5 +18,7 @@ mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
+mod signed;
 mod waiting;
-mod world;
+mod workloads;
+pub mod world;

@@ -39,7 +39,7 @@ pub struct AddClient {
     pub resource: Vec<String>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -65,6 +65,9 @@ pub struct AddClient {
     /// It authenticates by private_key_jwt with the key of an enrolled instance.
     #[serde(default)]
     pub instance_key: bool,
+    /// It authenticates by what its admissions take: a client attestation, or an SVID.
+    #[serde(default)]
+    pub attested: bool,
     /// It may report codes that were seen in messages.
     #[serde(default)]
     pub report_codes: bool,
@@ -166,7 +169,7 @@ pub struct ClientView {
     pub scope: String,
     pub resource: Vec<String>,
     pub profile: Option<String>,
-    /// `none`, `client_secret` or `private_key_jwt`.
+    /// `none`, `client_secret`, `private_key_jwt`, `instance_key` or `attested`.
     pub authentication: String,
     pub assertion_audience: Option<String>,
     pub require_dpop: bool,
@@ -183,6 +186,58 @@ pub struct ClientView {
     pub disabled_at: Option<i64>,
     /// What an administrator should know, for instance that `open` takes any stock client.
     pub warnings: Vec<String>,
+}
+
+/// `POST /local/admissions`. Exactly one of `attester`, `issuer`, `spiffe_id`, each with what belongs to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddAdmission {
+    pub client_id: String,
+    /// The name of the approver who answers for the instances.
+    pub owner: String,
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Seconds that an instance lives.
+    pub lifetime: i64,
+    /// With `jwks`.
+    #[serde(default)]
+    pub attester: Option<String>,
+    /// With `subject`, and `audience` (the issuer of this server, where it is missing); with `jwks` its keys are
+    /// never fetched.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    #[serde(default)]
+    pub audience: Option<String>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// With `bundle`, a SPIFFE bundle.
+    #[serde(default)]
+    pub spiffe_id: Option<String>,
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    #[serde(default)]
+    pub bundle: Option<Value>,
+}
+
+/// One admission as `admission list` prints it; also the answer to adding and removing one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdmissionView {
+    pub id: String,
+    pub client_id: String,
+    /// `attester`, `oidc` or `spiffe`.
+    pub kind: String,
+    /// The attester, the issuer, or the trust domain.
+    pub by: String,
+    /// Who is let in; an attester says that itself.
+    pub subject: Option<String>,
+    pub audience: Option<String>,
+    /// The name of the approver who answers for the instances.
+    pub owner: String,
+    pub environment: Option<String>,
+    /// Seconds.
+    pub lifetime: i64,
+    pub created_at: i64,
+    pub removed_at: Option<i64>,
 }
 
 /// `POST /local/approvers`.
@@ -329,4 +384,26 @@ pub struct EventView {
     pub client_id: Option<String>,
     pub approver_id: Option<String>,
     pub detail: Value,
+}
+
+/// `POST /local/codes/report`: a code was seen in a message.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportCode {
+    pub user_code: String,
+    /// `mail`, `chat`, `text_message`, `call`, `web_page` or `other`.
+    #[serde(default = "other")]
+    pub seen_in: String,
+}
+
+fn other() -> String {
+    "other".to_owned()
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct CodeReported {
+    /// None: there is no such code.
+    pub request_id: Option<String>,
+    /// What it was that ended: `request`, `grant`, `instance` or `nothing`.
+    pub ended: String,
 }

@@ -20,6 +20,7 @@ use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
 use crate::asker::Asker;
+use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::peer;
@@ -77,7 +78,7 @@ pub fn file(
                 source: &source,
             },
         )?
-        .record(&app.event(Action::DeviceRequested).request(&request))?;
+        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -125,7 +126,7 @@ fn content(
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
         initiator: None,
         binding: None,
-        facts: facts(asked).into_iter().chain(asker.facts()).collect(),
+        facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
         requested_at: now,
         expires_at: now + code_lifetime(app, asked, profile),
         grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
@@ -163,19 +164,11 @@ fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result
     resource::requested(&named, ceiling, app.issuer())
 }
 
-pub fn facts(asked: &ClientRequest) -> Vec<Fact> {
-    let address = asked
-        .address
-        .address
-        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
-    let user_agent = asked
-        .user_agent
-        .as_deref()
-        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
+pub fn facts(app: &App, asked: &ClientRequest) -> Vec<Fact> {
     let key = asked
         .jkt()
         .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
-    [address, user_agent, key].into_iter().flatten().collect()
+    End::asking(app, asked).facts().into_iter().chain(key).collect()
 }
 
 fn response(

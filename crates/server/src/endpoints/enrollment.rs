@@ -19,6 +19,7 @@ use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::enrollment::{EnrolledInstance, EnrollmentResponse, PARAMETERS};
 
 use super::device_authorization;
+use crate::admitting;
 use crate::app::{App, Shared};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::extract::form::Form;
@@ -43,7 +44,7 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
     let wish = Wish::read(&asked.form)?;
-    if let Some(instance) = admitted(&app, &asked, &wish).await? {
+    if let Some(instance) = admitted(&app, &asked, proof, &wish).await? {
         let enrolled = told(&app, &instance, proof.thumbprint()).await?;
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
@@ -86,10 +87,21 @@ async fn known(app: &App, asked: &ClientRequest, proof: &VerifiedProof) -> Resul
     Ok(Some(instance))
 }
 
-/// Evidence that lets an instance in without a person. None of it is taken yet.
-#[expect(clippy::unused_async, reason = "evidence is looked up in the store")]
-async fn admitted(_: &App, _: &ClientRequest, _: &Wish) -> Result<Option<Instance>, Failure> {
-    Ok(None)
+/// Evidence lets an instance in without a person, on an administrator's terms.
+async fn admitted(
+    app: &App,
+    asked: &ClientRequest,
+    proof: &VerifiedProof,
+    wish: &Wish,
+) -> Result<Option<Instance>, Failure> {
+    let Some(admitted) = admitting::by_evidence(app, asked).await? else {
+        return Ok(None);
+    };
+    let attempt = || async {
+        let (instance, entry) = admitted.instance(app, &wish.name, (proof, wish.facts.clone())).await?;
+        Ok::<_, Failure>((asked.used_up().then(entry), instance))
+    };
+    app.store.decide(attempt).await.map(Some)
 }
 
 /// What the instance shall be, by its own words.
@@ -156,7 +168,7 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         owner: None,
         initiator: None,
         binding: None,
-        facts: device_authorization::facts(asked)
+        facts: device_authorization::facts(app, asked)
             .into_iter()
             .chain(wish.facts.iter().cloned())
             .collect(),

@@ -2,6 +2,8 @@
 //! answer; in this order, each at most once.
 
 pub mod approver;
+pub mod challenge;
+pub mod code_reports;
 pub mod device_authorization;
 pub mod enrollment;
 pub mod introspection;

@@ -150,8 +150,13 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
     if asked.assertion_audience.is_some() && asked.jwks.is_none() {
         return Err(invalid("an assertion audience goes with a key set"));
     }
-    if asked.instance_key {
-        return match (asked.public, &asked.secret, &asked.jwks) {
+    if asked.instance_key || asked.attested {
+        return match (
+            asked.public || asked.instance_key && asked.attested,
+            &asked.secret,
+            &asked.jwks,
+        ) {
+            (false, None, None) if asked.attested => Ok(Authentication::Attested),
             (false, None, None) => Ok(Authentication::InstanceKey),
             _ => Err(invalid(ONE_WAY)),
         };
@@ -159,6 +164,9 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
     match (asked.public, &asked.secret, &asked.jwks) {
         (true, None, None) if asked.introspect => Err(invalid(
             "a resource server has to authenticate: give it a secret or a key set",
+        )),
+        (true, None, None) if asked.report_codes => Err(invalid(
+            "who reports codes has to authenticate: give it a secret or a key set",
         )),
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
@@ -248,6 +256,7 @@ pub fn view(client: &Client) -> ClientView {
             ..
         } => ("private_key_jwt", Some("legacy")),
         Authentication::InstanceKey => ("instance_key", None),
+        Authentication::Attested => ("attested", None),
     };
     ClientView {
         client_id: client.client_id.clone(),

@@ -75,6 +75,7 @@ pub fn view() -> RequestView {
             permission("profile", "See your name."),
             permission("offline_access", "Keep access without asking again, until it ends."),
         ],
+        network_match: protocol::network::NetworkMatch::Different,
         facts: vec![
             fact("requester.address", "Address", "203.0.113.24", "proven"),
             fact(

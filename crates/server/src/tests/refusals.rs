@@ -7,7 +7,7 @@ use protocol::refusal::Refusal;
 #[test]
 fn b04_the_table_of_refusals() {
     let mut table = String::new();
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         table += &format!(
             "{} {:22} {}\n",
             refusal.status(),
@@ -100,7 +100,7 @@ fn name(refusal: Refusal) -> String {
 
 #[test]
 fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         let sentence = refusal.sentence();
         let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");

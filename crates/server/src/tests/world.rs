@@ -80,7 +80,7 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
+pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -282,10 +282,8 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        if !["secret", "jwks", "instance_key"]
-            .iter()
-            .any(|name| members.contains_key(*name))
-        {
+        let has = |name: &&str| members.contains_key(*name);
+        if !["attested", "instance_key", "jwks", "secret"].iter().any(has) {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await
