@@ -154,7 +154,9 @@ impl Deciding {
             return Err(Refusal::UserCodeUnusable.into());
         }
         if let Some(instance) = &instance {
-            instance.must_be_active(app.now()).map_err(|_| Refusal::UserCodeUnusable)?;
+            instance
+                .must_be_active(app.now())
+                .map_err(|_| Refusal::UserCodeUnusable)?;
         }
         let groups = app.groups_of(&self.approver.id, profile).await?;
         let (requester, own) = (End::asked(app, content), self.end(app));

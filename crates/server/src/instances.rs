@@ -7,7 +7,7 @@ use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::instance::Instance;
 use protocol::refusal::Refusal;
-use protocol::time::Timestamp;
+use protocol::time::{Lifetime, Timestamp};
 use store::{Batch, Fault};
 
 use crate::app::App;
@@ -176,4 +176,67 @@ pub async fn has_key(app: &App, id: &str, thumbprint: Option<&str>) -> Result<bo
     };
     let found = app.store.instance_by_key(thumbprint, app.now()).await?;
     Ok(found.is_some_and(|instance| instance.id == id))
+}
+
+/// How long an offer can be taken.
+const OFFERED: Lifetime = Lifetime::from_seconds(7 * 86_400);
+
+/// To somebody else, by name. Whether there is such a person is told nobody: a name that is unknown, disabled or
+/// one's own takes the place of an earlier offer like any other.
+pub async fn offer(app: &App, by: &SignedIn, id: &str, name: &str) -> Result<(), Failure> {
+    let attempt = || async {
+        let instance = find(app, By::Owner(by), id).await?;
+        let to = app.store.approver_named(name).await?;
+        let to = to.filter(|to| to.must_be_active().is_ok() && to.id != by.approver.id);
+        let event = By::Owner(by).event(app, Action::InstanceOffered, &instance);
+        let batch = Batch::default().instance_is_unchanged(&instance);
+        let batch = match &to {
+            Some(to) => batch
+                .offer_instance(id, &to.id, app.now(), app.now() + OFFERED)
+                .record(&event.with("offer.to", to.id.clone()))?,
+            None => batch.withdraw_offer(id).record(&event.failed("unknown_approver"))?,
+        };
+        Ok::<_, Failure>((batch, ()))
+    };
+    app.store.decide(attempt).await
+}
+
+pub async fn withdraw(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
+    find(app, By::Owner(by), id).await?;
+    app.commit(Batch::default().withdraw_offer(id)).await
+}
+
+/// Like any handing over it ends what the one before approved.
+pub async fn take(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
+    let attempt = || async {
+        let approver = app.store.approver(&by.approver.id).await?;
+        let approver = approver.ok_or(Refusal::SignInRequired)?;
+        let instance = offered(app, by, id).await?.ok_or(NONE)?;
+        let taken = Batch::default().take_offer(id, &approver.id, app.now());
+        let (batch, _, ended) = acted(app, By::Owner(by), &instance, &Act::HandOver(&approver)).await?;
+        Ok::<_, Failure>((taken.then(batch), ended))
+    };
+    let ended = app.store.decide(attempt).await?;
+    forget(app, &ended);
+    Ok(())
+}
+
+pub async fn decline(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
+    let attempt = || async {
+        let Some(instance) = offered(app, by, id).await? else {
+            return Ok((Batch::default(), ()));
+        };
+        let event = By::Owner(by)
+            .event(app, Action::InstanceOffered, &instance)
+            .with("offer.to", by.approver.id.clone())
+            .failed("declined");
+        let batch = Batch::default().take_offer(id, &by.approver.id, app.now());
+        Ok::<_, Failure>((batch.record(&event)?, ()))
+    };
+    app.store.decide(attempt).await
+}
+
+async fn offered(app: &App, by: &SignedIn, id: &str) -> Result<Option<Instance>, Fault> {
+    let offers = app.store.instances_offered_to(&by.approver.id, app.now()).await?;
+    Ok(offers.into_iter().find(|instance| instance.id == id))
 }

@@ -218,7 +218,7 @@ fn refused(refusal: Refusal) -> Said {
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",
-            "Passkeys can be changed within ten minutes of signing in, so that a forgotten session is not enough.",
+            "This can be done within ten minutes of signing in, so that a forgotten session is not enough.",
             SIGN_IN,
         ),
         Refusal::ApproverDisabled => (
