@@ -43,6 +43,7 @@ pub enum Refusal {
     EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
     InitiatorMissing,
@@ -84,6 +85,9 @@ pub enum Refusal {
     TooManyOpenRequests,
     TooManyPrompts,
     TooManyRequests,
+    UpstreamIdentityTaken,
+    UpstreamIdentityUnknown,
+    UpstreamSignInInvalid,
     UserCodeUnusable,
     WorkloadTokenInvalid,
     WorkloadTokenReplayed,
@@ -189,6 +193,7 @@ impl Refusal {
         Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
         Self::InitiatorMissing,
@@ -230,6 +235,9 @@ impl Refusal {
         Self::TooManyOpenRequests,
         Self::TooManyPrompts,
         Self::TooManyRequests,
+        Self::UpstreamIdentityTaken,
+        Self::UpstreamIdentityUnknown,
+        Self::UpstreamSignInInvalid,
         Self::UserCodeUnusable,
         Self::WorkloadTokenInvalid,
         Self::WorkloadTokenReplayed,
@@ -306,7 +314,9 @@ impl Refusal {
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
             }
-            Self::ApproverExists | Self::ClientExists | Self::InstanceKeyTaken => Code::Exists,
+            Self::ApproverExists | Self::ClientExists | Self::GroupMemberExists | Self::InstanceKeyTaken => {
+                Code::Exists
+            }
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -324,7 +334,10 @@ impl Refusal {
             | Self::QuietHours
             | Self::SameDevice
             | Self::StarterUnproven
-            | Self::TooFarAway => Code::Refused,
+            | Self::TooFarAway
+            | Self::UpstreamIdentityTaken
+            | Self::UpstreamIdentityUnknown
+            | Self::UpstreamSignInInvalid => Code::Refused,
         }
     }
 
@@ -377,6 +390,7 @@ impl Refusal {
                 "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
@@ -453,6 +467,12 @@ impl Refusal {
             Self::WorkloadTokenInvalid | Self::WorkloadTokenReplayed => {
                 "No admission of this client accepts this evidence (issuer, audience, subject, expiry, used once)."
             }
+            Self::UpstreamIdentityTaken => "This account is linked to another approver here.",
+            Self::UpstreamIdentityUnknown => {
+                "This account is linked to no approver here. Sign in with your passkey and link it on your account page."
+            }
+            // One sentence, whatever failed: the provider's answer is nobody's to study here.
+            Self::UpstreamSignInInvalid => "The sign-in did not come back as it began here. Start again.",
         }
     }
 

@@ -14,6 +14,7 @@ use protocol::network::Place;
 use protocol::profile::{Profile, Profiles};
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
+use store::upstream_identities::CountedClaims;
 use store::{Batch, Fault, Rejected, Store};
 use webauthn_rs::Webauthn;
 
@@ -29,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
 use crate::place::Places;
 use crate::seen::SeenOnce;
+use crate::upstream::Upstream;
 
 pub struct App {
     pub store: Store,
@@ -45,6 +47,8 @@ pub struct App {
     pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
+    /// None where no provider is configured.
+    pub upstream: Option<Upstream>,
     pub token_endpoint: String,
 }
 
@@ -114,7 +118,7 @@ impl App {
     /// The groups that count for an approver, where the profile asks for one.
     pub async fn groups_of(&self, approver_id: &str, profile: &Profile) -> Result<Vec<String>, Fault> {
         match &profile.approval.group {
-            Some(_) => self.store.groups_of(approver_id).await,
+            Some(_) => self.every_group_of(approver_id).await,
             None => Ok(Vec::new()),
         }
     }
@@ -122,6 +126,22 @@ impl App {
     /// What is known of an address.
     pub fn place(&self, address: Option<IpAddr>) -> Place {
         self.places.place(address)
+    }
+
+    /// Every group that counts for this approver now.
+    pub async fn every_group_of(&self, approver_id: &str) -> Result<Vec<String>, Fault> {
+        self.store.groups_of(approver_id, self.counted_claims().as_ref()).await
+    }
+
+    /// Which groups of upstream claims count now: those of the configured provider that are mapped, and
+    /// for a limited time, since nobody tells this server when somebody leaves one.
+    pub fn counted_claims(&self) -> Option<CountedClaims> {
+        let config = self.config.upstream.as_ref()?;
+        Some(CountedClaims {
+            issuer: config.issuer.clone(),
+            since: self.now() - config.groups_lifetime,
+            groups: config.groups.clone(),
+        })
     }
 
     pub fn names(&self) -> ServerNames<'_> {

@@ -118,6 +118,10 @@ fn report(config: &Config) -> String {
                 .to_owned(),
         ),
         ("key file", key_file(config)),
+        (
+            "upstream",
+            or_off(config.upstream.as_ref().map(|upstream| &upstream.issuer)),
+        ),
         ("metrics", or_off(config.metrics_listen)),
         ("listed networks", or_none(&networks.trusted)),
         ("shared networks", or_none(&networks.shared)),
@@ -272,6 +276,7 @@ mod tests {
             data             d
             database         SQLite, in the data directory
             key file         d/key, made on the first start
+            upstream         off
             metrics          off
             listed networks  none
             shared networks  none

@@ -7,6 +7,7 @@ mod rules;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::profiles::Loaded;
 
 pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
+pub use crate::config::upstream::{UpstreamConfig, is_protected};
 
 /// The exit code for a configuration that cannot be used: `EX_CONFIG` of sysexits.h.
 pub const EX_CONFIG: u8 = 78;
@@ -116,6 +118,8 @@ pub struct Config {
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
     pub limits: Limits,
+    /// Where approvers may sign in elsewhere.
+    pub upstream: Option<UpstreamConfig>,
 }
 
 /// A secret, since it may hold a password.
@@ -195,6 +199,7 @@ impl Config {
             sources,
             issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http()),
         );
+        let upstream = upstream::read(sources);
 
         if let (Some(issuer), Some(listen)) = (&issuer, &listen) {
             let has_tls = tls.0.is_some() || tls.1.is_some();
@@ -218,6 +223,7 @@ impl Config {
             log_format: log_format?.value,
             lifetimes,
             limits,
+            upstream,
         })
     }
 }

@@ -44,6 +44,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod unused;
+mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

@@ -23,7 +23,7 @@ use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::place::Places;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -170,6 +170,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         issuer_keys: IssuerKeys::default(),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
+        upstream: upstream::open(&config)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,

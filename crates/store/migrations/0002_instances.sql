@@ -109,3 +109,7 @@ CREATE TABLE first_seen (
     subject TEXT PRIMARY KEY,
     seen_at BIGINT NOT NULL
 );
+
+-- How the person came to be signed in: only `passkey` is more than a look.
+ALTER TABLE browser_session ADD COLUMN method TEXT NOT NULL DEFAULT 'passkey'
+    CONSTRAINT browser_session_method CHECK (method IN ('passkey', 'invited', 'upstream'));

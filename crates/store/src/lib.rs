@@ -16,7 +16,7 @@ mod connection_url;
 mod fault;
 mod first_seen;
 mod grants;
-mod groups;
+pub mod groups;
 pub mod guesses;
 pub mod instances;
 pub mod migrate;
@@ -28,6 +28,7 @@ mod sqlite;
 mod stored;
 mod sweep;
 mod tokens;
+pub mod upstream_identities;
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

@@ -407,3 +407,28 @@ pub struct CodeReported {
     /// What it was that ended: `request`, `grant`, `instance` or `nothing`.
     pub ended: String,
 }
+
+/// One group, as `group list` prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupView {
+    pub name: String,
+    pub members: Vec<GroupMemberView>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupMemberView {
+    /// The approver's name.
+    pub approver: String,
+    /// `local`: added by an administrator. `upstream`: by the claims of the last upstream sign-in.
+    pub source: String,
+    /// When added, or when the claims came.
+    pub since: i64,
+    /// When the claims stop counting, unless they come again; null for a local member.
+    pub until: Option<i64>,
+}
+
+/// `POST /local/groups/{name}/members`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddGroupMember {
+    pub approver: String,
+}

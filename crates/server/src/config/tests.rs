@@ -387,3 +387,46 @@ fn every_flag_has_a_variable_of_its_name() {
         assert_eq!(flag.get_env().unwrap().to_str(), Some(variable.as_str()));
     }
 }
+
+#[test]
+fn an_upstream_provider_is_named_exactly_and_its_groups_are_mapped() {
+    let text = "[upstream]\nissuer = \"https://login.example.com/t/\"\nclient_id = \"w\"\nclient_secret_file = \"s\"\n\
+                [upstream.groups]\n\"Their Ops\" = \"ops\"\n";
+    let config = Config::load(&File::new("upstream", text).args("--data d"))
+        .ok()
+        .unwrap();
+    let upstream = config.upstream.unwrap();
+    assert_eq!(upstream.issuer, "https://login.example.com/t/");
+    assert_eq!(
+        (&*upstream.label, &*upstream.groups_claim),
+        ("login.example.com", "groups")
+    );
+    assert_eq!(upstream.groups["Their Ops"], "ops");
+    assert_eq!(upstream.groups_lifetime, Lifetime::from_seconds(24 * 3600));
+}
+
+#[test]
+fn an_upstream_section_says_everything_that_is_wrong_with_it() {
+    let told = |text: &str| format!("problems\n{}", File::new("upstream-wrong", text).problems("--data d"));
+    let wrong = "[upstream]\nissuer = \"http://login.example.com\"\nlabel = \"\"\nscopes = \"profile\"\n\
+                 groups_lifetime = 1\nlink = \"by_claim\"\n[upstream.groups]\na = \"no name\"\n";
+    let of_wrong = expect![[r#"
+        problems
+          `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
+          `upstream.label` in FILE: must have 1 to 40 characters
+          `upstream.client_id` in FILE: required in this section
+          `upstream.client_secret_file` in FILE: required in this section
+          `upstream.scopes` in FILE: must be an array of texts
+          `upstream.groups` in FILE: a group's name here is text of 1 to 64 letters, digits or . - _ @ +
+          `upstream.groups_lifetime` in FILE: must be a whole number from 60 to 2592000
+          `upstream.link` in FILE: no such setting
+    "#]];
+    of_wrong.assert_eq(&told(wrong));
+    let user = "[upstream]\nissuer = \"https://u@login.example.com\"\nclient_id = 7\nclient_secret_file = \"s\"\n";
+    let of_user = expect![[r#"
+        problems
+          `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
+          `upstream.client_id` in FILE: must be text in quotes
+    "#]];
+    of_user.assert_eq(&told(user));
+}

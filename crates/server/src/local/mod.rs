@@ -6,6 +6,7 @@ mod approvers;
 mod client_changes;
 mod clients;
 mod grants;
+mod groups;
 mod instances;
 mod keys;
 mod posture;
@@ -14,7 +15,7 @@ mod records;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use serde::de::DeserializeOwned;
 
@@ -40,6 +41,9 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/approvers/{name}/relink", post(approvers::relink))
         .route("/local/approvers/{name}/disable", post(approvers::disable))
         .route("/local/approvers/{name}/enable", post(approvers::enable))
+        .route("/local/groups", get(groups::list))
+        .route("/local/groups/{name}/members", post(groups::add))
+        .route("/local/groups/{name}/members/{approver}", delete(groups::remove))
         .route("/local/requests", get(records::requests))
         .route("/local/requests/{id}/cancel", post(records::cancel))
         .route("/local/codes/report", post(records::report_code))

@@ -50,6 +50,8 @@ pub struct DecidePage {
     /// What the passkey is asked to sign: `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text,
     /// its challenge the decision's digest.
     pub options: String,
+    /// Whoever has none, and is signed in through an upstream provider, can only decline.
+    pub has_passkey: bool,
 }
 
 /// In the requester's words.
@@ -125,6 +127,7 @@ impl DecidePage {
             profile: shown(&view.profile),
             request_digest: view.request_digest.clone(),
             options,
+            has_passkey: true,
         }
     }
 }
@@ -219,7 +222,9 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
     let view = deciding.view(app, &opened, &nonce)?;
-    Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
+    let has_passkey = !passkeys.is_empty();
+    let page = DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now());
+    Ok(DecidePage { has_passkey, ..page })
 }
 
 pub async fn approve(

@@ -218,7 +218,12 @@ fn refused(refusal: Refusal) -> Said {
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",
-            "This can be done within ten minutes of signing in, so that a forgotten session is not enough.",
+            "This takes a sign-in with a passkey, ten minutes ago at most, so that a forgotten session is not enough.",
+            SIGN_IN,
+        ),
+        Refusal::UpstreamSignInInvalid => (
+            "Not signed in",
+            "Signing in there was cancelled, or did not come back as it began here. Start again.",
             SIGN_IN,
         ),
         Refusal::ApproverDisabled => (

@@ -260,7 +260,9 @@ pub async fn remove(State(app): State<Shared>, Path(id): Id, Posted { by, .. }: 
     Ok(to_list(&app, "removed"))
 }
 
+/// Whoever gives it away gives away who is asked: a session left open is not enough.
 pub async fn offer(State(app): State<Shared>, Path(id): Id, posted: Posted) -> Answer {
+    posted.by.must_be_fresh(&app)?;
     instances::offer(&app, &posted.by, &id, posted.form.required("to")?).await?;
     Ok(back(&app, &id, "offered"))
 }
@@ -270,7 +272,7 @@ pub async fn withdraw(State(app): State<Shared>, Path(id): Id, Posted { by, .. }
     Ok(back(&app, &id, "withdrawn"))
 }
 
-/// Whoever takes it answers for it: a session left open is not enough.
+/// Nor is it for taking what one answers for from then on.
 pub async fn take(State(app): State<Shared>, Path(id): Id, Posted { by, .. }: Posted) -> Answer {
     by.must_be_fresh(&app)?;
     instances::take(&app, &by, &id).await?;

@@ -22,6 +22,10 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        400 use_attestation_challenge AttestationChallengeRequired
+        401 invalid_client_attestation AttestationInvalid
+        400 use_fresh_attestation  AttestationNotFresh
+        401 invalid_client_attestation AttestationReplayed
         403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
@@ -34,6 +38,7 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        403 unauthorized_client    CodeReportsNotAllowed
         400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
@@ -46,8 +51,11 @@ fn b04_the_table_of_refusals() {
         400 invalid_dpop_proof     DpopProofMissing
         400 invalid_dpop_proof     DpopProofReplayed
         403 refused                EnrollmentLinkInvalid
+        400 invalid_request        EnrollmentMalformed
+        400 unauthorized_client    EnrollmentNotOffered
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         400 invalid_request        InitiatorInvalid
         400 invalid_request        InitiatorMissing
@@ -89,7 +97,12 @@ fn b04_the_table_of_refusals() {
         429 rate_limited           TooManyOpenRequests
         429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
+        403 refused                UpstreamIdentityTaken
+        403 refused                UpstreamIdentityUnknown
+        403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
+        400 invalid_grant          WorkloadTokenInvalid
+        400 invalid_grant          WorkloadTokenReplayed
     "#]]
     .assert_eq(&table);
 }

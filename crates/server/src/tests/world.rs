@@ -103,8 +103,17 @@ pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
 
 /// Runs one test on both databases, with a `[limits]` section of its own.
 pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
-    let file = directory("limits").with_extension(format!("{}.toml", limits.len()));
-    std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
+    with_settings(
+        &format!("limits-{}", limits.len()),
+        &format!("[limits]\n{limits}\n"),
+        test,
+    );
+}
+
+/// Runs one test on both databases, with this as the file of settings.
+pub fn with_settings(name: &str, settings: &str, test: impl AsyncFn(&World)) {
+    let file = directory(name).with_extension("toml");
+    std::fs::write(&file, settings).unwrap();
     let args = ServeArgs {
         config: Some(file.to_str().unwrap().to_owned()),
         ..ServeArgs::default()

@@ -7,3 +7,4 @@ pub mod driver;
 mod looks;
 mod mishaps;
 pub mod person;
+mod upstream;
