@@ -6,6 +6,7 @@ use protocol::authorization_request::Act as RequestAct;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::instance::Instance;
+use protocol::network::{self, NetworkMatch};
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
 use store::{Batch, Fault};
@@ -192,7 +193,7 @@ pub async fn offer(app: &App, by: &SignedIn, id: &str, name: &str) -> Result<(),
         let batch = Batch::default().instance_is_unchanged(&instance);
         let batch = match &to {
             Some(to) => batch
-                .offer_instance(id, &to.id, app.now(), app.now() + OFFERED)
+                .offer_instance(id, (&to.id, address(by)), app.now(), app.now() + OFFERED)
                 .record(&event.with("offer.to", to.id.clone()))?,
             None => batch.withdraw_offer(id).record(&event.failed("unknown_approver"))?,
         };
@@ -212,6 +213,7 @@ pub async fn take(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
         let approver = app.store.approver(&by.approver.id).await?;
         let approver = approver.ok_or(Refusal::SignInRequired)?;
         let instance = offered(app, by, id).await?.ok_or(NONE)?;
+        must_be_near(app, by, id).await?;
         let taken = Batch::default().take_offer(id, &approver.id, app.now());
         let (batch, _, ended) = acted(app, By::Owner(by), &instance, &Act::HandOver(&approver)).await?;
         Ok::<_, Failure>((taken.then(batch), ended))
@@ -219,6 +221,24 @@ pub async fn take(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
     let ended = app.store.decide(attempt).await?;
     forget(app, &ended);
     Ok(())
+}
+
+fn address(by: &SignedIn) -> Option<String> {
+    by.address.address.map(|address| address.to_string())
+}
+
+/// Whoever takes a device is asked by its key from then on, so that taking makes it known as a ceremony does, and
+/// can be talked through like one: it counts from beside whoever offers, or within listed networks.
+async fn must_be_near(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
+    let from = app.store.offered_from(id).await?.and_then(|from| from.parse().ok());
+    let (offerer, taker) = (app.place(from), app.place(by.address.address));
+    let networks = &app.config.networks;
+    let is_same = network::compare(&offerer, &taker, &networks.shared) == NetworkMatch::SameAddress;
+    if is_same || network::both_are_listed(&offerer, &taker, &networks.trusted) {
+        Ok(())
+    } else {
+        Err(Refusal::StarterUnproven.into())
+    }
 }
 
 pub async fn decline(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {

@@ -37,8 +37,10 @@ const UNCHANGED: &str = "SELECT 1 FROM instance WHERE id = $1 AND version = $2";
 // No version: being seen changes nothing that anybody decides upon.
 const SEEN: &str =
     "UPDATE instance SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)";
-const OFFER: &str = "INSERT INTO handover (instance_id, to_approver, offered_at, expires_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (instance_id) DO UPDATE SET to_approver = $2, offered_at = $3, expires_at = $4";
+const OFFER: &str = "INSERT INTO handover (instance_id, to_approver, from_address, offered_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (instance_id) DO UPDATE SET to_approver = $2, from_address = $3, offered_at = $4, expires_at = $5";
+const OFFERED_FROM: &str = "SELECT from_address FROM handover WHERE instance_id = $1";
 const TAKE_OFFER: &str = "DELETE FROM handover WHERE instance_id = $1 AND to_approver = $2 AND expires_at > $3";
 const WITHDRAW: &str = "DELETE FROM handover WHERE instance_id = $1";
 const OFFERED_TO: &str = "SELECT i.id, i.client_id, i.owner, i.content, i.created_at, i.expires_at, i.last_seen_at,
@@ -88,6 +90,12 @@ impl Store {
     pub async fn instances_offered_to(&self, approver_id: &str, now: Timestamp) -> Result<Vec<Instance>, Fault> {
         let rows = self.rows(OFFERED_TO, args![approver_id, now.millis()]).await?;
         rows.iter().map(instance).collect()
+    }
+
+    /// Where its owner was who offers it.
+    pub async fn offered_from(&self, id: &str) -> Result<Option<String>, Fault> {
+        let row = self.row(OFFERED_FROM, args![id]).await?;
+        row.map_or(Ok(None), |row| row.maybe_text(0))
     }
 
     pub async fn instance_keys(&self, id: &str) -> Result<Vec<InstanceKey>, Fault> {
@@ -148,8 +156,17 @@ impl Batch {
     }
 
     /// An offer takes the place of an earlier one.
-    pub fn offer_instance(self, id: &str, to_approver: &str, now: Timestamp, expires_at: Timestamp) -> Self {
-        self.any(OFFER, args![id, to_approver, now.millis(), expires_at.millis()])
+    pub fn offer_instance(
+        self,
+        id: &str,
+        (to_approver, from_address): (&str, Option<String>),
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        self.any(
+            OFFER,
+            args![id, to_approver, from_address, now.millis(), expires_at.millis()],
+        )
     }
 
     pub fn take_offer(self, id: &str, approver_id: &str, now: Timestamp) -> Self {

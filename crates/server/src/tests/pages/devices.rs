@@ -222,3 +222,25 @@ fn an_offer_tells_nobody_who_is_an_approver_here() {
         assert!(seen.iter().all(|answer| *answer == seen[0]), "told apart");
     });
 }
+
+/// An insider who holds the key and offers its device to a victim who takes whatever is offered.
+#[test]
+fn x40_a_device_is_taken_only_beside_whoever_offers_it() {
+    on_both(async |world| {
+        let (alice, _) = standard(world, "alice").await;
+        let (bob, _) = Browser::enrolled(world, "bob").await;
+        let key = world.enrolled("cli", "alice").await;
+        let page = page_of(world, &key).await;
+        alice.post(&format!("{page}/offer"), &[("to", "bob")]).await.location();
+        // Behind a proxy that nobody trusts: the address is not known, and matches nothing.
+        bob.pretend(&[("x-forwarded-for", "127.0.0.1")]);
+        let refused = press(&bob, &page, "take").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.html);
+        assert_eq!(world.instance_of(&key).await["owner"], "alice");
+        bob.pretend(&[]);
+        assert_eq!(
+            press(&bob, &page, "take").await.location(),
+            format!("{page}?done=taken")
+        );
+    });
+}
