@@ -430,7 +430,7 @@ fn without_upstream() -> Vec<Page> {
         is_throttled: true,
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
-    let mut all = vec![
+    let all = vec![
         ("home", html(&HomePage { frame: stranger() })),
         ("home-signed-in", html(&HomePage { frame: signed_in() })),
         (
@@ -484,6 +484,5 @@ fn without_upstream() -> Vec<Page> {
         ),
         ("authorize", html(&authorize)),
     ];
-    all.extend(devices_all());
-    all
+    [all, devices_all()].concat()
 }
