@@ -224,7 +224,6 @@ pub enum Act<'a> {
         quorum: u32,
         /// Whether six digits have to be carried back then.
         confirm_back: bool,
-        /// What proves that the starter is the approver's.
         proofs: &'a [&'static str],
     },
     Deny {
@@ -255,8 +254,7 @@ pub struct Binding<'a> {
 }
 
 impl Poller<'_> {
-    /// D38, P22: another client's code is as unknown as none, and so is one for another purpose; another key than the bound one is refused
-    /// and consumes nothing.
+    /// D38, P22: another's code, or one for another purpose, is as unknown as none; another key consumes nothing.
     pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
         if self.client_id != code.client_id || self.enrolls != code.enrolls {
             return Err(Refusal::DeviceCodeUnknown);
