@@ -82,7 +82,7 @@ pub fn eligible(
     match request.content.purpose {
         Purpose::Enrollment(_) => ceremony_holds(around.profile, &proofs)?,
         Purpose::Access => {
-            may_decide(request, decider, around.profile)?;
+            must_be_theirs(request, decider, around.profile)?;
             let is_second = matches!(request.state, State::Endorsed { .. });
             let demanded = &around.profile.approval.starter;
             // What the first of a quorum proved, the others need not prove again.
@@ -103,8 +103,8 @@ pub fn eligible(
     })
 }
 
-/// Who: the owner, a member, anyone. Whoever else presents the code learns nothing about it.
-fn may_decide(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
+/// Who: the owner, a member, anyone. Whoever else presents the code learns nothing about it. For declining this is all.
+pub fn must_be_theirs(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
     let is_member = approval
