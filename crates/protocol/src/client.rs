@@ -107,6 +107,49 @@ pub struct Registration {
     pub report_codes: bool,
     #[serde(default)]
     pub device_grant: DeviceGrant,
+    /// When an administrator gave the profile, where that was not with the registration.
+    #[serde(default)]
+    pub profile_given_at: Option<Timestamp>,
+}
+
+/// After how long a permission that nobody uses is reported, and after how long it goes. None is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusedLimits {
+    pub report_after: Option<Lifetime>,
+    pub off_after: Option<Lifetime>,
+}
+
+impl DeviceGrant {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Report { .. } => "report",
+            Self::Off { .. } => "off",
+        }
+    }
+
+    /// Since when it is not on.
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::On => None,
+            Self::Report { since } | Self::Off { since } => Some(since),
+        }
+    }
+
+    /// What it becomes when it was last used, or given, at `used_at`. Using it brings it back from the
+    /// report; only an administrator brings it back from off.
+    pub fn reviewed(self, used_at: Timestamp, limits: UnusedLimits, now: Timestamp) -> Self {
+        let idle = now - used_at;
+        let is_past = |limit: Option<Lifetime>| limit.is_some_and(|limit| idle >= limit);
+        match self {
+            Self::Off { .. } => self,
+            // One step at a time: nothing goes off that was not reported before.
+            Self::Report { .. } if is_past(limits.off_after) => Self::Off { since: now },
+            Self::Report { .. } if is_past(limits.report_after) => self,
+            Self::On if is_past(limits.report_after) => Self::Report { since: now },
+            Self::On | Self::Report { .. } => Self::On,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

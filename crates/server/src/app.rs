@@ -91,12 +91,12 @@ impl App {
     }
 
     pub fn profiles(&self) -> &Profiles {
-        &self.config.profiles
+        &self.config.profiles.profiles
     }
 
     /// The profile that governs a client now.
     pub fn profile_of(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
-        self.config.profiles.of(client)
+        self.profiles().of(client)
     }
 
     /// The instance that a grant or a request names; None where it names none, or none that is there.

@@ -13,13 +13,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
+use protocol::client::UnusedLimits;
 use protocol::guess;
-use protocol::profile::Profiles;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::profiles::Loaded;
 
 pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
@@ -109,7 +110,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
-    pub profiles: Profiles,
+    pub profiles: Loaded,
+    pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
@@ -186,6 +188,7 @@ impl Config {
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
+        let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
             sources,
@@ -209,6 +212,7 @@ impl Config {
             trusted_proxies: trusted.values,
             networks: Networks::default(),
             profiles: profiles?,
+            unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,

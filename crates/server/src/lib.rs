@@ -35,6 +35,7 @@ mod signing_keys;
 mod start;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

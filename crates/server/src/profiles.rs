@@ -1,6 +1,7 @@
 //! The profiles of this server: those it brings along, and one for each TOML file of a folder. Every
 //! mistake of every file is told at once, and nothing is served while there is one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use protocol::profile::{Profile, Profiles};
@@ -19,29 +20,45 @@ pub const BUILT_IN: [&str; 4] = [
 /// The longest file that is read.
 const LONGEST: u64 = 64 * 1024;
 
-pub fn load(folder: Option<&Path>) -> Result<Profiles, Vec<Problem>> {
+/// All profiles, and by name the text that each was written as.
+#[derive(Default)]
+pub struct Loaded {
+    pub profiles: Profiles,
+    pub texts: BTreeMap<String, String>,
+}
+
+pub fn load(folder: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut profiles = Vec::new();
+    let mut texts = BTreeMap::new();
     for text in BUILT_IN {
-        profiles.extend(read("a built-in profile", text, &mut problems));
+        if let Some(profile) = read("a built-in profile", text, &mut problems) {
+            texts.insert(profile.name.clone(), text.to_owned());
+            profiles.push(profile);
+        }
     }
     for path in folder.map(|folder| files(folder, &mut problems)).unwrap_or_default() {
         let place = path.display().to_string();
-        let Some(profile) = text(&path, &mut problems).and_then(|text| read(&place, &text, &mut problems)) else {
+        let Some(text) = text(&path, &mut problems) else {
             continue;
         };
-        if profiles.iter().any(|other: &Profile| other.name == profile.name) {
+        let Some(profile) = read(&place, &text, &mut problems) else {
+            continue;
+        };
+        if texts.contains_key(&profile.name) {
             let text = format!(
                 "there is a profile named {:?} already: give this one another name",
                 profile.name
             );
             problems.push(Problem { place, text });
         } else {
+            texts.insert(profile.name.clone(), text);
             profiles.push(profile);
         }
     }
     if problems.is_empty() {
-        Ok(Profiles::new(profiles))
+        let profiles = Profiles::new(profiles);
+        Ok(Loaded { profiles, texts })
     } else {
         Err(problems)
     }

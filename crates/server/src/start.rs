@@ -15,15 +15,19 @@ use crate::client_registry::ClientRegistry;
 use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::failure::Failure;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+/// How often permissions that nobody uses are looked for: they count in days.
+const REVIEW: Duration = Duration::from_secs(3_600);
 
 /// `waypass serve`: runs until SIGTERM or SIGINT, then drains.
 pub fn serve(args: &ServeArgs) -> ExitCode {
@@ -213,13 +217,20 @@ async fn announce(app: &App) -> Result<(), Fault> {
 
 async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
+    let mut review = tokio::time::interval(REVIEW);
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            _ = tick.tick() => {
+                if let Err(fault) = sweep(&app).await {
+                    failure::log(&fault);
+                }
+            }
+            _ = review.tick() => {
+                if let Err(Failure::Fault(fault)) = unused::review(&app).await {
+                    failure::log(&fault);
+                }
+            }
             _ = stopped.changed() => return,
-        }
-        if let Err(fault) = sweep(&app).await {
-            failure::log(&fault);
         }
     }
 }

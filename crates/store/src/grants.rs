@@ -1,5 +1,7 @@
 //! Table `access_grant`.
 
+use std::collections::HashMap;
+
 use protocol::grant::Grant;
 use protocol::time::Timestamp;
 
@@ -28,6 +30,7 @@ const OF_INSTANCE: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -59,6 +62,14 @@ impl Store {
             .await?
             .iter()
             .map(grant)
+            .collect()
+    }
+
+    /// When each client last got a grant.
+    pub async fn last_grants(&self) -> Result<HashMap<String, Timestamp>, Fault> {
+        let rows = self.rows(LAST_OF_CLIENTS, args![]).await?;
+        rows.iter()
+            .map(|row| Ok((row.text(0)?, Timestamp::from_millis(row.int(1)?))))
             .collect()
     }
 

@@ -67,6 +67,84 @@ pub struct AddClient {
     pub report_codes: bool,
 }
 
+/// `POST /local/clients/{client_id}/change`: what is absent stays. Any change voids the client's open requests.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeClient {
+    /// Giving a profile, the same one too, brings a device grant back that went off unused; empty takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+}
+
+/// `GET /local/profiles`, and with its text `GET /local/profiles/{name}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProfileView {
+    pub name: String,
+    /// Digest of everything that it says.
+    pub version: String,
+    pub purpose: String,
+    pub warning: Option<String>,
+    /// RFC 10027 §2: what is feared, and what is left of it.
+    pub risk: String,
+    pub residual: String,
+    pub mitigations: Vec<MitigationView>,
+    pub clients: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toml: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MitigationView {
+    /// `X01` for RFC 10027 §6.1.1, and so on.
+    pub id: String,
+    pub how: String,
+}
+
+/// `GET /local/posture`: what a baseline scanner reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PostureView {
+    pub issuer: String,
+    /// Unix milliseconds.
+    pub at: i64,
+    /// The statement on RFC 10027 §2 and §5, by ids X20 to X25.
+    pub statement: Vec<MitigationView>,
+    pub clients: Vec<ClientPosture>,
+    pub profiles: Vec<ProfileView>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientPosture {
+    pub client_id: String,
+    pub name: String,
+    pub profile: Option<String>,
+    /// `allowed`, `report` (unused: it goes off next) or `blocked`.
+    pub device_grant: String,
+    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `unused`, `disabled`, `expired`.
+    pub because: Option<String>,
+    /// Unix milliseconds.
+    pub since: Option<i64>,
+    /// Unix milliseconds: when a token was last issued by it.
+    pub last_used_at: Option<i64>,
+    pub instances: InstanceCounts,
+    pub mitigations: Vec<MitigationView>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceCounts {
+    pub active: i64,
+    pub suspended: i64,
+    pub expired: i64,
+    /// Their owner is disabled: nobody answers for them.
+    pub orphaned: i64,
+}
+
 /// One client as `client list|show` print it; also the answer to adding one.
 #[expect(
     clippy::struct_excessive_bools,

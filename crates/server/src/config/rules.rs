@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use protocol::client::UnusedLimits;
 use protocol::guess;
-use protocol::profile::Profiles;
 use protocol::time::Lifetime;
 use toml::Value;
 
@@ -14,6 +14,7 @@ use super::sources::{Given, Problem, Sources, is_off};
 use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::profiles::Loaded;
 
 pub const SOCKET: &str = "waypass.sock";
 
@@ -175,11 +176,29 @@ pub fn lifetimes(sources: &mut Sources) -> Lifetimes {
     lifetimes
 }
 
+/// Days without a use after which a client's device grant is reported, and then taken away.
+pub fn unused(sources: &mut Sources) -> UnusedLimits {
+    const DAY: i64 = 24 * 3_600;
+    let mut days = |key, default| {
+        let days = sources.number_or_off(["unused", key], Some(default), 1..=3_650);
+        days.map(|days| Lifetime::from_seconds(i64::from(days) * DAY))
+    };
+    let limits = UnusedLimits {
+        report_after: days("report_after_days", 30),
+        off_after: days("off_after_days", 60),
+    };
+    if limits.off_after.is_some() && limits.off_after < limits.report_after {
+        let text = "sooner than `report_after_days`, but nothing goes off that was not reported before";
+        sources.problem(sources.in_file("unused.off_after_days"), text);
+    }
+    limits
+}
+
 /// None only where problems were noted.
-pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Profiles> {
+pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Loaded> {
     let folder = folder.map(|given| PathBuf::from(given.value));
     match crate::profiles::load(folder.as_deref()) {
-        Ok(profiles) => Some(profiles),
+        Ok(loaded) => Some(loaded),
         Err(problems) => {
             for Problem { place, text } in problems {
                 sources.problem(place, text);

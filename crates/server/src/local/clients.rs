@@ -75,7 +75,7 @@ async fn set_disabled(app: &App, client_id: &str, action: Action) -> Result<Json
     Ok(Json(view(&client)))
 }
 
-async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
+pub async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
     app.store
         .client(client_id)
         .await?
@@ -102,14 +102,8 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
     for resource in &asked.resource {
         protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
     }
-    if let Some(name) = asked.profile.as_deref()
-        && app.profiles().named(name).is_none()
-    {
-        let known: Vec<&str> = app.profiles().iter().map(|profile| profile.name.as_str()).collect();
-        return Err(invalid(&format!(
-            "there is no profile of this name; known: {}",
-            known.join(", ")
-        )));
+    if let Some(name) = asked.profile.as_deref() {
+        must_be_profile(app, name)?;
     }
     Ok(Registration {
         authentication: authentication(app, &asked)?,
@@ -130,10 +124,22 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         introspect: asked.introspect,
         report_codes: asked.report_codes,
         device_grant: DeviceGrant::On,
+        profile_given_at: None,
     })
 }
 
 const ONE_WAY: &str = "a client is either public, or has a secret, or has a key set, or its instances' keys";
+
+pub fn must_be_profile(app: &App, name: &str) -> Result<(), Failure> {
+    if app.profiles().named(name).is_some() {
+        return Ok(());
+    }
+    let known: Vec<&str> = app.profiles().iter().map(|profile| profile.name.as_str()).collect();
+    Err(invalid(&format!(
+        "there is no profile of this name; known: {}",
+        known.join(", ")
+    )))
+}
 
 fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failure> {
     let audience = match asked.assertion_audience.as_deref() {
@@ -200,7 +206,7 @@ fn text(text: Option<String>) -> Result<Option<String>, Failure> {
     }
 }
 
-fn invalid(sentence: &str) -> Failure {
+pub fn invalid(sentence: &str) -> Failure {
     Failure::Invalid(sentence.to_owned())
 }
 
@@ -228,7 +234,7 @@ pub fn warnings(client: &Client) -> Vec<String> {
     warnings
 }
 
-fn view(client: &Client) -> ClientView {
+pub fn view(client: &Client) -> ClientView {
     let registration = &client.registration;
     let (authentication, audience) = match &registration.authentication {
         Authentication::None => ("none", None),
@@ -242,11 +248,6 @@ fn view(client: &Client) -> ClientView {
             ..
         } => ("private_key_jwt", Some("legacy")),
         Authentication::InstanceKey => ("instance_key", None),
-    };
-    let (device_grant, since) = match registration.device_grant {
-        DeviceGrant::On => ("on", None),
-        DeviceGrant::Report { since } => ("report", Some(since)),
-        DeviceGrant::Off { since } => ("off", Some(since)),
     };
     ClientView {
         client_id: client.client_id.clone(),
@@ -268,8 +269,8 @@ fn view(client: &Client) -> ClientView {
         signing_alg: registration.signing_alg.as_str().to_owned(),
         introspect: registration.introspect,
         report_codes: registration.report_codes,
-        device_grant: device_grant.to_owned(),
-        device_grant_since: since.map(Timestamp::millis),
+        device_grant: registration.device_grant.as_str().to_owned(),
+        device_grant_since: registration.device_grant.since().map(Timestamp::millis),
         created_at: client.created_at.millis(),
         disabled_at: client.disabled_at.map(Timestamp::millis),
         warnings: warnings(client),

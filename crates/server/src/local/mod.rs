@@ -2,9 +2,12 @@
 //! are in `protocol/wire/local.rs`.
 
 mod approvers;
+mod client_changes;
 mod clients;
 mod grants;
 mod keys;
+mod posture;
+mod profiles;
 mod records;
 
 use axum::Router;
@@ -25,6 +28,10 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/clients/{client_id}", get(clients::show).delete(clients::delete))
         .route("/local/clients/{client_id}/disable", post(clients::disable))
         .route("/local/clients/{client_id}/enable", post(clients::enable))
+        .route("/local/clients/{client_id}/change", post(client_changes::change))
+        .route("/local/profiles", get(profiles::list))
+        .route("/local/profiles/{name}", get(profiles::show))
+        .route("/local/posture", get(posture::posture))
         .route("/local/approvers", get(approvers::list).post(approvers::add))
         .route("/local/approvers/{name}/relink", post(approvers::relink))
         .route("/local/approvers/{name}/disable", post(approvers::disable))

@@ -65,6 +65,10 @@ pub fn view() -> RequestView {
         client_verified: true,
         purpose: Some("Publish release builds".to_owned()),
         profile: "standard".to_owned(),
+        education: None,
+        enrollment: None,
+        asks_binding_data: false,
+        quorum: None,
         warnings: Vec::new(),
         permissions: vec![
             permission("read", "Read what you can read."),
@@ -216,7 +220,7 @@ fn decided(outcome: Outcome) -> DecidedPage {
     }
 }
 
-const UNUSABLE: &str = "This code is unknown, expired, used, or open in another browser.";
+const UNUSABLE: &str = "This code is unknown, expired, used, open in another browser, or not yours to decide.";
 
 /// Every page and variant: a file name and its HTML.
 pub fn all() -> Vec<(&'static str, String)> {

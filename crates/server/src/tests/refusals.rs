@@ -22,7 +22,11 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
+        400 invalid_request        BindingDataMissing
+        403 refused                BindingDataWrong
+        403 refused                CeremonyNotAllowed
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
         401 invalid_client         ClientDisabled
@@ -30,10 +34,12 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
         400 invalid_grant          DeviceCodeUnknown
         400 unauthorized_client    DeviceGrantNotAllowed
+        400 unauthorized_client    DeviceGrantUnused
         400 invalid_grant          DpopKeyMismatch
         400 use_dpop_nonce         DpopNonceRequired
         400 invalid_dpop_proof     DpopProofInvalid
@@ -43,15 +49,25 @@ fn b04_the_table_of_refusals() {
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
         429 rate_limited           GuessesExhausted
+        400 invalid_request        InitiatorInvalid
+        400 invalid_request        InitiatorMissing
+        400 unauthorized_client    InstanceExpired
+        400 invalid_grant          InstanceGone
+        409 exists                 InstanceKeyTaken
+        400 unauthorized_client    InstanceSuspended
+        400 unauthorized_client    InstanceUnknown
         403 unauthorized_client    IntrospectionNotAllowed
         403 refused                KeyAlreadyRegistered
         403 refused                LastPasskey
+        400 unauthorized_client    NetworkNotAllowed
         404 unknown_code           NotTheViewer
+        404 unknown_code           NotYoursToDecide
         400 invalid_request        ParameterMissing
         400 invalid_request        ParameterRepeated
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        403 refused                QuietHours
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
         400 invalid_grant          RefreshTokenVoided
@@ -59,15 +75,19 @@ fn b04_the_table_of_refusals() {
         403 refused                RequesterIsApprover
         400 invalid_target         ResourceMalformed
         400 invalid_target         ResourceNotAllowed
+        403 refused                SameDevice
         400 invalid_scope          ScopeAmbiguous
         400 invalid_scope          ScopeMalformed
         400 invalid_scope          ScopeNotAllowed
         403 refused                SignInRequired
         400 slow_down              SlowDown
         403 refused                SoftwareKeyNotAllowed
+        403 refused                StarterUnproven
         401 invalid_token          TokenInvalid
+        403 refused                TooFarAway
         400 invalid_request        TooManyMethods
         429 rate_limited           TooManyOpenRequests
+        429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
         404 unknown_code           UserCodeUnusable
     "#]]

@@ -80,7 +80,7 @@ fn d17_verify_with_the_first_half_from_the_link() {
     check(
         "verify-link-wrong",
         &expect![[r#"
-        h1 Enter the code This code is unknown, expired, used, or open in another browser.
+        h1 Enter the code This code is unknown, expired, used, open in another browser, or not yours to decide.
         form [method=post] [action=/as/device]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         p Your link brought the first half. Type the rest from the screen of the device that is asking.
