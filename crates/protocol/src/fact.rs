@@ -36,6 +36,8 @@ impl Fact {
     pub const REQUESTER_ADDRESS: &'static str = "requester.address";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
+    /// The name of the approver who signed at the device that asks (X15).
+    pub const INITIATOR: &'static str = "initiator.approver";
     pub const INSTANCE_NAME: &'static str = "instance.name";
     pub const INSTANCE_WAY_IN: &'static str = "instance.way_in";
 

@@ -9,18 +9,20 @@ use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
-use protocol::eligibility::{Circumstances, Decider, Eligible, eligible};
+use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
 use protocol::event::Action;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::user_code::UserCode;
-use protocol::wire::approver::RequestView;
+use protocol::wire::approver::{Quorum, RequestView};
 use store::Batch;
 use store::guesses::Guesser;
 
 use crate::app::App;
+use crate::binding;
 use crate::failure::Failure;
 use crate::peer;
+use crate::quorum;
 use crate::request_view::{self, Onlooker};
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
@@ -42,6 +44,17 @@ pub struct Opened {
     pub profile: Arc<Profile>,
     /// That this approver may, and what proves that the starter is theirs.
     pub eligible: Eligible,
+    /// Where more than one person has to approve.
+    pub quorum: Option<Quorum>,
+}
+
+/// What comes with an approval.
+pub struct Signed<'a> {
+    /// The approver's registered key that the evidence names.
+    pub key: &'a StoredKey,
+    pub evidence: &'a Evidence,
+    /// As it was typed (X17).
+    pub binding_data: Option<&'a str>,
 }
 
 impl Deciding {
@@ -95,7 +108,7 @@ impl Deciding {
                 .event(Action::DeviceViewed)
                 .request(&request)
                 .approver(&self.approver.id)
-                .with("code.entry", serde_json::to_value(entry).unwrap_or_default())
+                .with("code.entry", entry.as_str())
                 .with("latency.request_to_view_s", seconds);
             let batch = Batch::default()
                 .move_request(&request, &state)?
@@ -109,12 +122,17 @@ impl Deciding {
     /// The request, if it is open and this viewer's. Writes nothing.
     pub async fn opened(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+        self.look(app, request).await
+    }
+
+    pub async fn look(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
         request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
         must_be_somebody_else(app, &request).await?;
         let (profile, eligible) = self.eligible(app, &request, &client).await?;
         Ok(Opened {
+            quorum: quorum::of(app, &request, &profile).await?,
             request,
             client,
             profile,
@@ -181,34 +199,30 @@ impl Deciding {
         app.derived.page_token(&parts).as_str().to_owned()
     }
 
-    /// `key` is the approver's registered key that the evidence names.
     pub async fn approve(
         &self,
         app: &App,
         request_id: &str,
-        key: &StoredKey,
-        evidence: &Evidence,
+        signed: &Signed<'_>,
     ) -> Result<AuthorizationRequest, Failure> {
-        let relying_party = app.config.issuer.relying_party();
         let attempt = || async {
             let now = app.now();
+            let opened = self.opened(app, request_id).await?;
+            let approver = self.still_active(app).await?;
+            let approval = self.confirmed(app, &opened, signed)?;
             let Opened {
                 request,
                 client,
                 profile,
                 eligible,
-            } = self.opened(app, request_id).await?;
-            let approver = self.still_active(app).await?;
-            let nonce = self.nonce(app, &request);
-            let expected = Expected {
-                request: &request,
-                profile: &profile,
-                viewer: &self.viewer,
-                nonce: &nonce,
-                relying_party: &relying_party,
-                key,
-            };
-            let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
+                ..
+            } = opened;
+            if !binding::is_right(app, &request, signed.binding_data)? {
+                let (batch, state) = binding::counted(app, &request, &approver.id)?;
+                let request = AuthorizationRequest { state, ..request };
+                let wrong = (request, Err(Refusal::BindingDataWrong));
+                return Ok((self.used_up.clone().then(batch), wrong));
+            }
             let act = Act::Approve {
                 approval: &approval,
                 quorum: profile.approval.quorum,
@@ -234,20 +248,37 @@ impl Deciding {
                 .approve(&request, &approval, now)?
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
-                .then(key_used(evidence, &approval, app))
+                .then(key_used(signed.evidence, &approval, app))
                 .record(&self.seen_from(event))?;
-            Ok::<_, Failure>((batch, AuthorizationRequest { state, ..request }))
+            Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
-        let request = app.store.decide(attempt).await?;
+        let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;
         app.pending.forget(&request.device_code);
-        app.metrics.decided("approved");
+        decided?;
+        app.metrics.decided(match request.state {
+            State::Endorsed { .. } => "endorsed",
+            _ => "approved",
+        });
         Ok(request)
+    }
+
+    fn confirmed(&self, app: &App, opened: &Opened, signed: &Signed<'_>) -> Result<ConfirmedApproval, Refusal> {
+        let expected = Expected {
+            request: &opened.request,
+            profile: &opened.profile,
+            viewer: &self.viewer,
+            nonce: &self.nonce(app, &opened.request),
+            relying_party: &app.config.issuer.relying_party(),
+            key: signed.key,
+        };
+        ConfirmedApproval::check(&expected, signed.evidence.clone())
     }
 
     /// Declining needs no key ceremony: it is at least as easy as approving.
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
             let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+            self.must_be_of_quorum(app, &request).await?;
             let state = request.act(
                 &Act::Deny {
                     viewer: &self.viewer,
@@ -276,6 +307,21 @@ impl Deciding {
         Ok(())
     }
 
+    /// No code and no lock says who else may decline what others have approved.
+    async fn must_be_of_quorum(&self, app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+        if !matches!(request.state, State::Endorsed { .. }) {
+            return Ok(());
+        }
+        let client = app.stored_client(&request.content.client_id).await?;
+        let profile = app.profile_of(&client)?;
+        let decider = Decider {
+            approver_id: &self.approver.id,
+            groups: &app.groups_of(&self.approver.id, profile).await?,
+            place: &app.place(self.address),
+        };
+        Ok(must_be_theirs(request, &decider, profile)?)
+    }
+
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {
         let approver = app
             .store
@@ -286,7 +332,7 @@ impl Deciding {
         Ok(approver)
     }
 
-    fn seen_from(&self, event: protocol::event::Event) -> protocol::event::Event {
+    pub fn seen_from(&self, event: protocol::event::Event) -> protocol::event::Event {
         event
             .with("approver.ip", self.address.map(|address| address.to_string()))
             .with("session.id", self.viewer.through.clone())

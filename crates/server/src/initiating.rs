@@ -46,12 +46,10 @@ impl Initiator {
 
     /// It serves once: part of the batch of what it brings about.
     pub fn used_up(&self) -> Batch {
-        Batch::default()
-            .approver_is_unchanged(&self.approver)
-            .use_once(
-                self.assertion.jti_digest(),
-                self.assertion.expires_at(),
-                Refusal::InitiatorInvalid,
-            )
+        Batch::default().approver_is_unchanged(&self.approver).use_once(
+            self.assertion.jti_digest(),
+            self.assertion.expires_at(),
+            Refusal::InitiatorInvalid,
+        )
     }
 }

@@ -7,7 +7,6 @@ use protocol::event::Action;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::wire::approver::Quorum;
-use store::Batch;
 
 use crate::app::App;
 use crate::deciding::{Deciding, Opened};
@@ -79,9 +78,14 @@ pub fn missing(request: &AuthorizationRequest, profile: &Profile) -> u32 {
     profile.approval.quorum.saturating_sub(have)
 }
 
+/// Whether this approver is one of those who approved.
+pub fn is_of(request: &AuthorizationRequest, approver_id: &str) -> bool {
+    approvers(&request.state).iter().any(|id| id == approver_id)
+}
+
 fn approvers(state: &State) -> &[String] {
     match state {
-        State::Endorsed { by, .. } => by,
+        State::Endorsed { by, .. } | State::Approved { by, .. } => by,
         _ => &[],
     }
 }

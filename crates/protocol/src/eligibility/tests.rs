@@ -179,7 +179,8 @@ fn x40_under_standard_the_owner_decides_from_anywhere_and_nobody_else_at_all() {
         enrollment mallory  same country  refused: StarterUnproven
         enrollment mallory  elsewhere     refused: StarterUnproven
         enrollment mallory  unknown       refused: StarterUnproven
-    "#]].assert_eq(&table(&standard(), &[("access", access), ("enrollment", enrollment())]));
+    "#]]
+    .assert_eq(&table(&standard(), &[("access", access), ("enrollment", enrollment())]));
 }
 
 #[test]
@@ -226,7 +227,8 @@ fn x01_under_privileged_the_owner_is_first_and_near_and_the_group_second() {
         enrollment mallory  same country  refused: CeremonyNotAllowed
         enrollment mallory  elsewhere     refused: CeremonyNotAllowed
         enrollment mallory  unknown       refused: CeremonyNotAllowed
-    "#]].assert_eq(&table(&privileged(), &requests));
+    "#]]
+    .assert_eq(&table(&privileged(), &requests));
 }
 
 #[test]
@@ -244,7 +246,8 @@ fn x42_an_approve_click_alone_is_never_enough_where_a_proof_is_demanded() {
         access     mallory  same country  refused: NotYoursToDecide
         access     mallory  elsewhere     refused: NotYoursToDecide
         access     mallory  unknown       refused: NotYoursToDecide
-    "#]].assert_eq(&table(&emergency(), &[("access", request(None, State::Pending))]));
+    "#]]
+    .assert_eq(&table(&emergency(), &[("access", request(None, State::Pending))]));
 }
 
 #[test]

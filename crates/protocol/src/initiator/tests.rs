@@ -114,7 +114,11 @@ fn x15_every_other_claim_breaks_its_own_rule() {
         ("jti", missing),
         ("exp", missing),
     ] {
-        assert_eq!(verdict(&key, &header(&key), &without(claims(&key), name)), flaw, "{name}");
+        assert_eq!(
+            verdict(&key, &header(&key), &without(claims(&key), name)),
+            flaw,
+            "{name}"
+        );
     }
 }
 
@@ -135,7 +139,10 @@ fn x15_a_jwt_that_was_made_for_something_else_is_none() {
     }
     assert_eq!(verdict(&key, &without(header(&key), "typ"), &claims(&key)), typ);
     let kid = "the kid is not this key's thumbprint";
-    assert_eq!(verdict(&key, &with(header(&key), "kid", json!(JKT)), &claims(&key)), kid);
+    assert_eq!(
+        verdict(&key, &with(header(&key), "kid", json!(JKT)), &claims(&key)),
+        kid
+    );
     assert_eq!(verdict(&key, &without(header(&key), "kid"), &claims(&key)), kid);
 }
 
