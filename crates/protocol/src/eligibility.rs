@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::authorization_request::{AuthorizationRequest, Purpose, State};
 use crate::network::{self, NetworkMatch, Place};
-use crate::profile::{ApprovedBy, Ceremony, Otherwise, Profile, StarterProof};
+use crate::profile::{ApprovedBy, Ceremony, Otherwise, Profile, SameDevice, StarterProof};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -26,6 +26,8 @@ pub struct Circumstances<'a> {
     pub listed: &'a [IpNet],
     /// Networks in which strangers share an address.
     pub shared: &'a [IpNet],
+    /// Both ends claim the same kind of system (X25).
+    pub is_same_platform: bool,
     pub now: Timestamp,
 }
 
@@ -35,6 +37,7 @@ pub struct Eligible {
     network: NetworkMatch,
     proofs: Vec<StarterProof>,
     is_near_enough: bool,
+    is_same_device: bool,
 }
 
 impl Eligible {
@@ -50,6 +53,11 @@ impl Eligible {
     /// Whether the page has to warn (X01).
     pub fn is_near_enough(&self) -> bool {
         self.is_near_enough
+    }
+
+    /// Whether the page has to warn that both ends look like one device (X25).
+    pub fn is_same_device(&self) -> bool {
+        self.is_same_device
     }
 }
 
@@ -80,7 +88,13 @@ pub fn eligible(
     let network = network::compare(around.requester, decider.place, around.shared);
     let proofs = proofs(request, decider, around, network);
     match request.content.purpose {
-        Purpose::Enrollment(_) => ceremony_holds(around.profile, &proofs)?,
+        Purpose::Enrollment(_) => {
+            ceremony_holds(around.profile, &proofs)?;
+            let is_for_a_group = around.profile.approval.by == ApprovedBy::Group;
+            if is_for_a_group && !is_member(decider, around.profile) {
+                return Err(Refusal::NotYoursToDecide);
+            }
+        }
         Purpose::Access => {
             must_be_theirs(request, decider, around.profile)?;
             let is_second = matches!(request.state, State::Endorsed { .. });
@@ -96,10 +110,16 @@ pub fn eligible(
     if !is_near_enough && proximity.is_some_and(|proximity| proximity.otherwise == Otherwise::Refuse) {
         return Err(Refusal::TooFarAway);
     }
+    // The address alone never says so: a NAT puts a household behind one.
+    let is_same_device = around.is_same_platform && network == NetworkMatch::SameAddress;
+    if is_same_device && around.profile.same_device == SameDevice::Refuse {
+        return Err(Refusal::SameDevice);
+    }
     Ok(Eligible {
         network,
         proofs,
         is_near_enough,
+        is_same_device: is_same_device && around.profile.same_device == SameDevice::Warn,
     })
 }
 
@@ -107,10 +127,7 @@ pub fn eligible(
 pub fn must_be_theirs(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
-    let is_member = approval
-        .group
-        .as_ref()
-        .is_some_and(|group| decider.groups.contains(group));
+    let is_member = is_member(decider, profile);
     let is_second = matches!(request.state, State::Endorsed { .. });
     let may = match approval.by {
         _ if is_second => is_member || is_owner,
@@ -125,6 +142,11 @@ pub fn must_be_theirs(request: &AuthorizationRequest, decider: &Decider<'_>, pro
         return Err(Refusal::NotYoursToDecide);
     }
     Ok(())
+}
+
+fn is_member(decider: &Decider<'_>, profile: &Profile) -> bool {
+    let group = profile.approval.group.as_ref();
+    group.is_some_and(|group| decider.groups.contains(group))
 }
 
 fn proofs(

@@ -171,10 +171,15 @@ impl Event {
         self.request_id = Some(content.id.clone());
         self.client_id = Some(content.client_id.clone());
         let facts: Vec<Value> = content.facts.iter().map(fact_value).collect();
+        let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
             .with("profile", content.profile.clone())
             .with("key.jkt", content.jkt.clone())
+            .with("key.registered", content.instance.is_some())
+            .with("key.attested", way_in == Some("attested"))
+            .with("instance.id", content.instance.clone())
+            .with("owner.id", content.owner.clone())
             .with("facts", facts)
     }
 

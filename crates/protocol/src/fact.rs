@@ -34,6 +34,8 @@ pub struct Fact {
 
 impl Fact {
     pub const REQUESTER_ADDRESS: &'static str = "requester.address";
+    /// How the server came to know the address: see `server/peer.rs`.
+    pub const REQUESTER_IP_SOURCE: &'static str = "requester.ip_source";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
     /// The name of the approver who signed at the device that asks (X15).

@@ -32,6 +32,7 @@ pub mod jwk;
 pub mod jwt;
 pub mod key_words;
 pub mod network;
+pub mod platform;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;

@@ -24,9 +24,10 @@ pub struct Operator {
 }
 
 /// How near two ends are: a ladder, from what says nothing to what says most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkMatch {
+    #[default]
     Unknown,
     Different,
     SameCountry,

@@ -22,6 +22,7 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    CodeReportsNotAllowed,
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
@@ -133,7 +134,7 @@ impl ErrorCode {
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 74] = [
+    pub const ALL: [Self; 75] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
@@ -152,6 +153,7 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::CodeReportsNotAllowed,
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
@@ -210,6 +212,19 @@ impl Refusal {
         Self::UserCodeUnusable,
     ];
 
+    /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
+    pub fn reason(self) -> String {
+        let name = format!("{self:?}");
+        let letters = name.chars().take_while(char::is_ascii_alphanumeric);
+        letters.fold(String::new(), |mut reason, letter| {
+            if letter.is_ascii_uppercase() && !reason.is_empty() {
+                reason.push('_');
+            }
+            reason.push(letter.to_ascii_lowercase());
+            reason
+        })
+    }
+
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
@@ -250,6 +265,7 @@ impl Refusal {
             }
             Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
+            | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
             | Self::InstanceExpired
             | Self::InstanceSuspended
@@ -318,6 +334,7 @@ impl Refusal {
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
+            Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
             Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
@@ -396,7 +413,7 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self.code() {
             // RFC 7662 §2.3: the caller is known, and not allowed.
-            _ if self == Self::IntrospectionNotAllowed => 403,
+            _ if matches!(self, Self::CodeReportsNotAllowed | Self::IntrospectionNotAllowed) => 403,
             ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,

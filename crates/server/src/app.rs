@@ -27,6 +27,7 @@ use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
 
 pub struct App {
@@ -38,6 +39,7 @@ pub struct App {
     pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
+    pub places: Arc<Places>,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
     pub metrics: Arc<Metrics>,
@@ -129,10 +131,7 @@ impl App {
 
     /// What is known of an address.
     pub fn place(&self, address: Option<IpAddr>) -> Place {
-        Place {
-            address,
-            ..Place::default()
-        }
+        self.places.place(address)
     }
 
     pub fn names(&self) -> ServerNames<'_> {

@@ -10,6 +10,7 @@ use protocol::refusal::Refusal;
 use store::Batch;
 
 use crate::app::App;
+use crate::deciding::Deciding;
 use crate::extract::form::Form;
 use crate::failure::Failure;
 
@@ -40,20 +41,21 @@ pub fn is_right(app: &App, request: &AuthorizationRequest, typed: Option<&str>) 
     Ok(BindingData::parse(typed).is_some_and(|data| digest(app, &request.content.id, &data).matches(&stored)))
 }
 
-/// A wrong one is counted by the request's version, and the third ends it.
-pub fn counted(app: &App, request: &AuthorizationRequest, approver_id: &str) -> Result<(Batch, State), Failure> {
-    let state = request.wrongly_bound(app.now())?;
-    let event = app
-        .event(Action::DeviceRefused)
-        .request(request)
-        .approver(approver_id)
-        .failed(Refusal::BindingDataWrong.code().as_str())
-        .with("reason", PARAMETER);
-    let mut batch = Batch::default().move_request(request, &state)?.record(&event)?;
-    if let State::Cancelled { .. } = &state {
-        batch = batch.record(&app.cancelled(request, &state))?;
+impl Deciding {
+    /// A wrong one is counted by the request's version, and the third ends it.
+    pub fn wrongly_bound(&self, app: &App, request: &AuthorizationRequest) -> Result<(Batch, State), Failure> {
+        const WRONG: Refusal = Refusal::BindingDataWrong;
+        let state = request.wrongly_bound(app.now())?;
+        let event = self
+            .event(app, Action::DeviceRefused, request)
+            .failed(WRONG.code().as_str())
+            .with("reason", WRONG.reason());
+        let mut batch = self.used_up.clone().move_request(request, &state)?.record(&event)?;
+        if let State::Cancelled { .. } = &state {
+            batch = batch.record(&app.cancelled(request, &state))?;
+        }
+        Ok((batch, state))
     }
-    Ok((batch, state))
 }
 
 fn digest(app: &App, request_id: &str, data: &BindingData) -> Digest {

@@ -183,9 +183,10 @@ impl Config {
             sources.text("tls_certificate", args.tls_certificate.as_deref()),
             sources.text("tls_key", args.tls_key.as_deref()),
         );
-        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::network);
+        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::proxy);
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
+        let networks = Networks::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
         let unused = rules::unused(sources);
@@ -210,7 +211,7 @@ impl Config {
             key_file: key_file?,
             tls,
             trusted_proxies: trusted.values,
-            networks: Networks::default(),
+            networks,
             profiles: profiles?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),

@@ -1,7 +1,6 @@
 //! What a person does to a request, the same from page and terminal: try a code, look, approve, deny.
 //! The rules are in `protocol/authorization_request.rs`; here they are loaded and committed.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use protocol::approval::{ConfirmedApproval, Expected};
@@ -10,9 +9,12 @@ use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, Stat
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
 use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
-use protocol::event::Action;
+use protocol::event::{Action, Event};
+use protocol::network;
+use protocol::platform;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
+use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
 use protocol::wire::approver::{Quorum, RequestView};
 use store::Batch;
@@ -20,8 +22,10 @@ use store::guesses::Guesser;
 
 use crate::app::App;
 use crate::binding;
+use crate::ends::End;
 use crate::failure::Failure;
-use crate::peer;
+use crate::first_seen::FirstSeen;
+use crate::peer::{self, SeenAddress};
 use crate::quorum;
 use crate::request_view::{self, Onlooker};
 
@@ -30,9 +34,9 @@ pub struct Deciding {
     pub approver: Approver,
     /// The browser session, or the key that stands for one.
     pub viewer: Viewer,
-    pub address: Option<IpAddr>,
-    /// Whom limits count.
-    pub counted: IpAddr,
+    pub address: SeenAddress,
+    /// Of the browser or the terminal: a claim.
+    pub user_agent: Option<String>,
     /// What was proven on the way and takes effect once.
     pub used_up: Batch,
 }
@@ -46,6 +50,7 @@ pub struct Opened {
     pub eligible: Eligible,
     /// Where more than one person has to approve.
     pub quorum: Option<Quorum>,
+    pub first_seen: FirstSeen,
 }
 
 /// What comes with an approval.
@@ -58,8 +63,12 @@ pub struct Signed<'a> {
 }
 
 impl Deciding {
-    fn guesser(&self) -> Guesser {
-        Guesser::new(&self.approver.id, &peer::network(self.counted).to_string())
+    pub fn guesser(&self) -> Guesser {
+        Guesser::new(&self.approver.id, &peer::network(self.address.counted).to_string())
+    }
+
+    pub fn end(&self, app: &App) -> End {
+        End::deciding(app, self.address, self.user_agent.as_deref())
     }
 
     /// Tries a code and opens its request, which from then on is this viewer's alone. The try counts
@@ -70,32 +79,25 @@ impl Deciding {
         limits.may_try(app.store.guess_counts(&guesser, app.now()).await?)?;
         app.commit(self.used_up.clone().count_guess(&guesser, limits, app.now()))
             .await?;
-        let opened = match UserCode::parse(typed) {
-            Some(code) => self.open_by_code(app, &code, entry).await,
+        let code = UserCode::parse(typed).map(|code| app.derived.user_code_mac(code.canonical()));
+        let opened = match &code {
+            Some(mac) => self.open_by_code(app, mac, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
-        if let Err(Failure::Refusal(_)) = &opened {
-            let event = app
-                .event(Action::DeviceCodeChecked)
-                .approver(&self.approver.id)
-                .failed("unknown_code");
-            app.commit(Batch::default().record(&self.seen_from(event))?).await?;
+        if let Err(Failure::Refusal(refusal)) = &opened {
+            self.not_opened(app, code.as_deref(), *refusal).await?;
         }
         opened
     }
 
-    async fn open_by_code(&self, app: &App, code: &UserCode, entry: CodeEntry) -> Result<String, Failure> {
-        let mac = app.derived.user_code_mac(code.canonical());
+    async fn open_by_code(&self, app: &App, mac: &str, entry: CodeEntry) -> Result<String, Failure> {
         let attempt = || async {
-            let request = app
-                .store
-                .request_by_user_code(&mac)
-                .await?
-                .ok_or(Refusal::UserCodeUnusable)?;
+            let found = app.store.request_by_user_code(mac).await?;
+            let request = found.ok_or(Refusal::UserCodeUnusable)?;
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
-            self.eligible(app, &request, &client).await?;
+            let (profile, _) = self.eligible(app, &request, &client).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -104,16 +106,15 @@ impl Deciding {
                 now,
             )?;
             let seconds = (now - request.content.requested_at).seconds();
-            let event = app
-                .event(Action::DeviceViewed)
-                .request(&request)
-                .approver(&self.approver.id)
+            let event = self
+                .event(app, Action::DeviceViewed, &request)
                 .with("code.entry", entry.as_str())
                 .with("latency.request_to_view_s", seconds);
-            let batch = Batch::default()
+            let batch = self
+                .prompted(&request, &profile, now)
                 .move_request(&request, &state)?
                 .give_back_guess(&self.guesser(), now)
-                .record(&self.seen_from(event))?;
+                .record(&event)?;
             Ok::<_, Failure>((batch, request.content.id))
         };
         app.store.decide(attempt).await
@@ -131,18 +132,29 @@ impl Deciding {
         request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
         must_be_somebody_else(app, &request).await?;
         let (profile, eligible) = self.eligible(app, &request, &client).await?;
+        let requester = End::asked(app, &request.content);
+        let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
         Ok(Opened {
             quorum: quorum::of(app, &request, &profile).await?,
             request,
             client,
             profile,
             eligible,
+            first_seen,
         })
+    }
+
+    /// Each opening by code is a prompt: of so many an hour no more (RFC 10027 §6.1.11). A reload is none.
+    fn prompted(&self, request: &AuthorizationRequest, profile: &Profile, now: Timestamp) -> Batch {
+        match (&request.state, profile.limits.prompts_per_hour) {
+            (State::Pending, Some(most)) => Batch::default().count_prompt(&self.approver.id, most, now),
+            _ => Batch::default(),
+        }
     }
 
     /// Asked when a request is opened and again when it is approved: between the two an owner can change, or
     /// a group, or what the client may ask for at all.
-    async fn eligible(
+    pub async fn eligible(
         &self,
         app: &App,
         request: &AuthorizationRequest,
@@ -163,14 +175,16 @@ impl Deciding {
             instance.must_be_active(app.now())?;
         }
         let groups = app.groups_of(&self.approver.id, profile).await?;
+        let (requester, own) = (End::asked(app, content), self.end(app));
         let decider = Decider {
             approver_id: &self.approver.id,
             groups: &groups,
-            place: &app.place(self.address),
+            place: &own.place,
         };
         let around = Circumstances {
             profile,
-            requester: &app.place(content.requester_address()),
+            requester: &requester.place,
+            is_same_platform: platform::is_same(requester.user_agent.as_deref(), own.user_agent.as_deref()),
             listed: &app.config.networks.trusted,
             shared: &app.config.networks.shared,
             now: app.now(),
@@ -178,10 +192,10 @@ impl Deciding {
         Ok((profile.clone(), eligible(request, &decider, &around)?))
     }
 
-    pub fn view(&self, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
+    pub fn view(&self, app: &App, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
         let onlooker = Onlooker {
             approver_id: &self.approver.id,
-            address: self.address,
+            end: &self.end(app),
             nonce,
         };
         request_view::view(opened, &onlooker)
@@ -215,13 +229,13 @@ impl Deciding {
                 client,
                 profile,
                 eligible,
+                first_seen,
                 ..
             } = opened;
             if !binding::is_right(app, &request, signed.binding_data)? {
-                let (batch, state) = binding::counted(app, &request, &approver.id)?;
+                let (batch, state) = self.wrongly_bound(app, &request)?;
                 let request = AuthorizationRequest { state, ..request };
-                let wrong = (request, Err(Refusal::BindingDataWrong));
-                return Ok((self.used_up.clone().then(batch), wrong));
+                return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
             }
             let act = Act::Approve {
                 approval: &approval,
@@ -233,23 +247,21 @@ impl Deciding {
                 State::Endorsed { .. } => Action::DeviceEndorsed,
                 _ => Action::DeviceApproved,
             };
-            let event = decided(app, action, &request)
-                .approver(&approver.id)
+            let event = self
+                .decided(app, action, &request)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
-                .with("network.match", eligible.network().as_str())
                 .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
                 .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
-            let batch = self
-                .used_up
-                .clone()
+            let batch = first_seen
+                .noted(self.used_up.clone(), now)
                 .move_request(&request, &state)?
                 .approve(&request, &approval, now)?
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
-                .record(&self.seen_from(event))?;
+                .record(&first_seen.on(event))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
         let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;
@@ -286,18 +298,14 @@ impl Deciding {
                 },
                 app.now(),
             )?;
-            let event = decided(app, Action::DeviceDenied, &request).approver(&self.approver.id);
+            let event = self.decided(app, Action::DeviceDenied, &request);
             let mut batch = self
                 .used_up
                 .clone()
                 .move_request(&request, &state)?
-                .record(&self.seen_from(event.with("reported", reported)))?;
+                .record(&event.with("reported", reported))?;
             if reported {
-                let event = app
-                    .event(Action::DeviceReported)
-                    .request(&request)
-                    .approver(&self.approver.id);
-                batch = batch.record(&self.seen_from(event))?;
+                batch = batch.record(&self.event(app, Action::DeviceReported, &request))?;
             }
             Ok::<_, Failure>((batch, request.device_code))
         };
@@ -317,7 +325,7 @@ impl Deciding {
         let decider = Decider {
             approver_id: &self.approver.id,
             groups: &app.groups_of(&self.approver.id, profile).await?,
-            place: &app.place(self.address),
+            place: &self.end(app).place,
         };
         Ok(must_be_theirs(request, &decider, profile)?)
     }
@@ -332,10 +340,27 @@ impl Deciding {
         Ok(approver)
     }
 
-    pub fn seen_from(&self, event: protocol::event::Event) -> protocol::event::Event {
-        event
-            .with("approver.ip", self.address.map(|address| address.to_string()))
-            .with("session.id", self.viewer.through.clone())
+    /// Both ends of a request, and this approver at it.
+    pub fn event(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
+        let requester = End::asked(app, &request.content);
+        let network = network::compare(&requester.place, &self.end(app).place, &app.config.networks.shared);
+        let event = requester.on(app.event(action).request(request));
+        self.seen_from(app, event).with("network.match", network.as_str())
+    }
+
+    pub fn seen_from(&self, app: &App, event: Event) -> Event {
+        let event = event.approver(&self.approver.id);
+        self.end(app).on(event).with("session.id", self.viewer.through.clone())
+    }
+
+    fn decided(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
+        let event = self.event(app, action, request);
+        match &request.state {
+            State::Viewed { at, entry, .. } => event
+                .with("code.entry", entry.as_str())
+                .with("latency.view_to_decide_s", (app.now() - *at).seconds()),
+            _ => event,
+        }
     }
 }
 
@@ -346,14 +371,6 @@ async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Res
             Err(Refusal::RequesterIsApprover.into())
         }
         _ => Ok(()),
-    }
-}
-
-fn decided(app: &App, action: Action, request: &AuthorizationRequest) -> protocol::event::Event {
-    let event = app.event(action).request(request);
-    match &request.state {
-        State::Viewed { at, .. } => event.with("latency.view_to_decide_s", (app.now() - *at).seconds()),
-        _ => event,
     }
 }
 

@@ -126,3 +126,6 @@ fn read(place: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Profile>
         })
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

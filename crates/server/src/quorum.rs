@@ -40,13 +40,11 @@ impl Deciding {
             let mut batch = self.used_up.clone();
             if matches!(request.state, State::Endorsed { .. }) {
                 let seconds = (app.now() - request.content.requested_at).seconds();
-                let event = app
-                    .event(Action::DeviceViewed)
-                    .request(request)
-                    .approver(&self.approver.id)
+                let event = self
+                    .event(app, Action::DeviceViewed, request)
                     .with("code.entry", CodeEntry::Push.as_str())
                     .with("latency.request_to_view_s", seconds);
-                batch = batch.request_is_unchanged(request).record(&self.seen_from(event))?;
+                batch = batch.request_is_unchanged(request).record(&event)?;
             }
             Ok::<_, Failure>((batch, opened))
         };

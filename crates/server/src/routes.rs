@@ -8,7 +8,9 @@ use axum::routing::{any, get, post};
 use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
-use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::endpoints::{
+    approver, code_reports, device_authorization, introspection, jwks, metadata, revocation, token, userinfo,
+};
 use crate::failure::Failure;
 use crate::{health, log, pages};
 
@@ -47,6 +49,7 @@ fn clients() -> Router<Shared> {
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))
+        .route("/code_reports", post_only(post(code_reports::code_reports)))
 }
 
 /// Approvers in a terminal.

@@ -20,6 +20,7 @@ use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
 use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused};
 
@@ -155,6 +156,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         keys: ArcSwap::from_pointee(keys),
         derived,
         clients: ClientRegistry::load(&store, now).await?,
+        places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
@@ -243,6 +245,9 @@ async fn sweep(app: &App) -> Result<(), Fault> {
         .open_requests_counted(app.store.waiting_requests(now).await?);
     app.clients.reload(&app.store, now).await?;
     signing_keys::reload(app).await?;
+    // As long as the files are large.
+    let places = app.places.clone();
+    tokio::task::spawn_blocking(move || places.reload());
     Ok(app.store.commit(store::Batch::default().sweep(now)).await?)
 }
 

@@ -2,12 +2,19 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod binding;
+mod confirmation;
 mod crash;
+mod governance;
+mod initiator;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod quorum;
 mod races;
 mod rechecks;
 mod refusals;

@@ -282,6 +282,11 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
             .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
     );
     rows.extend(
+        view.education
+            .iter()
+            .map(|education| vec!["Remember".to_owned(), education.clone()]),
+    );
+    rows.extend(
         view.warnings
             .iter()
             .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),

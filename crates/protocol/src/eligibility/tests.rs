@@ -121,6 +121,7 @@ fn asked(profile: &Profile, request: &AuthorizationRequest, who: &str, from: &Pl
         requester: &place("203.0.113.7", "DE"),
         listed: &["192.0.2.0/24".parse().unwrap()],
         shared: &[],
+        is_same_platform: false,
         now: NOW,
     };
     match eligible(request, &decider, &around) {
@@ -264,6 +265,7 @@ fn a_listed_network_counts_when_both_are_in_one() {
             requester: &place("192.0.2.200", "DE"),
             listed: networks,
             shared: &[],
+            is_same_platform: false,
             now: NOW,
         };
         eligible(&request, &decider, &around).map(|eligible| eligible.proofs().collect::<Vec<_>>())

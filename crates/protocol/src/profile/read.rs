@@ -37,8 +37,9 @@ fn whole(value: &Value, mistakes: &mut Vec<Mistake>) -> Option<Profile> {
     let approval = top
         .table("approval", mistakes)
         .and_then(|table| approval(table, mistakes));
-    let mut held = top.table("mitigations", mistakes)?;
+    let held = top.table("mitigations", mistakes);
     top.finish(mistakes);
+    let mut held = held?;
     if held.is_empty() {
         note(
             mistakes,

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::network::NetworkMatch;
+
 /// `POST {issuer}/approver/enroll`: turns an enrollment link into a registered software key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +91,9 @@ pub struct RequestView {
     /// Warnings that belong on the page: the profile's own, an unverified client.
     pub warnings: Vec<String>,
     pub permissions: Vec<Permission>,
+    /// How near the two ends are: see [`NetworkMatch`].
+    #[serde(default)]
+    pub network_match: NetworkMatch,
     pub facts: Vec<ShownFact>,
     /// The key's words, when the request is bound to a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -263,3 +263,25 @@ pub struct EventView {
     pub approver_id: Option<String>,
     pub detail: Value,
 }
+
+/// `POST /local/codes/report`: a code was seen in a message.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportCode {
+    pub user_code: String,
+    /// `mail`, `chat`, `text_message`, `call`, `web_page` or `other`.
+    #[serde(default = "other")]
+    pub seen_in: String,
+}
+
+fn other() -> String {
+    "other".to_owned()
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct CodeReported {
+    /// None: there is no such code.
+    pub request_id: Option<String>,
+    /// What it was that ended: `request`, `grant`, `instance` or `nothing`.
+    pub ended: String,
+}

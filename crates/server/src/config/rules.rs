@@ -37,12 +37,17 @@ pub fn network(text: &str) -> Result<IpNet, String> {
             .parse()
             .map_err(|_| format!("{text:?} is neither an IP address nor a network such as 10.0.0.0/8"))?,
     };
-    if network.prefix_len() == 0 {
+    Ok(network.trunc())
+}
+
+pub fn proxy(text: &str) -> Result<IpNet, String> {
+    let proxy = network(text)?;
+    if proxy.prefix_len() == 0 {
         return Err(format!(
             "{text} would trust everybody, and anybody could then claim any address; name the proxy"
         ));
     }
-    Ok(network.trunc())
+    Ok(proxy)
 }
 
 /// Notes a problem unless the connection is protected from the client to this process.

@@ -319,6 +319,54 @@ fn the_file_is_read_strictly() {
 }
 
 #[test]
+fn listed_and_shared_networks_are_read_and_every_mistake_is_named() {
+    let file = File::new(
+        "networks",
+        r#"
+        [network]
+        trusted_networks = ["10.1.2.3/16", "2001:db8:1::/48", "192.0.2.7"]
+        shared_networks = "198.51.100.0/24"
+        operator_database = "asn.mmdb"
+        "#,
+    );
+    let networks = Config::load(&file.args("--data d")).ok().unwrap().networks;
+    let listed = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
+    assert_eq!(
+        networks,
+        Networks {
+            trusted: listed(&["10.1.0.0/16", "2001:db8:1::/48", "192.0.2.7/32"]),
+            shared: listed(&["198.51.100.0/24"]),
+            operator_database: Some("asn.mmdb".into()),
+            country_database: None,
+        }
+    );
+    let wrong = File::new(
+        "networks-wrong",
+        r#"
+        [network]
+        trusted_networks = ["0.0.0.0/0", "office", 7, "198.51.100.7"]
+        shared_networks = ["::/0", "198.51.100.0/24", "fe80::1%eth0"]
+        operator_database = 3
+        country_database = ""
+        trusted = []
+        "#,
+    );
+    expect![[r#"
+        mistakes
+          `network.trusted_networks` in FILE: 0.0.0.0/0 is every network: leave the setting out or name some
+          `network.trusted_networks` in FILE: "office" is neither an IP address nor a network such as 10.0.0.0/8
+          `network.trusted_networks` in FILE: must be texts in quotes
+          `network.shared_networks` in FILE: ::/0 is every network: leave the setting out or name some
+          `network.shared_networks` in FILE: "fe80::1%eth0" is neither an IP address nor a network such as 10.0.0.0/8
+          `network.operator_database` in FILE: must be the path of a file, in quotes
+          `network.country_database` in FILE: must be the path of a file, in quotes
+          `network.trusted_networks` in FILE: 198.51.100.7/32 cannot be trusted while strangers share 198.51.100.0/24 (shared_networks)
+          `network.trusted` in FILE: no such setting
+    "#]]
+    .assert_eq(&format!("mistakes\n{}", wrong.problems("--data d")));
+}
+
+#[test]
 fn the_password_of_a_database_is_never_repeated() {
     let line = "--database mysql://u:hunter2@h/n --issuer x --listen y";
     let file = File::new("secret", "database = \"postgres://u:hunter2@h/n\ndata = 3\n");

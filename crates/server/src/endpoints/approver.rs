@@ -23,7 +23,7 @@ use store::{Batch, Fault};
 use crate::app::{App, Shared};
 use crate::confirmation;
 use crate::deciding::{Deciding, Signed};
-use crate::extract::client::seen_address;
+use crate::extract::client::{seen_address, user_agent};
 use crate::extract::form::read_json;
 use crate::extract::proof;
 use crate::failure::Failure;
@@ -35,6 +35,7 @@ struct Call<T> {
     body: T,
     proof: VerifiedProof,
     address: SeenAddress,
+    user_agent: Option<String>,
 }
 
 impl<T: DeserializeOwned> Call<T> {
@@ -52,7 +53,12 @@ impl<T: DeserializeOwned> Call<T> {
         };
         let proof = proof::verified(app, &parts.headers, &expected)?;
         let body = read_json(body).await?;
-        Ok(Self { body, proof, address })
+        Ok(Self {
+            body,
+            proof,
+            address,
+            user_agent: user_agent(&parts.headers),
+        })
     }
 
     /// Whose key signed the proof, and that key as it was registered.
@@ -66,13 +72,12 @@ impl<T: DeserializeOwned> Call<T> {
             approver_id: approver.id.clone(),
             through: format!("key:{}", self.proof.thumbprint()),
         };
-        let (address, counted) = (self.address.address, self.address.counted);
         Ok((
             Deciding {
                 approver,
                 viewer,
-                address,
-                counted,
+                address: self.address,
+                user_agent: self.user_agent.clone(),
                 used_up: proof::used_up(&self.proof),
             },
             key,
@@ -133,7 +138,7 @@ pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<Re
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
     let nonce = deciding.nonce(&app, &opened.request);
-    Ok(Json(deciding.view(&opened, &nonce)?))
+    Ok(Json(deciding.view(&app, &opened, &nonce)?))
 }
 
 pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {

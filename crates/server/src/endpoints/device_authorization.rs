@@ -21,6 +21,7 @@ use store::{Batch, Fault};
 use crate::app::{App, Shared};
 use crate::asker::Asker;
 use crate::binding;
+use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::peer;
@@ -86,7 +87,7 @@ fn issue(
                 source,
             },
         )?
-        .record(&app.event(Action::DeviceRequested).request(&request))?;
+        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -135,7 +136,7 @@ fn content(
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
-        facts: facts(asked).into_iter().chain(asker.facts()).collect(),
+        facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
         requested_at: now,
         expires_at: now + code_lifetime(app, asked, profile),
         grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
@@ -173,19 +174,11 @@ fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result
     resource::requested(&named, ceiling, app.issuer())
 }
 
-pub fn facts(asked: &ClientRequest) -> Vec<Fact> {
-    let address = asked
-        .address
-        .address
-        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
-    let user_agent = asked
-        .user_agent
-        .as_deref()
-        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
+pub fn facts(app: &App, asked: &ClientRequest) -> Vec<Fact> {
     let key = asked
         .jkt()
         .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
-    [address, user_agent, key].into_iter().flatten().collect()
+    End::asking(app, asked).facts().into_iter().chain(key).collect()
 }
 
 fn response(

@@ -52,6 +52,7 @@ pub fn document(issuer: &Issuer) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
+        "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
     })
 }

@@ -11,6 +11,7 @@ use protocol::client::{Authentication, Client};
 use protocol::client_assertion::{self, VerifiedAssertion};
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::event::{Action, Event};
 use protocol::jwk::Jwks;
 use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
@@ -18,6 +19,7 @@ use serde_json::json;
 use store::Batch;
 
 use crate::app::App;
+use crate::ends::End;
 use crate::extract::form::Form;
 use crate::extract::proof::{self, DPOP};
 use crate::failure::Failure;
@@ -36,6 +38,7 @@ pub enum Endpoint {
     Enrollment,
     EnrollmentFinish,
     InstanceRotate,
+    CodeReports,
 }
 
 impl Endpoint {
@@ -48,6 +51,7 @@ impl Endpoint {
             Self::Enrollment => "/enrollment",
             Self::EnrollmentFinish => "/enrollment/finish",
             Self::InstanceRotate => "/instance/rotate",
+            Self::CodeReports => "/code_reports",
         }
     }
 
@@ -55,7 +59,9 @@ impl Endpoint {
     /// parameter (D02).
     fn told(self, failure: Failure) -> Failure {
         match failure {
-            Failure::Refusal(Refusal::ParameterMissing(_)) if self == Self::Introspection => {
+            Failure::Refusal(Refusal::ParameterMissing(_))
+                if matches!(self, Self::Introspection | Self::CodeReports) =>
+            {
                 Refusal::ClientAuthenticationMissing.into()
             }
             other => other,
@@ -83,7 +89,7 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
-        let address = seen_address(app, request.headers(), request.extensions());
+        let address = seen_address(app, request.headers(), request.extensions()).of_program(request.headers());
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         let authenticated = authenticated(app, &headers, &form)
@@ -110,6 +116,11 @@ impl ClientRequest {
     /// Thumbprint of the proof's key.
     pub fn jkt(&self) -> Option<&str> {
         self.proof.as_ref().map(VerifiedProof::thumbprint)
+    }
+
+    /// An act of whoever asks, and from where.
+    pub fn event(&self, app: &App, action: Action) -> Event {
+        End::asking(app, self).on(app.event(action))
     }
 
     pub fn poller(&self) -> Poller<'_> {

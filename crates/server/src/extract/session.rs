@@ -74,8 +74,8 @@ impl SignedIn {
                 approver_id: self.approver.id.clone(),
                 through: through(&self.session.id),
             },
-            address: self.address.address,
-            counted: self.address.counted,
+            address: self.address,
+            user_agent: Some(self.session.user_agent.clone()),
             used_up: Batch::default(),
         }
     }

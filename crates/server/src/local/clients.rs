@@ -160,6 +160,9 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
         (true, None, None) if asked.introspect => Err(invalid(
             "a resource server has to authenticate: give it a secret or a key set",
         )),
+        (true, None, None) if asked.report_codes => Err(invalid(
+            "who reports codes has to authenticate: give it a secret or a key set",
+        )),
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
         (false, Some(secret), None) => Ok(Authentication::ClientSecret {

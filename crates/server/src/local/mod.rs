@@ -38,6 +38,7 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/approvers/{name}/enable", post(approvers::enable))
         .route("/local/requests", get(records::requests))
         .route("/local/requests/{id}/cancel", post(records::cancel))
+        .route("/local/codes/report", post(records::report_code))
         .route("/local/events", get(records::events))
         .route("/local/grants", get(grants::list))
         .route("/local/grants/{id}", get(grants::show))

@@ -32,6 +32,8 @@ pub struct DecidePage {
     pub client_owner: Option<String>,
     pub client_is_verified: bool,
     pub purpose: Option<String>,
+    /// The profile's own words to its approvers (X13).
+    pub education: Option<String>,
     pub warnings: Vec<String>,
     /// What was wrong with the last try.
     pub problem: Option<&'static str>,
@@ -115,6 +117,7 @@ impl DecidePage {
             client_owner: view.client_owner.as_deref().map(shown),
             client_is_verified: view.client_verified,
             purpose: view.purpose.as_deref().map(shown),
+            education: view.education.as_deref().map(shown),
             warnings: warnings(view),
             problem: None,
             asks_binding_data: view.asks_binding_data,
@@ -227,7 +230,7 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
-    let view = deciding.view(&opened, &nonce)?;
+    let view = deciding.view(app, &opened, &nonce)?;
     Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
 }
 

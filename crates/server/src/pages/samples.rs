@@ -1,7 +1,7 @@
 //! Every page with sample values, for the tests and for eyes.
 
 use protocol::time::Timestamp;
-use protocol::wire::approver::{Permission, RequestView, ShownFact};
+use protocol::wire::approver::{Permission, Quorum, RequestView, ShownFact};
 
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
@@ -14,6 +14,7 @@ use super::home::HomePage;
 use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::verify::VerifyPage;
+use super::waiting::WaitingLine;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -75,6 +76,7 @@ pub fn view() -> RequestView {
             permission("profile", "See your name."),
             permission("offline_access", "Keep access without asking again, until it ends."),
         ],
+        network_match: protocol::network::NetworkMatch::Different,
         facts: vec![
             fact("requester.address", "Address", "203.0.113.24", "proven"),
             fact(
@@ -143,6 +145,7 @@ pub fn account() -> AccountPage {
         frame: signed_in(),
         notice: Some("The passkey was added."),
         is_fresh: true,
+        waiting: Vec::new(),
         grants: vec![
             grant(
                 "gr_1",
@@ -199,6 +202,45 @@ fn session(id: &str, browser: &str, is_this: bool) -> SessionLine {
     }
 }
 
+fn home(frame: Frame, waiting: Vec<WaitingLine>) -> HomePage {
+    HomePage { frame, waiting }
+}
+
+fn waiting() -> WaitingLine {
+    WaitingLine {
+        request_id: "req_7Q2m".to_owned(),
+        client_name: "Build command line".to_owned(),
+        client_id: "build-cli".to_owned(),
+        approved_by: vec!["bob".to_owned(), "carol".to_owned()],
+        needed: 3,
+        until: at(525),
+    }
+}
+
+/// For the second of a quorum, and with binding data to be typed.
+pub fn quorum_view() -> RequestView {
+    RequestView {
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 1,
+            approved_by: vec!["bob".to_owned()],
+        }),
+        ..view()
+    }
+}
+
+pub fn binding_view() -> RequestView {
+    RequestView {
+        asks_binding_data: true,
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 0,
+            approved_by: Vec::new(),
+        }),
+        ..view()
+    }
+}
+
 fn failure(title: &'static str, sentence: &str, reference: Option<&str>) -> FailurePage {
     FailurePage {
         frame: signed_in(),
@@ -246,8 +288,9 @@ pub fn all() -> Vec<(&'static str, String)> {
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
     vec![
-        ("home", html(&HomePage { frame: stranger() })),
-        ("home-signed-in", html(&HomePage { frame: signed_in() })),
+        ("home", html(&home(stranger(), Vec::new()))),
+        ("home-signed-in", html(&home(signed_in(), Vec::new()))),
+        ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
         (
             "sign-in",
             html(&SignInPage {
@@ -262,6 +305,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("verify-link-wrong", html(&verify(Some("WDJB"), Some(UNUSABLE)))),
         ("verify-throttled", html(&throttled)),
         ("decide", html(&decide(&view()))),
+        ("decide-quorum", html(&decide(&quorum_view()))),
+        ("decide-binding", html(&decide(&binding_view()))),
         ("decide-hostile", html(&decide(&hostile_view()))),
         (
             "approved",
@@ -269,6 +314,28 @@ pub fn all() -> Vec<(&'static str, String)> {
                 grant_ends_at: at(28_800),
             })),
         ),
+        (
+            "approved-for",
+            html(&decided(Outcome::ApprovedFor {
+                name: "bob".to_owned(),
+                grant_ends_at: at(28_800),
+            })),
+        ),
+        (
+            "confirm",
+            html(&decided(Outcome::Confirm {
+                digits: "042 717".to_owned(),
+                until: at(525),
+            })),
+        ),
+        (
+            "approved-waiting",
+            html(&decided(Outcome::Waiting {
+                missing: 1,
+                until: at(525),
+            })),
+        ),
+        ("overruled", html(&decided(Outcome::Overruled))),
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),

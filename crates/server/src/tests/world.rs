@@ -1,5 +1,6 @@
 //! One server on one database, its clock, and those who use it: a client's key, an approver's key.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,7 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::peer::Peer;
 use crate::start::Surroundings;
 use crate::{local, routes, start};
 
@@ -77,7 +79,7 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
+pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -108,6 +110,22 @@ pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
     };
     on_both_as(&args, test);
     std::fs::remove_file(&file).unwrap();
+}
+
+/// Runs one test on both databases, with profiles of its own beside those that are built in.
+pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.toml")), text).unwrap();
+    }
+    let args = ServeArgs {
+        profiles: Some(folder.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, test);
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
@@ -197,7 +215,10 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// From loopback, unless the request says from where.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let here = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+        request.extensions_mut().get_or_insert(here);
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 

@@ -131,7 +131,7 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
                     Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
                 }
             }
-            Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
+            Poll::Replayed { grant_id, revoke } => replayed(app, asked, &request, (&grant_id, revoke)).await,
             Poll::Enrolled { .. } | Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
     };
@@ -185,11 +185,15 @@ async fn redeemed(
     if let Some(instance) = &instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
-    let batch = batch.begin_grant(&grant)?.then(issued.batch).record(
-        &app.event(Action::DeviceRedeemed)
-            .grant(&grant)
-            .with("token.id", issued.jti),
-    )?;
+    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
+    let event = match &request.state {
+        State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
+        _ => event,
+    };
+    let batch = batch
+        .begin_grant(&grant)?
+        .then(issued.batch)
+        .record(&event.with("token.id", issued.jti))?;
     Ok((batch, Ok(issued.response)))
 }
 
@@ -218,17 +222,17 @@ pub async fn approved_by(
 /// A dead code came up again. It is recorded; unless it looks like the client's own retry, its grant ends.
 async fn replayed(
     app: &App,
+    asked: &ClientRequest,
     request: &AuthorizationRequest,
-    grant_id: &str,
-    revoke: bool,
+    (grant_id, revoke): (&str, bool),
 ) -> Result<(Batch, Answer), Failure> {
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
         return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown.into())));
     }
-    let event = app
-        .event(Action::DeviceReplayed)
+    let event = asked
+        .event(app, Action::DeviceReplayed)
         .grant(&grant)
         .with("grant.ended", revoke)
         .failed("invalid_grant");

@@ -47,8 +47,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     match rotation {
         Rotation::Fresh => rotated(app, asked, &presented, None),
         Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
-        Rotation::Replayed => reused(app, &presented, true),
-        Rotation::Voided => reused(app, &presented, false),
+        Rotation::Replayed => reused(app, asked, &presented, true),
+        Rotation::Voided => reused(app, asked, &presented, false),
     }
 }
 
@@ -116,8 +116,8 @@ fn rotated(
         },
     )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
-    let event = app
-        .event(Action::TokenRefreshed)
+    let event = asked
+        .event(app, Action::TokenRefreshed)
         .grant(grant)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
@@ -140,14 +140,14 @@ fn rotated(
 }
 
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
-fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
+fn reused(app: &App, asked: &ClientRequest, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
         return Ok((Batch::default(), Err(Refusal::RefreshTokenVoided)));
     }
-    let event = app
-        .event(Action::TokenReused)
+    let event = asked
+        .event(app, Action::TokenReused)
         .grant(grant)
         .with("grant.ended", ends)
         .failed("invalid_grant");
