@@ -38,8 +38,7 @@ pub use keyring::Keyring;
 pub use print::Printer;
 
 use commands::{
-    admission, approver, client, decide, demo, event, grant, key, login, logout, request, status, token,
-    verify_decision, whoami,
+    approver, client, decide, demo, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -66,8 +65,6 @@ pub enum Command {
     Deny(decide::DenyArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
-    #[command(subcommand)]
-    Admission(admission::AdmissionCommand),
     #[command(subcommand)]
     Client(client::ClientCommand),
     #[command(subcommand)]
@@ -123,7 +120,6 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Approve(args) => (args.json(), decide::approve(args, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
-        Command::Admission(command) => (command.json(), admission::run(command, io).await),
         Command::Client(command) => (command.json(), client::run(command, io).await),
         Command::Request(command) => (command.json(), request::run(command, io).await),
         Command::Grant(command) => (command.json(), grant::run(command, io).await),

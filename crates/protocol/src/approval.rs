@@ -59,18 +59,8 @@ pub fn decision_on(request: &AuthorizationRequest, approver_id: &str, nonce: &st
 
 impl ConfirmedApproval {
     pub fn check(expected: &Expected<'_>, evidence: Evidence) -> Result<Self, Refusal> {
-        if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.approval.software_keys {
+        if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.may_use_software_key {
             return Err(Refusal::SoftwareKeyNotAllowed);
-        }
-        let acr = acr_of(&evidence);
-        if expected
-            .profile
-            .approval
-            .acr
-            .as_deref()
-            .is_some_and(|demanded| demanded != acr)
-        {
-            return Err(Refusal::AuthenticationTooWeak);
         }
         let decision = expected.decision()?;
         let checked = decision::check(&decision, &evidence, expected.relying_party, expected.key)?;
@@ -103,7 +93,10 @@ impl ConfirmedApproval {
     }
 
     pub fn acr(&self) -> &'static str {
-        acr_of(&self.evidence)
+        match self.evidence {
+            Evidence::Passkey { .. } => ACR_PASSKEY,
+            Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
+        }
     }
 
     /// RFC 8176 values: `hwk` is not claimed without an attestation.
@@ -112,13 +105,6 @@ impl ConfirmedApproval {
             Evidence::Passkey { .. } => vec!["pop", "user"],
             Evidence::SoftwareKey { .. } => vec!["swk"],
         }
-    }
-}
-
-fn acr_of(evidence: &Evidence) -> &'static str {
-    match evidence {
-        Evidence::Passkey { .. } => ACR_PASSKEY,
-        Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
     }
 }
 

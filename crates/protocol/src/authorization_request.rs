@@ -4,14 +4,11 @@
 //! [`AuthorizationRequest::poll`] answers the waiting client. Both are pure. Expiry is never stored: it
 //! is a question to `now`. What is written reads in `store/authorization_requests.rs`.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::approval::ConfirmedApproval;
 use crate::digest::{Digest, NotCanonical, canonical_json};
-use crate::fact::{Fact, Source};
+use crate::fact::Fact;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
@@ -20,59 +17,17 @@ use crate::time::{Lifetime, Timestamp};
 pub struct Content {
     pub id: String,
     pub client_id: String,
-    /// What comes of it.
-    #[serde(default)]
-    pub purpose: Purpose,
-    /// The profile that governs the request, and which text of it.
+    /// The profile that governs the request.
     pub profile: String,
-    #[serde(default)]
-    pub profile_version: String,
     /// Space-separated, sorted.
     pub scope: String,
     pub resource: Vec<String>,
     /// Thumbprint of the key that the code is bound to (P21).
     pub jkt: Option<String>,
-    /// The enrolled instance whose key that is, and who answered for it when it asked.
-    #[serde(default)]
-    pub instance: Option<String>,
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// The approver who authenticated at the consumption device (X15).
-    #[serde(default)]
-    pub initiator: Option<String>,
-    /// Keyed digest of what was typed there, to be typed at the approval again (X17).
-    #[serde(default)]
-    pub binding: Option<String>,
     pub facts: Vec<Fact>,
     pub requested_at: Timestamp,
     pub expires_at: Timestamp,
     pub grant_expires_at: Timestamp,
-}
-
-/// An unknown key may ask for one thing only: to be enrolled.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Purpose {
-    #[default]
-    Access,
-    Enrollment(Enrollment),
-}
-
-/// The instance that would come of it. Its owner would be who approves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enrollment {
-    pub name: String,
-    pub environment: Option<String>,
-    /// When the instance would end.
-    pub expires_at: Timestamp,
-    /// Its public key, a JWK.
-    pub key: Value,
-}
-
-impl Purpose {
-    pub fn is_enrollment(&self) -> bool {
-        matches!(self, Self::Enrollment(_))
-    }
 }
 
 impl Content {
@@ -80,21 +35,6 @@ impl Content {
     pub fn digest(&self) -> Result<Digest, NotCanonical> {
         let value = json!({ "type": "waypass-request/1", "content": self });
         Ok(Digest::of(canonical_json(&value)?.as_bytes()))
-    }
-
-    pub fn binding(&self) -> Binding<'_> {
-        Binding {
-            client_id: &self.client_id,
-            jkt: self.jkt.as_deref(),
-            enrolls: self.purpose.is_enrollment(),
-        }
-    }
-
-    /// Where the request came from, if that is known: nothing that anybody claims.
-    pub fn requester_address(&self) -> Option<IpAddr> {
-        let fact = self.fact(Fact::REQUESTER_ADDRESS)?;
-        let is_known = fact.source == Source::Proven;
-        is_known.then(|| fact.value.parse().ok()).flatten()
     }
 
     pub fn fact(&self, name: &str) -> Option<&Fact> {
@@ -121,22 +61,9 @@ pub enum State {
         at: Timestamp,
         entry: CodeEntry,
     },
-    /// Approved by some of a quorum. The code admits nobody any more; the others have their own pages.
-    Endorsed {
-        viewer: Viewer,
-        at: Timestamp,
-        by: Vec<String>,
-    },
     Approved {
-        /// Who opened it with the code.
         viewer: Viewer,
         at: Timestamp,
-        /// All who approved: one, or a quorum.
-        #[serde(default)]
-        by: Vec<String>,
-        /// How often the six digits may still be tried, where they have to be carried back (X16).
-        #[serde(default)]
-        confirmation_tries: Option<u32>,
     },
     Denied {
         viewer: Viewer,
@@ -146,11 +73,6 @@ pub enum State {
     Redeemed {
         grant_id: String,
         jkt: Option<String>,
-        at: Timestamp,
-    },
-    /// As `Redeemed`, for a key that asked to be enrolled.
-    Enrolled {
-        instance_id: String,
         at: Timestamp,
     },
     Cancelled {
@@ -167,59 +89,28 @@ pub enum CodeEntry {
     Link,
 }
 
-impl CodeEntry {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Typed => "typed",
-            Self::Link => "link",
-        }
-    }
-}
-
 impl State {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Viewed { .. } => "viewed",
-            Self::Endorsed { .. } => "endorsed",
             Self::Approved { .. } => "approved",
             Self::Denied { .. } => "denied",
             Self::Redeemed { .. } => "redeemed",
-            Self::Enrolled { .. } => "enrolled",
             Self::Cancelled { .. } => "cancelled",
-        }
-    }
-
-    /// The six that requests are counted by.
-    pub fn phase(&self) -> &'static str {
-        match self {
-            Self::Endorsed { .. } => "viewed",
-            Self::Enrolled { .. } => "redeemed",
-            other => other.name(),
         }
     }
 }
 
 /// What a person or an administrator does to a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Act<'a> {
-    /// By code, which locks.
     View {
         viewer: &'a Viewer,
         entry: CodeEntry,
     },
-    /// Again, or as another of a quorum; this moves nothing.
-    Look {
-        viewer: &'a Viewer,
-    },
     /// The evidence has been checked: see `approval::ConfirmedApproval`.
-    Approve {
-        approval: &'a ConfirmedApproval,
-        /// How many have to.
-        quorum: u32,
-        /// Whether six digits have to be carried back then.
-        confirm_back: bool,
-    },
+    Approve(&'a crate::approval::ConfirmedApproval),
     Deny {
         viewer: &'a Viewer,
         reported: bool,
@@ -235,26 +126,16 @@ pub struct Poller<'a> {
     pub client_id: &'a str,
     /// Thumbprint of the DPoP proof's key, if there was a proof.
     pub jkt: Option<&'a str>,
-    /// Whether it asks for an enrolled instance, or for a token.
-    pub enrolls: bool,
-}
-
-/// What a code is bound to.
-#[derive(Clone, Copy, Debug)]
-pub struct Binding<'a> {
-    pub client_id: &'a str,
-    pub jkt: Option<&'a str>,
-    pub enrolls: bool,
 }
 
 impl Poller<'_> {
-    /// D38, P22: another client's code is as unknown as none, and so is one for another purpose; another key than the bound one is refused
+    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
     /// and consumes nothing.
-    pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
-        if self.client_id != code.client_id || self.enrolls != code.enrolls {
+    pub fn must_hold(&self, client_id: &str, jkt: Option<&str>) -> Result<(), Refusal> {
+        if self.client_id != client_id {
             return Err(Refusal::DeviceCodeUnknown);
         }
-        match (code.jkt, self.jkt) {
+        match (jkt, self.jkt) {
             (None, _) => Ok(()),
             (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
             (Some(_), _) => Err(Refusal::DpopKeyMismatch),
@@ -281,14 +162,6 @@ pub enum Poll {
     },
     /// Go on and redeem: by compare-and-set, since another poll may be doing the same.
     Redeem,
-    /// As `Redeem`, once the six digits of the page are there (X16).
-    Confirm {
-        tries: u32,
-    },
-    /// The key is enrolled: told as often as it is asked, since that is no secret.
-    Enrolled {
-        instance_id: String,
-    },
     /// The code is dead. Presented again it is recorded, and ends its grant unless it looks like the
     /// client's own retry.
     Replayed {
@@ -316,8 +189,6 @@ impl AuthorizationRequest {
     const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
     /// A bound on what `slow_down` can grow to, so that a code cannot be slowed past its own life.
     const LONGEST_INTERVAL: Lifetime = Lifetime::from_seconds(60);
-    /// How often six digits can be guessed: with three tries of a million it is not worth it.
-    const CONFIRMATION_TRIES: u32 = 3;
     /// Within this time the same client with the same key may present a redeemed code again (a lost
     /// answer, retried) without ending its grant.
     const RETRY_WINDOW: Lifetime = Lifetime::from_seconds(30);
@@ -334,111 +205,54 @@ impl AuthorizationRequest {
         if self.has_expired(now) {
             return Err(Refusal::UserCodeUnusable);
         }
-        match (*act, &self.state) {
+        match (act, &self.state) {
             (Act::View { viewer, entry }, State::Pending) => Ok(State::Viewed {
-                viewer: viewer.clone(),
+                viewer: (*viewer).clone(),
                 at: now,
-                entry,
+                entry: *entry,
             }),
             // The same browser may open its request again: a reload, the back button.
-            (Act::View { viewer, .. } | Act::Look { viewer }, State::Viewed { viewer: first, .. })
-                if viewer == first =>
-            {
+            (Act::View { viewer, .. }, State::Viewed { viewer: first, .. }) if *viewer == first => {
                 Ok(self.state.clone())
             }
-            (Act::Look { viewer }, State::Endorsed { by, .. }) if !by.contains(&viewer.approver_id) => {
-                Ok(self.state.clone())
+            (Act::Approve(approval), State::Viewed { viewer, .. }) => {
+                Self::only_the_viewer(&approval.viewer, viewer)?;
+                approval.must_be_for(&self.digest)?;
+                Ok(State::Approved {
+                    viewer: viewer.clone(),
+                    at: now,
+                })
             }
-            (
-                Act::Approve {
-                    approval,
-                    quorum,
-                    confirm_back,
-                },
-                State::Viewed { .. } | State::Endorsed { .. },
-            ) => self.approve(approval, (quorum, confirm_back), now),
-            (Act::Deny { viewer, reported }, State::Viewed { .. } | State::Endorsed { .. }) => {
-                self.only_who_may_act(viewer)?;
+            (Act::Deny { viewer: by, reported }, State::Viewed { viewer, .. }) => {
+                Self::only_the_viewer(by, viewer)?;
                 Ok(State::Denied {
                     viewer: viewer.clone(),
                     at: now,
-                    reported,
+                    reported: *reported,
                 })
             }
-            (_, State::Pending | State::Viewed { .. }) => Err(Refusal::NotTheViewer),
+            (Act::View { .. } | Act::Approve(_) | Act::Deny { .. }, State::Pending | State::Viewed { .. }) => {
+                Err(Refusal::NotTheViewer)
+            }
             _ => Err(Refusal::AlreadyDecided),
         }
     }
 
-    /// One more approval: the last one needed ends the asking.
-    fn approve(
-        &self,
-        approval: &ConfirmedApproval,
-        (quorum, confirm_back): (u32, bool),
-        now: Timestamp,
-    ) -> Result<State, Refusal> {
-        self.only_who_may_act(&approval.viewer)?;
-        approval.must_be_for(&self.digest)?;
-        let (first, mut by) = match &self.state {
-            State::Endorsed { viewer, by, .. } => (viewer.clone(), by.clone()),
-            _ => (approval.viewer.clone(), Vec::new()),
-        };
-        by.push(approval.viewer.approver_id.clone());
-        if by.len() < usize::try_from(quorum).unwrap_or(usize::MAX) {
-            return Ok(State::Endorsed {
-                viewer: first,
-                at: now,
-                by,
-            });
-        }
-        Ok(State::Approved {
-            viewer: first,
-            at: now,
-            by,
-            confirmation_tries: confirm_back.then_some(Self::CONFIRMATION_TRIES),
-        })
-    }
-
-    /// By code only the first viewer; of a quorum whoever has not approved yet.
-    fn only_who_may_act(&self, viewer: &Viewer) -> Result<(), Refusal> {
-        match &self.state {
-            State::Viewed { viewer: first, .. } if viewer != first => Err(Refusal::NotTheViewer),
-            State::Endorsed { by, .. } if by.contains(&viewer.approver_id) => Err(Refusal::AlreadyDecided),
-            _ => Ok(()),
-        }
-    }
-
-    /// What follows wrong digits: another try, until there is none.
-    pub fn wrongly_confirmed(&self, now: Timestamp) -> Result<State, Refusal> {
-        let State::Approved {
-            viewer,
-            at,
-            by,
-            confirmation_tries: Some(tries),
-        } = &self.state
-        else {
-            return Err(Refusal::AlreadyDecided);
-        };
-        if *tries <= 1 {
-            return self.cancel("confirmation_failed", now);
-        }
-        Ok(State::Approved {
-            viewer: viewer.clone(),
-            at: *at,
-            by: by.clone(),
-            confirmation_tries: Some(tries - 1),
-        })
-    }
-
     fn cancel(&self, because: &str, now: Timestamp) -> Result<State, Refusal> {
         match self.state {
-            State::Redeemed { .. } | State::Enrolled { .. } | State::Denied { .. } | State::Cancelled { .. } => {
-                Err(Refusal::AlreadyDecided)
-            }
+            State::Redeemed { .. } | State::Denied { .. } | State::Cancelled { .. } => Err(Refusal::AlreadyDecided),
             _ => Ok(State::Cancelled {
                 at: now,
                 because: because.to_owned(),
             }),
+        }
+    }
+
+    fn only_the_viewer(by: &Viewer, viewer: &Viewer) -> Result<(), Refusal> {
+        if by == viewer {
+            Ok(())
+        } else {
+            Err(Refusal::NotTheViewer)
         }
     }
 
@@ -453,18 +267,12 @@ impl AuthorizationRequest {
                 revoke,
             });
         }
-        by.must_hold(self.content.binding())?;
+        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())?;
         match &self.state {
-            State::Enrolled { instance_id, .. } => Ok(Poll::Enrolled {
-                instance_id: instance_id.clone(),
-            }),
             State::Denied { .. } => Err(Refusal::AccessDenied),
             _ if self.has_expired(now) => Err(Refusal::CodeExpired),
             State::Cancelled { .. } => Err(Refusal::AccessDenied),
-            State::Approved { confirmation_tries, .. } => Ok(match confirmation_tries {
-                Some(tries) => Poll::Confirm { tries: *tries },
-                None => Poll::Redeem,
-            }),
+            State::Approved { .. } => Ok(Poll::Redeem),
             _ => Ok(Self::pending(mark, now)),
         }
     }

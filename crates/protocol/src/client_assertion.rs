@@ -41,18 +41,12 @@ pub struct AssertionExpectation<'a> {
 pub struct VerifiedAssertion {
     jti_digest: Digest,
     expires_at: Timestamp,
-    kid: Option<String>,
 }
 
 impl VerifiedAssertion {
     /// Stands for the `jti` of this client. Always 43 characters.
     pub fn jti_digest(&self) -> &Digest {
         &self.jti_digest
-    }
-
-    /// Which key it named.
-    pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
     }
 
     /// From this instant on the assertion itself is refused; its `jti` need not be remembered longer.
@@ -80,20 +74,26 @@ fn judge(assertion: &str, expected: &AssertionExpectation<'_>, now: Timestamp) -
     let unverified = Unverified::parse(assertion)?;
     let header = unverified.header();
     check_typ(header)?;
-    let verified = unverified.verify_by_any(expected.jwks, ALGORITHMS)?;
-    let assertion = judge_claims(verified.claims(), expected, now)?;
-    Ok(VerifiedAssertion {
-        kid: header.kid.clone(),
-        ..assertion
-    })
+    let mut flaw = Flaw("no key of this client can have signed it");
+    for key in expected.jwks.candidates(header.kid.as_deref(), header.alg) {
+        match unverified.verify(key, ALGORITHMS) {
+            Ok(verified) => return judge_claims(verified.claims(), expected, now),
+            Err(next) => flaw = next,
+        }
+    }
+    Err(flaw)
 }
 
 /// RFC 10070 wants `client-authentication+jwt` of new clients and older ones not to be refused. Any other
 /// type is a JWT made for something else (RFC 8725 §3.11).
 fn check_typ(header: &Header) -> Result<(), Flaw> {
-    match header.media_type().as_deref() {
-        None | Some("jwt" | "client-authentication+jwt") => Ok(()),
-        Some(_) => Err(Flaw("the typ is of another kind of JWT")),
+    let Some(typ) = &header.typ else {
+        return Ok(());
+    };
+    let typ = typ.to_ascii_lowercase();
+    match typ.strip_prefix("application/").unwrap_or(&typ) {
+        "jwt" | "client-authentication+jwt" => Ok(()),
+        _ => Err(Flaw("the typ is of another kind of JWT")),
     }
 }
 
@@ -116,11 +116,7 @@ fn judge_claims(
     }
     // The client_id is registered here and holds no line break.
     let jti_digest = Digest::of(format!("waypass-assertion-jti/1\n{}\n{jti}", expected.client_id).as_bytes());
-    Ok(VerifiedAssertion {
-        jti_digest,
-        expires_at,
-        kid: None,
-    })
+    Ok(VerifiedAssertion { jti_digest, expires_at })
 }
 
 fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> Result<(), Flaw> {

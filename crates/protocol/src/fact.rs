@@ -34,12 +34,8 @@ pub struct Fact {
 
 impl Fact {
     pub const REQUESTER_ADDRESS: &'static str = "requester.address";
-    /// How the server came to know the address: see `server/peer.rs`.
-    pub const REQUESTER_IP_SOURCE: &'static str = "requester.ip_source";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
-    pub const INSTANCE_NAME: &'static str = "instance.name";
-    pub const INSTANCE_WAY_IN: &'static str = "instance.way_in";
 
     /// The longest value that is kept; the rest of a longer one is cut off.
     const LONGEST: usize = 256;

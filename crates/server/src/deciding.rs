@@ -1,30 +1,24 @@
 //! What a person does to a request, the same from page and terminal: try a code, look, approve, deny.
 //! The rules are in `protocol/authorization_request.rs`; here they are loaded and committed.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use protocol::approval::{ConfirmedApproval, Expected};
 use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
-use protocol::eligibility::{Circumstances, Decider, Eligible, eligible};
-use protocol::event::{Action, Event};
-use protocol::network;
-use protocol::platform;
+use protocol::event::Action;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
-use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
 use protocol::wire::approver::RequestView;
 use store::Batch;
 use store::guesses::Guesser;
 
 use crate::app::App;
-use crate::ends::End;
 use crate::failure::Failure;
-use crate::first_seen::FirstSeen;
-use crate::peer::{self, SeenAddress};
+use crate::peer;
 use crate::request_view::{self, Onlooker};
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
@@ -32,9 +26,9 @@ pub struct Deciding {
     pub approver: Approver,
     /// The browser session, or the key that stands for one.
     pub viewer: Viewer,
-    pub address: SeenAddress,
-    /// Of the browser or the terminal: a claim.
-    pub user_agent: Option<String>,
+    pub address: Option<IpAddr>,
+    /// Whom limits count.
+    pub counted: IpAddr,
     /// What was proven on the way and takes effect once.
     pub used_up: Batch,
 }
@@ -43,19 +37,12 @@ pub struct Deciding {
 pub struct Opened {
     pub request: AuthorizationRequest,
     pub client: Client,
-    pub profile: Arc<Profile>,
-    /// That this approver may, and what proves that the starter is theirs.
-    pub eligible: Eligible,
-    pub first_seen: FirstSeen,
+    pub profile: &'static Profile,
 }
 
 impl Deciding {
-    pub fn guesser(&self) -> Guesser {
-        Guesser::new(&self.approver.id, &peer::network(self.address.counted).to_string())
-    }
-
-    pub fn end(&self, app: &App) -> End {
-        End::deciding(app, self.address, self.user_agent.as_deref())
+    fn guesser(&self) -> Guesser {
+        Guesser::new(&self.approver.id, &peer::network(self.counted).to_string())
     }
 
     /// Tries a code and opens its request, which from then on is this viewer's alone. The try counts
@@ -66,25 +53,31 @@ impl Deciding {
         limits.may_try(app.store.guess_counts(&guesser, app.now()).await?)?;
         app.commit(self.used_up.clone().count_guess(&guesser, limits, app.now()))
             .await?;
-        let code = UserCode::parse(typed).map(|code| app.derived.user_code_mac(code.canonical()));
-        let opened = match &code {
-            Some(mac) => self.open_by_code(app, mac, entry).await,
+        let opened = match UserCode::parse(typed) {
+            Some(code) => self.open_by_code(app, &code, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
-        if let Err(Failure::Refusal(refusal)) = &opened {
-            self.not_opened(app, code.as_deref(), *refusal).await?;
+        if let Err(Failure::Refusal(_)) = &opened {
+            let event = app
+                .event(Action::DeviceCodeChecked)
+                .approver(&self.approver.id)
+                .failed("unknown_code");
+            app.commit(Batch::default().record(&self.seen_from(event))?).await?;
         }
         opened
     }
 
-    async fn open_by_code(&self, app: &App, mac: &str, entry: CodeEntry) -> Result<String, Failure> {
+    async fn open_by_code(&self, app: &App, code: &UserCode, entry: CodeEntry) -> Result<String, Failure> {
+        let mac = app.derived.user_code_mac(code.canonical());
         let attempt = || async {
-            let found = app.store.request_by_user_code(mac).await?;
-            let request = found.ok_or(Refusal::UserCodeUnusable)?;
+            let request = app
+                .store
+                .request_by_user_code(&mac)
+                .await?
+                .ok_or(Refusal::UserCodeUnusable)?;
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
-            let (profile, _) = self.eligible(app, &request, &client).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -93,15 +86,16 @@ impl Deciding {
                 now,
             )?;
             let seconds = (now - request.content.requested_at).seconds();
-            let event = self
-                .event(app, Action::DeviceViewed, &request)
-                .with("code.entry", entry.as_str())
+            let event = app
+                .event(Action::DeviceViewed)
+                .request(&request)
+                .approver(&self.approver.id)
+                .with("code.entry", serde_json::to_value(entry).unwrap_or_default())
                 .with("latency.request_to_view_s", seconds);
-            let batch = self
-                .prompted(&request, &profile, now)
+            let batch = Batch::default()
                 .move_request(&request, &state)?
                 .give_back_guess(&self.guesser(), now)
-                .record(&event)?;
+                .record(&self.seen_from(event))?;
             Ok::<_, Failure>((batch, request.content.id))
         };
         app.store.decide(attempt).await
@@ -112,75 +106,31 @@ impl Deciding {
         let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
-        request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
+        request.act(
+            &Act::View {
+                viewer: &self.viewer,
+                entry: CodeEntry::Typed,
+            },
+            app.now(),
+        )?;
         must_be_somebody_else(app, &request).await?;
-        let (profile, eligible) = self.eligible(app, &request, &client).await?;
-        let requester = End::asked(app, &request.content);
-        let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
-        Ok(Opened {
-            request,
-            client,
-            profile,
-            eligible,
-            first_seen,
-        })
-    }
-
-    /// Each opening by code is a prompt: of so many an hour no more (RFC 10027 §6.1.11). A reload is none.
-    fn prompted(&self, request: &AuthorizationRequest, profile: &Profile, now: Timestamp) -> Batch {
-        match (&request.state, profile.limits.prompts_per_hour) {
-            (State::Pending, Some(most)) => Batch::default().count_prompt(&self.approver.id, most, now),
-            _ => Batch::default(),
+        match request.state {
+            State::Viewed { .. } => Ok(Opened {
+                profile: client.profile()?,
+                request,
+                client,
+            }),
+            _ => Err(Refusal::NotTheViewer.into()),
         }
     }
 
-    /// Asked when a request is opened and again when it is approved: between the two an owner can change, or
-    /// a group, or what the client may ask for at all.
-    pub async fn eligible(
-        &self,
-        app: &App,
-        request: &AuthorizationRequest,
-        client: &Client,
-    ) -> Result<(Arc<Profile>, Eligible), Failure> {
-        let content = &request.content;
-        let profile = app.profile_of(client)?;
-        // What was asked under another text of the profile is void.
-        if content.profile != profile.name || content.profile_version != profile.version.as_str() {
-            return Err(Refusal::UserCodeUnusable.into());
-        }
-        let instance = app.named_instance(content.instance.as_deref()).await?;
-        let owner = instance.as_ref().map(|instance| instance.owner.as_str());
-        if content.instance.is_some() && owner != content.owner.as_deref() {
-            return Err(Refusal::UserCodeUnusable.into());
-        }
-        if let Some(instance) = &instance {
-            instance.must_be_active(app.now())?;
-        }
-        let groups = app.groups_of(&self.approver.id, profile).await?;
-        let (requester, own) = (End::asked(app, content), self.end(app));
-        let decider = Decider {
-            approver_id: &self.approver.id,
-            groups: &groups,
-            place: &own.place,
-        };
-        let around = Circumstances {
-            profile,
-            requester: &requester.place,
-            is_same_platform: platform::is_same(requester.user_agent.as_deref(), own.user_agent.as_deref()),
-            listed: &app.config.networks.trusted,
-            shared: &app.config.networks.shared,
-            now: app.now(),
-        };
-        Ok((profile.clone(), eligible(request, &decider, &around)?))
-    }
-
-    pub fn view(&self, app: &App, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
+    pub fn view(&self, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
         let onlooker = Onlooker {
             approver_id: &self.approver.id,
-            end: &self.end(app),
+            address: self.address,
             nonce,
         };
-        request_view::view(opened, &onlooker)
+        request_view::view(&opened.request, &opened.client, opened.profile, &onlooker)
     }
 
     /// A nonce for the decision on one request by one viewer: it needs no storing, since only this
@@ -210,47 +160,34 @@ impl Deciding {
                 request,
                 client,
                 profile,
-                eligible,
-                first_seen,
-                ..
             } = self.opened(app, request_id).await?;
             let approver = self.still_active(app).await?;
             let nonce = self.nonce(app, &request);
             let expected = Expected {
                 request: &request,
-                profile: &profile,
+                profile,
                 viewer: &self.viewer,
                 nonce: &nonce,
                 relying_party: &relying_party,
                 key,
             };
             let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
-            let act = Act::Approve {
-                approval: &approval,
-                quorum: profile.approval.quorum,
-                confirm_back: profile.confirm_back,
-            };
-            let state = request.act(&act, now)?;
-            let action = match state {
-                State::Endorsed { .. } => Action::DeviceEndorsed,
-                _ => Action::DeviceApproved,
-            };
-            let event = self
-                .decided(app, action, &request)
+            let state = request.act(&Act::Approve(&approval), now)?;
+            let event = decided(app, Action::DeviceApproved, &request)
+                .approver(&approver.id)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
-                .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
-                .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
-            let batch = first_seen
-                .noted(self.used_up.clone(), now)
+            let batch = self
+                .used_up
+                .clone()
                 .move_request(&request, &state)?
                 .approve(&request, &approval, now)?
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(evidence, &approval, app))
-                .record(&first_seen.on(event))?;
-            Ok::<_, Failure>((batch, AuthorizationRequest { state, ..request }))
+                .record(&self.seen_from(event))?;
+            Ok::<_, Failure>((batch, request))
         };
         let request = app.store.decide(attempt).await?;
         app.pending.forget(&request.device_code);
@@ -269,14 +206,18 @@ impl Deciding {
                 },
                 app.now(),
             )?;
-            let event = self.decided(app, Action::DeviceDenied, &request);
+            let event = decided(app, Action::DeviceDenied, &request).approver(&self.approver.id);
             let mut batch = self
                 .used_up
                 .clone()
                 .move_request(&request, &state)?
-                .record(&event.with("reported", reported))?;
+                .record(&self.seen_from(event.with("reported", reported)))?;
             if reported {
-                batch = batch.record(&self.event(app, Action::DeviceReported, &request))?;
+                let event = app
+                    .event(Action::DeviceReported)
+                    .request(&request)
+                    .approver(&self.approver.id);
+                batch = batch.record(&self.seen_from(event))?;
             }
             Ok::<_, Failure>((batch, request.device_code))
         };
@@ -296,27 +237,10 @@ impl Deciding {
         Ok(approver)
     }
 
-    /// Both ends of a request, and this approver at it.
-    pub fn event(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
-        let requester = End::asked(app, &request.content);
-        let network = network::compare(&requester.place, &self.end(app).place, &app.config.networks.shared);
-        let event = requester.on(app.event(action).request(request));
-        self.seen_from(app, event).with("network.match", network.as_str())
-    }
-
-    pub fn seen_from(&self, app: &App, event: Event) -> Event {
-        let event = event.approver(&self.approver.id);
-        self.end(app).on(event).with("session.id", self.viewer.through.clone())
-    }
-
-    fn decided(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
-        let event = self.event(app, action, request);
-        match &request.state {
-            State::Viewed { at, entry, .. } => event
-                .with("code.entry", entry.as_str())
-                .with("latency.view_to_decide_s", (app.now() - *at).seconds()),
-            _ => event,
-        }
+    fn seen_from(&self, event: protocol::event::Event) -> protocol::event::Event {
+        event
+            .with("approver.ip", self.address.map(|address| address.to_string()))
+            .with("session.id", self.viewer.through.clone())
     }
 }
 
@@ -327,6 +251,14 @@ async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Res
             Err(Refusal::RequesterIsApprover.into())
         }
         _ => Ok(()),
+    }
+}
+
+fn decided(app: &App, action: Action, request: &AuthorizationRequest) -> protocol::event::Event {
+    let event = app.event(action).request(request);
+    match &request.state {
+        State::Viewed { at, .. } => event.with("latency.view_to_decide_s", (app.now() - *at).seconds()),
+        _ => event,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::authorization_request::{AuthorizationRequest, Binding, Poll, PollMark, Poller};
+use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, Poller};
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
@@ -20,7 +20,6 @@ struct Waiting {
     request_id: Arc<str>,
     client_id: Arc<str>,
     jkt: Option<Arc<str>>,
-    enrolls: bool,
     expires_at: Timestamp,
     loaded_at: Timestamp,
     mark: PollMark,
@@ -63,7 +62,7 @@ impl PendingRequests {
             if is_stale || now >= waiting.expires_at {
                 return None;
             }
-            if let Err(refusal) = by.must_hold(waiting.binding()) {
+            if let Err(refusal) = by.must_hold(&waiting.client_id, waiting.jkt.as_deref()) {
                 return Some(Err(refusal));
             }
             let poll = AuthorizationRequest::pending(waiting.mark, now);
@@ -137,18 +136,9 @@ impl Waiting {
             request_id: request.content.id.as_str().into(),
             client_id: request.content.client_id.as_str().into(),
             jkt: request.content.jkt.as_deref().map(Into::into),
-            enrolls: request.content.purpose.is_enrollment(),
             expires_at: request.content.expires_at,
             loaded_at: now,
             mark,
-        }
-    }
-
-    fn binding(&self) -> Binding<'_> {
-        Binding {
-            client_id: &self.client_id,
-            jkt: self.jkt.as_deref(),
-            enrolls: self.enrolls,
         }
     }
 }

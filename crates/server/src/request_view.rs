@@ -1,36 +1,32 @@
 //! What an approver is shown, as data: one source for the page and the terminal. Texts from elsewhere
 //! stand here as they were sent: whoever shows them to a person escapes them, once.
 
+use std::net::IpAddr;
+
 use protocol::approval;
-use protocol::authorization_request::{AuthorizationRequest, Content, Purpose, State};
-use protocol::eligibility::Eligible;
+use protocol::authorization_request::AuthorizationRequest;
+use protocol::client::Client;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
-use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
-
-use crate::deciding::Opened;
-use crate::ends::End;
+use protocol::wire::approver::{Permission, RequestView, ShownFact};
 
 /// Who looks: the other side of the comparison.
 pub struct Onlooker<'a> {
     pub approver_id: &'a str,
-    pub end: &'a End,
+    pub address: Option<IpAddr>,
     /// Of the decision that this onlooker may sign.
     pub nonce: &'a str,
 }
 
-pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Refusal> {
-    let Opened {
-        request,
-        client,
-        profile,
-        eligible,
-        ..
-    } = opened;
+pub fn view(
+    request: &AuthorizationRequest,
+    client: &Client,
+    profile: &Profile,
+    onlooker: &Onlooker<'_>,
+) -> Result<RequestView, Refusal> {
     let content = &request.content;
     let registration = &client.registration;
     let decision = approval::decision_on(request, onlooker.approver_id, onlooker.nonce)?;
@@ -42,53 +38,16 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         client_owner: registration.owner.clone(),
         client_verified: registration.verified,
         purpose: registration.purpose.clone(),
-        profile: profile.name.clone(),
-        education: profile.education.clone(),
-        enrollment: enrollment(content),
-        asks_binding_data: content.binding.is_some(),
-        quorum: quorum(request, profile),
-        warnings: warnings(profile, eligible),
+        profile: profile.name.to_owned(),
+        warnings: profile.warning.map(str::to_owned).into_iter().collect(),
         permissions: permissions(content.scope.as_str(), &content.resource)?,
-        network_match: eligible.network(),
-        facts: facts(opened, onlooker),
+        facts: facts(request, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
         requested_at: content.requested_at.millis(),
         expires_at: content.expires_at.millis(),
         grant_expires_at: content.grant_expires_at.millis(),
         consequences: consequences(content.scope.as_str(), content.jkt.is_some())?,
         decision: decision.to_value(),
-    })
-}
-
-fn warnings(profile: &Profile, eligible: &Eligible) -> Vec<String> {
-    let far = (!eligible.is_near_enough()).then_some(FAR);
-    let same = eligible.is_same_device().then_some(SAME_DEVICE);
-    let own = [far, same].into_iter().flatten().map(str::to_owned);
-    profile.warning.iter().cloned().chain(own).collect()
-}
-
-const FAR: &str = "This was asked for from far away from you, or from nobody knows where. If you are not just using a machine elsewhere, decline.";
-const SAME_DEVICE: &str = "The device that asks looks like the one you decide on. A code is for another device: whoever told you to type it here may be using you.";
-
-fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
-    match &content.purpose {
-        Purpose::Access => None,
-        Purpose::Enrollment(enrollment) => Some(EnrollmentAsked {
-            name: enrollment.name.clone(),
-            environment: enrollment.environment.clone(),
-            expires_at: enrollment.expires_at.millis(),
-        }),
-    }
-}
-
-fn quorum(request: &AuthorizationRequest, profile: &Profile) -> Option<Quorum> {
-    let have = match &request.state {
-        State::Endorsed { by, .. } => by.len(),
-        _ => 0,
-    };
-    (profile.approval.quorum > 1).then(|| Quorum {
-        needed: profile.approval.quorum,
-        have: u32::try_from(have).unwrap_or(u32::MAX),
     })
 }
 
@@ -116,72 +75,41 @@ fn sentence(scope: &str) -> String {
     }
 }
 
-/// Those that the request was made with, this approver's own, and what both make together.
-fn facts(opened: &Opened, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
-    let content = &opened.request.content;
-    let own = onlooker.end.facts();
-    let own = own
-        .iter()
-        .filter(|fact| !IS_KNOWN_TO_ITSELF.contains(&fact.name.as_str()));
-    let compared = Fact::new("network.match", nearness(opened.eligible.network()), Source::Derived);
-    let first_seen = opened.first_seen.facts();
-    let facts = content.facts.iter().chain(own).chain([&compared]).chain(&first_seen);
-    facts.map(shown_fact).collect()
-}
-
-/// Nobody is told what browser they use.
-const IS_KNOWN_TO_ITSELF: [&str; 2] = ["approver.ip_source", "approver.user_agent"];
-
-fn shown_fact(fact: &Fact) -> ShownFact {
-    ShownFact {
+fn facts(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
+    let own = request.content.facts.iter().map(|fact| ShownFact {
         name: fact.name.clone(),
         label: label(&fact.name).to_owned(),
-        value: match fact.name.as_str() {
-            Fact::REQUESTER_IP_SOURCE => ip_source(&fact.value).to_owned(),
-            _ => fact.value.clone(),
-        },
+        value: fact.value.clone(),
         source: fact.source.as_str().to_owned(),
-    }
+    });
+    own.chain([network_match(request, onlooker)]).collect()
 }
 
 fn label(name: &str) -> &'static str {
     match name {
         Fact::REQUESTER_ADDRESS => "Asked from the address",
-        Fact::REQUESTER_IP_SOURCE => "Known by",
-        "requester.operator" => "Its network operator",
-        "requester.country" => "Its country",
         Fact::REQUESTER_USER_AGENT => "Calls itself",
-        "approver.address" => "Your address",
-        "approver.operator" => "Your network operator",
-        "approver.country" => "Your country",
-        "network.match" => "Compared with you",
         Fact::KEY_THUMBPRINT => "Holds the key",
-        Fact::INSTANCE_NAME => "Enrolled as",
-        Fact::INSTANCE_WAY_IN => "Became known by",
-        name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }
 }
 
-fn ip_source(name: &str) -> &str {
-    match name {
-        "direct" => "the connection itself",
-        "trusted_proxy" => "a proxy that this server trusts",
-        "untrusted_headers" => "nothing: headers of a proxy that this server does not trust",
-        "browser" => "nothing: a web page asked, where programs do",
-        other => other,
-    }
-}
-
-/// Equal is weak evidence (a NAT has many behind it), different is a signal.
-fn nearness(network: NetworkMatch) -> &'static str {
-    match network {
-        NetworkMatch::Unknown => "Cannot be compared: too little is known of one side",
-        NetworkMatch::Different => "Another network than yours",
-        NetworkMatch::SameCountry => "Your country, another network",
-        NetworkMatch::SameOperator => "Your network operator, another address",
-        NetworkMatch::SamePrefix => "An address beside yours",
-        NetworkMatch::SameAddress => "The same address as yours",
+/// Both sides compared. Equal is weak evidence (a NAT has many behind it), different is a signal.
+fn network_match(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> ShownFact {
+    let requester = request
+        .content
+        .fact(Fact::REQUESTER_ADDRESS)
+        .map(|fact| fact.value.as_str());
+    let value = match (requester, onlooker.address.map(|address| address.to_string())) {
+        (Some(requester), Some(own)) if requester == own => "The same address as yours".to_owned(),
+        (Some(_), Some(own)) => format!("Another address than yours ({own})"),
+        _ => "Cannot be compared: an address is not known".to_owned(),
+    };
+    ShownFact {
+        name: "network.match".to_owned(),
+        label: "Compared with you".to_owned(),
+        value,
+        source: Source::Derived.as_str().to_owned(),
     }
 }
 

@@ -2,15 +2,10 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
-mod attested;
 mod crash;
-mod governance;
-mod groups;
 mod keys;
 mod limits;
-mod mitigations;
 mod pages;
-mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod races;
@@ -18,7 +13,5 @@ mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
-mod signed;
 mod waiting;
-mod workloads;
-pub mod world;
+mod world;

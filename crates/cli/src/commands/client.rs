@@ -45,7 +45,7 @@ pub struct OneArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["attested", "public", "secret_file", "jwks_file"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -60,9 +60,6 @@ pub struct AddArgs {
     /// It authenticates with a key of this JWK set (private_key_jwt)
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
-    /// It authenticates by what its admissions take: a client attestation, or an SVID
-    #[arg(long)]
-    attested: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -163,9 +160,6 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         })?),
     };
     Ok(AddClient {
-        instance_key: false,
-        attested: args.attested,
-        report_codes: false,
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),

@@ -155,7 +155,6 @@ pub async fn approve_if(
         request_id: view.request_id,
         decision: view.decision,
         signature,
-        binding_data: None,
     };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
     tell(args, io, &decided);
@@ -279,11 +278,6 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
         view.consequences
             .iter()
             .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
-    );
-    rows.extend(
-        view.education
-            .iter()
-            .map(|education| vec!["Remember".to_owned(), education.clone()]),
     );
     rows.extend(
         view.warnings

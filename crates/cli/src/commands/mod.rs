@@ -1,6 +1,5 @@
 //! One file per command: what is typed on top, what it does below.
 
-pub mod admission;
 pub mod approver;
 pub mod client;
 pub mod decide;

@@ -7,8 +7,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::network::NetworkMatch;
-
 /// `POST {issuer}/approver/enroll`: turns an enrollment link into a registered software key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,24 +48,9 @@ pub struct RequestView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     pub profile: String,
-    /// The profile's text for people (X13).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub education: Option<String>,
-    /// The request is not for access but for a device to become known; its owner would be who approves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enrollment: Option<EnrollmentAsked>,
-    /// What was typed where it was started has to be typed with the approval, as `binding_data` (X17).
-    #[serde(default)]
-    pub asks_binding_data: bool,
-    /// Where more than one person has to approve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quorum: Option<Quorum>,
     /// Warnings that belong on the page: the profile's own, an unverified client.
     pub warnings: Vec<String>,
     pub permissions: Vec<Permission>,
-    /// How near the two ends are: see [`NetworkMatch`].
-    #[serde(default)]
-    pub network_match: NetworkMatch,
     pub facts: Vec<ShownFact>,
     /// The key's words, when the request is bound to a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,21 +65,6 @@ pub struct RequestView {
     pub consequences: Vec<String>,
     /// The decision to sign: the RFC 8785 form of this object, byte for byte.
     pub decision: Value,
-}
-
-/// The instance that would come of an enrollment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnrollmentAsked {
-    pub name: String,
-    pub environment: Option<String>,
-    /// Unix milliseconds.
-    pub expires_at: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quorum {
-    pub needed: u32,
-    pub have: u32,
 }
 
 /// One thing that is asked for, in plain words.
@@ -129,8 +97,6 @@ pub struct ApproveRequest {
     pub decision: Value,
     /// ES256 (RFC 7518 §3.4, 64 bytes, base64url) over the canonical bytes of `decision`.
     pub signature: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub binding_data: Option<String>,
 }
 
 /// `POST {issuer}/approver/deny`. The proof is enough.
@@ -146,9 +112,6 @@ pub struct DenyRequest {
 #[derive(Serialize, Deserialize)]
 pub struct DecidedResponse {
     pub request_id: String,
-    /// `approved`, `endorsed` (others of a quorum have to approve too) or `denied`.
+    /// `approved` or `denied`.
     pub state: String,
-    /// Six digits to be entered where the request was started; nothing is issued without them (X16).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confirmation: Option<String>,
 }

@@ -21,7 +21,7 @@ use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
 use crate::deciding::Deciding;
-use crate::extract::client::{seen_address, user_agent};
+use crate::extract::client::seen_address;
 use crate::extract::form::read_json;
 use crate::extract::proof;
 use crate::failure::Failure;
@@ -32,7 +32,6 @@ struct Call<T> {
     body: T,
     proof: VerifiedProof,
     address: SeenAddress,
-    user_agent: Option<String>,
 }
 
 impl<T: DeserializeOwned> Call<T> {
@@ -50,12 +49,7 @@ impl<T: DeserializeOwned> Call<T> {
         };
         let proof = proof::verified(app, &parts.headers, &expected)?;
         let body = read_json(body).await?;
-        Ok(Self {
-            body,
-            proof,
-            address,
-            user_agent: user_agent(&parts.headers),
-        })
+        Ok(Self { body, proof, address })
     }
 
     /// Whose key signed the proof, and that key as it was registered.
@@ -69,12 +63,13 @@ impl<T: DeserializeOwned> Call<T> {
             approver_id: approver.id.clone(),
             through: format!("key:{}", self.proof.thumbprint()),
         };
+        let (address, counted) = (self.address.address, self.address.counted);
         Ok((
             Deciding {
                 approver,
                 viewer,
-                address: self.address,
-                user_agent: self.user_agent.clone(),
+                address,
+                counted,
                 used_up: proof::used_up(&self.proof),
             },
             key,
@@ -125,11 +120,11 @@ pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<Re
     let (deciding, _) = call.deciding(&app).await?;
     let request_id = deciding.try_code(&app, &call.body.user_code, CodeEntry::Typed).await?;
     let opened = deciding.opened(&app, &request_id).await?;
-    if !opened.profile.approval.software_keys {
+    if !opened.profile.may_use_software_key {
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
     let nonce = deciding.nonce(&app, &opened.request);
-    Ok(Json(deciding.view(&app, &opened, &nonce)?))
+    Ok(Json(deciding.view(&opened, &nonce)?))
 }
 
 pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
@@ -145,9 +140,8 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
     let key = StoredKey::Software { public_key: key };
     let request = deciding.approve(&app, &call.body.request_id, &key, &evidence).await?;
     Ok(Json(DecidedResponse {
-        state: request.state.name().to_owned(),
-        confirmation: None,
         request_id: request.content.id,
+        state: "approved".to_owned(),
     }))
 }
 
@@ -158,6 +152,5 @@ pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<De
     Ok(Json(DecidedResponse {
         request_id: call.body.request_id,
         state: "denied".to_owned(),
-        confirmation: None,
     }))
 }

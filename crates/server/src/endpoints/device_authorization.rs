@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
-use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
+use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, State as RequestState};
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::profile::Profile;
@@ -18,8 +18,6 @@ use store::authorization_requests::{Filed, Room};
 use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
-use crate::asker::Asker;
-use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::peer;
@@ -32,14 +30,14 @@ const CREDENTIALS: [&str; 3] = ["client_assertion", "client_assertion_type", "cl
 
 pub async fn device_authorization(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
-    let profile = app.profile_of(asked.client())?;
+    let profile = asked.client().profile()?;
     must_be_understood(&asked)?;
-    let asker = Asker::find(&app, &asked, profile).await?;
+    must_have_key(&asked, profile)?;
     let source = peer::network(asked.address.counted).to_string();
 
     let issued = app
         .store
-        .decide(|| async { issue(&app, &asked, (profile, &asker), &source) })
+        .decide(|| async { issue(&app, &asked, profile, &source) })
         .await?;
 
     app.metrics.device_authorization();
@@ -50,13 +48,13 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
 fn issue(
     app: &App,
     asked: &ClientRequest,
-    (profile, asker): (&Profile, &Asker),
+    profile: &Profile,
     source: &str,
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
     let user_code = draw_user_code(app);
-    let content = content(app, asked, (profile, asker), now)?;
+    let content = content(app, asked, profile, now)?;
     let request = AuthorizationRequest {
         digest: content
             .digest()
@@ -70,8 +68,7 @@ fn issue(
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
     let batch = asked
         .used_up()
-        .then(asker.seen(app))
-        .has_room(&request.content.client_id, source, room(app, profile), now)
+        .has_room(&request.content.client_id, source, room(app), now)
         .add_request(
             &request,
             &Filed {
@@ -79,7 +76,7 @@ fn issue(
                 source,
             },
         )?
-        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
+        .record(&app.event(Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -104,49 +101,23 @@ fn draw_user_code(app: &App) -> UserCode {
     }
 }
 
-fn content(
-    app: &App,
-    asked: &ClientRequest,
-    (profile, asker): (&Profile, &Asker),
-    now: Timestamp,
-) -> Result<Content, Refusal> {
+fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) -> Result<Content, Refusal> {
     let client = asked.client();
-    let scope = within(profile, client.requested_scope(asked.form.get("scope"))?);
+    let scope = client.requested_scope(asked.form.get("scope"))?;
     let resource = requested_resource(app, asked, &scope)?;
     let lifetimes = &app.config.lifetimes;
     Ok(Content {
         id: app.new_id(),
         client_id: client.client_id.clone(),
-        purpose: Purpose::Access,
-        profile: profile.name.clone(),
-        profile_version: profile.version.as_str().to_owned(),
+        profile: profile.name.to_owned(),
         scope: scope.to_string(),
         resource,
         jkt: asked.jkt().map(str::to_owned),
-        instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
-        owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
-        initiator: None,
-        binding: None,
-        facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
+        facts: facts(asked),
         requested_at: now,
-        expires_at: now + code_lifetime(app, asked, profile),
-        grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
+        expires_at: now + client.registration.code_lifetime.unwrap_or(lifetimes.device_code),
+        grant_expires_at: now + lifetimes.grant,
     })
-}
-
-/// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.
-fn within(profile: &Profile, scope: Scope) -> Scope {
-    match &profile.scopes {
-        Some(most) => scope.common(most),
-        None => scope,
-    }
-}
-
-/// The shortest of what the client, its profile and the server say.
-pub fn code_lifetime(app: &App, asked: &ClientRequest, profile: &Profile) -> Lifetime {
-    let own = asked.client().registration.code_lifetime;
-    let lifetimes = [own, profile.code_lifetime].into_iter().flatten();
-    lifetimes.min().unwrap_or(app.config.lifetimes.device_code)
 }
 
 /// A13: scopes that belong to different resources need one to be named.
@@ -165,11 +136,19 @@ fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result
     resource::requested(&named, ceiling, app.issuer())
 }
 
-pub fn facts(app: &App, asked: &ClientRequest) -> Vec<Fact> {
+fn facts(asked: &ClientRequest) -> Vec<Fact> {
+    let address = asked
+        .address
+        .address
+        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
+    let user_agent = asked
+        .user_agent
+        .as_deref()
+        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
     let key = asked
         .jkt()
         .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
-    End::asking(app, asked).facts().into_iter().chain(key).collect()
+    [address, user_agent, key].into_iter().flatten().collect()
 }
 
 fn response(
@@ -186,8 +165,7 @@ fn response(
     DeviceAuthorizationResponse {
         device_code: device_code.reveal().to_owned(),
         verification_uri_complete: profile
-            .approval
-            .link
+            .may_link
             .then(|| format!("{verification_uri}?user_code={user_code}")),
         expires_in: lifetime.seconds(),
         interval: request.interval.seconds(),
@@ -215,11 +193,18 @@ fn must_be_understood(asked: &ClientRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn must_have_key(asked: &ClientRequest, profile: &Profile) -> Result<(), Refusal> {
+    if profile.demands_key && asked.proof.is_none() {
+        return Err(Refusal::DpopProofMissing);
+    }
+    Ok(())
+}
+
 /// An anonymous request costs us a row: there is a bound per client and per source (X11).
-pub fn room(app: &App, profile: &Profile) -> Room {
+fn room(app: &App) -> Room {
     let limits = &app.config.limits;
     Room {
-        of_client: profile.limits.open_requests.or(limits.open_requests_per_client),
+        of_client: limits.open_requests_per_client,
         of_source: limits.open_requests_per_source,
     }
 }

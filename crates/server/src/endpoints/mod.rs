@@ -2,8 +2,6 @@
 //! answer; in this order, each at most once.
 
 pub mod approver;
-pub mod challenge;
-pub mod code_reports;
 pub mod device_authorization;
 pub mod introspection;
 pub mod jwks;

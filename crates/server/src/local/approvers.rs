@@ -53,7 +53,7 @@ pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<ApproverView>>, 
     Ok(Json(views.collect()))
 }
 
-/// A lost passkey: all keys, upstream identities and sessions end, and what was decided upon them is decided again.
+/// A lost passkey: all keys and sessions end, and what was decided upon them is decided again.
 pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Result<Json<EnrollmentLink>, Failure> {
     let attempt = || async {
         let approver = find(&app, &name).await?;
@@ -61,7 +61,6 @@ pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Resu
         let batch = Batch::default()
             .touch_approver(&approver)
             .remove_keys(&approver)
-            .unlink_upstream_all(&approver)
             .end_browser_sessions(&approver.id)
             .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
             .record(&app.event(Action::ApproverRelinked).approver(&approver.id))?;
@@ -93,7 +92,7 @@ async fn set_disabled(app: &App, name: &str, action: Action) -> Result<StatusCod
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
+async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
     app.store
         .approver_named(name)
         .await?

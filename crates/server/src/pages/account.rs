@@ -18,8 +18,7 @@ use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::moment::Moment;
 use super::sign_in::{Finished, parameter};
-use super::upstream::UpstreamSection;
-use super::{Frame, PageFailure, html, upstream};
+use super::{Frame, PageFailure, html};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
 use crate::extract::session::{SignedIn, through};
@@ -38,9 +37,6 @@ pub struct AccountPage {
     pub passkeys: Vec<PasskeyLine>,
     pub sessions: Vec<SessionLine>,
     pub software_keys: Vec<SoftwareKeyLine>,
-    pub upstream: Option<UpstreamSection>,
-    /// Every group that counts for them now.
-    pub groups: Vec<String>,
 }
 
 pub struct GrantLine {
@@ -112,8 +108,6 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
             .iter()
             .map(SoftwareKeyLine::of)
             .collect(),
-        upstream: upstream::section(app, by).await?,
-        groups: app.every_group_of(id).await?.iter().map(|group| shown(group)).collect(),
     })
 }
 
@@ -195,11 +189,11 @@ fn browser(user_agent: &str) -> String {
 }
 
 /// An act leads back to the page with its name, and the page says what it did.
-pub fn done(app: &App, act: &str) -> Redirect {
+fn done(app: &App, act: &str) -> Redirect {
     Redirect::to(&address(app, act))
 }
 
-pub fn address(app: &App, act: &str) -> String {
+fn address(app: &App, act: &str) -> String {
     format!("{}/account?done={act}", app.config.issuer.base_path())
 }
 
@@ -208,8 +202,6 @@ fn notice(act: &str) -> Option<&'static str> {
         "revoked" => Some("It no longer acts for you."),
         "passkey-added" => Some("The passkey was added."),
         "passkey-removed" => Some("The passkey was removed."),
-        "upstream-linked" => Some("The account is linked."),
-        "upstream-unlinked" => Some("The account is no longer linked."),
         "session-ended" => Some("That browser is signed out."),
         _ => None,
     }

@@ -29,8 +29,6 @@ pub struct DecidePage {
     pub client_owner: Option<String>,
     pub client_is_verified: bool,
     pub purpose: Option<String>,
-    /// The profile's own words to its approvers (X13).
-    pub education: Option<String>,
     pub warnings: Vec<String>,
     pub permissions: Vec<PermissionLine>,
     pub key_words: Vec<String>,
@@ -48,8 +46,6 @@ pub struct DecidePage {
     /// What the passkey is asked to sign: `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text,
     /// its challenge the decision's digest.
     pub options: String,
-    /// Whoever has none, and is signed in through an upstream provider, can only decline.
-    pub has_passkey: bool,
 }
 
 pub struct PermissionLine {
@@ -95,7 +91,6 @@ impl DecidePage {
             client_owner: view.client_owner.as_deref().map(shown),
             client_is_verified: view.client_verified,
             purpose: view.purpose.as_deref().map(shown),
-            education: view.education.as_deref().map(shown),
             warnings: warnings(view),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
             key_words: view
@@ -118,7 +113,6 @@ impl DecidePage {
             profile: shown(&view.profile),
             request_digest: view.request_digest.clone(),
             options,
-            has_passkey: true,
         }
     }
 }
@@ -199,10 +193,8 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
-    let view = deciding.view(app, &opened, &nonce)?;
-    let has_passkey = !passkeys.is_empty();
-    let page = DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now());
-    Ok(DecidePage { has_passkey, ..page })
+    let view = deciding.view(&opened, &nonce)?;
+    Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
 }
 
 pub async fn approve(

@@ -171,7 +171,7 @@ fn words(status: StatusCode, title: &'static str, sentence: impl Into<String>, b
 
 fn said(failure: Failure) -> Said {
     match failure {
-        Failure::Refusal(refusal) | Failure::Confirmation { refusal, .. } => refused(refusal),
+        Failure::Refusal(refusal) => refused(refusal),
         Failure::Fault(fault) => broken(&fault),
         Failure::NotFound(sentence) => words(StatusCode::NOT_FOUND, "There is nothing here", sentence, HOME),
         Failure::BodyTooLarge => words(
@@ -218,12 +218,7 @@ fn refused(refusal: Refusal) -> Said {
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",
-            "This takes a sign-in with a passkey, ten minutes ago at most, so that a forgotten session is not enough.",
-            SIGN_IN,
-        ),
-        Refusal::UpstreamSignInInvalid => (
-            "Not signed in",
-            "Signing in there was cancelled, or did not come back as it began here. Start again.",
+            "Passkeys can be changed within ten minutes of signing in, so that a forgotten session is not enough.",
             SIGN_IN,
         ),
         Refusal::ApproverDisabled => (

@@ -32,7 +32,6 @@ pub mod failure;
 pub mod home;
 pub mod moment;
 pub mod sign_in;
-pub mod upstream;
 pub mod verify;
 
 pub use failure::PageFailure;
@@ -81,21 +80,15 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/enroll", get(enroll::show))
         .route("/enroll/start", post(enroll::start))
         .route("/enroll/finish", post(enroll::finish))
-        .route("/enroll/upstream/start", post(upstream::start_invited))
         .route("/sign-in", get(sign_in::show))
         .route("/sign-in/start", post(sign_in::start))
         .route("/sign-in/finish", post(sign_in::finish))
-        .route("/sign-in/upstream/start", post(upstream::start))
-        .route("/sign-in/upstream/callback", get(upstream::callback))
-        .route("/sign-in/upstream/finish", post(upstream::finish))
         .route("/sign-out", post(sign_in::out))
         .route("/device", get(verify::show).post(verify::submit))
         .route("/device/{request_id}", get(decide::show))
         .route("/device/{request_id}/approve", post(decide::approve))
         .route("/device/{request_id}/deny", post(decide::deny))
         .route("/account", get(account::show))
-        .route("/account/upstream/start", post(upstream::start_linking))
-        .route("/account/upstream/unlink", post(upstream::unlink))
         .route("/account/grants/{id}/revoke", post(account::revoke))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/passkeys/start", post(account::start_passkey))

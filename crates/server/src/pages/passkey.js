@@ -79,15 +79,6 @@ const ceremonies = {
     const answer = await post(finish, { ceremony, enrollment_token: enrollmentToken, label: label.value, credential });
     location.replace(answer.next);
   },
-  // To the provider and back; the page that it comes back to is below.
-  upstream: async ({ start, next, csrf }) => {
-    location.assign((await post(start, { next, csrf })).next);
-    await nextPage();
-  },
-  "enroll-upstream": async ({ start }) => {
-    location.assign((await post(start, { enrollment_token: enrollmentToken })).next);
-    await nextPage();
-  },
   add: async ({ start, finish, csrf }) => {
     const { ceremony, options } = await post(start, { csrf });
     const answer = await post(finish, { csrf, ceremony, label: label.value, credential: await create(options) });
@@ -154,29 +145,15 @@ async function openEnrollment(button) {
     const { approver } = await post(button.dataset.start, { enrollment_token: enrollmentToken });
     document.querySelector("[data-approver]").textContent = approver;
     document.querySelector("[data-enrolling]").hidden = false;
-    for (const every of document.querySelectorAll("[data-passkey]")) every.disabled = false;
+    button.disabled = false;
     problem.textContent = "";
   } catch (error) {
     problem.textContent = inWords(error, "enroll");
   }
 }
 
-/** What an upstream provider sent along leaves the address bar, and is posted once. */
-async function arrive({ finish }) {
-  const sent = new URLSearchParams(location.search);
-  history.replaceState(null, "", location.pathname);
-  try {
-    const { next } = await post(finish, { code: sent.get("code"), state: sent.get("state") ?? "", iss: sent.get("iss") });
-    location.replace(next);
-  } catch (error) {
-    problem.textContent = inWords(error, "upstream");
-  }
-}
-
 function begin() {
   const buttons = document.querySelectorAll("[data-passkey]");
-  const arrived = document.querySelector("[data-arrived]");
-  if (arrived) arrive(arrived.dataset);
   if (!isSupported()) {
     problem.textContent = "This browser is too old for passkeys. Open the page in a newer one.";
     return;
@@ -190,7 +167,7 @@ function begin() {
     if (button.dataset.passkey === "enroll") {
       openEnrollment(button);
       addEventListener("hashchange", () => openEnrollment(button));
-    } else if (button.dataset.passkey !== "enroll-upstream") {
+    } else {
       button.disabled = false;
     }
   }

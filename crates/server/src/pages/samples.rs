@@ -13,7 +13,6 @@ use super::failure::{Back, FailurePage};
 use super::home::HomePage;
 use super::moment::Moment;
 use super::sign_in::SignInPage;
-use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
@@ -66,17 +65,12 @@ pub fn view() -> RequestView {
         client_verified: true,
         purpose: Some("Publish release builds".to_owned()),
         profile: "standard".to_owned(),
-        education: None,
-        enrollment: None,
-        asks_binding_data: false,
-        quorum: None,
         warnings: Vec::new(),
         permissions: vec![
             permission("read", "Read what you can read."),
             permission("profile", "See your name."),
             permission("offline_access", "Keep access without asking again, until it ends."),
         ],
-        network_match: protocol::network::NetworkMatch::Different,
         facts: vec![
             fact("requester.address", "Address", "203.0.113.24", "proven"),
             fact(
@@ -176,31 +170,6 @@ pub fn account() -> AccountPage {
             key_words: "basil copper falcon meadow quartz timber".to_owned(),
             added_at: at(-500_000),
         }],
-        upstream: None,
-        groups: Vec::new(),
-    }
-}
-
-fn signed_in_long_ago() -> AccountPage {
-    AccountPage {
-        notice: None,
-        is_fresh: false,
-        ..account()
-    }
-}
-
-/// What the upstream provider is called.
-const ELSEWHERE: &str = "Example";
-
-fn linked(subject: Option<&str>) -> UpstreamSection {
-    let identity = |subject: &str| IdentityLine {
-        subject: subject.to_owned(),
-        shown: subject.to_owned(),
-        seen_at: at(-60),
-    };
-    UpstreamSection {
-        label: ELSEWHERE.to_owned(),
-        identities: subject.map(identity).into_iter().collect(),
     }
 }
 
@@ -247,68 +216,21 @@ fn decided(outcome: Outcome) -> DecidedPage {
     }
 }
 
-const UNUSABLE: &str = "This code is unknown, expired, used, open in another browser, or not yours to decide.";
+const UNUSABLE: &str = "This code is unknown, expired, used, or open in another browser.";
 
 /// Every page and variant: a file name and its HTML.
-type Page = (&'static str, String);
-
-pub fn all() -> Vec<Page> {
-    [without_upstream(), with_upstream()].concat()
-}
-
-fn html(page: &dyn askama::DynTemplate) -> String {
-    page.dyn_render().unwrap()
-}
-
-fn with_upstream() -> Vec<Page> {
-    let no_passkey = AccountPage {
-        passkeys: Vec::new(),
-        upstream: Some(linked(Some("a1b2-c3d4"))),
-        groups: vec!["builders".to_owned(), "operators".to_owned()],
-        ..signed_in_long_ago()
-    };
-    let linking = AccountPage {
-        notice: None,
-        upstream: Some(linked(None)),
-        ..account()
-    };
-    let arriving = UpstreamPage {
-        frame: stranger(),
-        label: ELSEWHERE.to_owned(),
-    };
-    let undecidable = DecidePage {
-        has_passkey: false,
-        ..decide(&view())
-    };
-    vec![
-        (
-            "sign-in-upstream",
-            html(&SignInPage {
-                frame: stranger(),
-                next: "/as/device".to_owned(),
-                upstream: Some(ELSEWHERE.to_owned()),
-            }),
-        ),
-        ("upstream", html(&arriving)),
-        (
-            "enroll-upstream",
-            html(&EnrollPage {
-                frame: stranger(),
-                upstream: Some(ELSEWHERE.to_owned()),
-            }),
-        ),
-        ("decide-no-passkey", html(&undecidable)),
-        ("account-no-passkey", html(&no_passkey)),
-        ("account-linking", html(&linking)),
-    ]
-}
-
-fn without_upstream() -> Vec<Page> {
+pub fn all() -> Vec<(&'static str, String)> {
+    let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     let one_passkey = AccountPage {
         notice: None,
         grants: Vec::new(),
         passkeys: account().passkeys.into_iter().take(1).collect(),
         software_keys: Vec::new(),
+        ..account()
+    };
+    let signed_in_long_ago = AccountPage {
+        notice: None,
+        is_fresh: false,
         ..account()
     };
     let authorize = AuthorizePage {
@@ -327,16 +249,9 @@ fn without_upstream() -> Vec<Page> {
             html(&SignInPage {
                 frame: stranger(),
                 next: "/as/device".to_owned(),
-                upstream: None,
             }),
         ),
-        (
-            "enroll",
-            html(&EnrollPage {
-                frame: stranger(),
-                upstream: None,
-            }),
-        ),
+        ("enroll", html(&EnrollPage { frame: stranger() })),
         ("verify", html(&verify(None, None))),
         ("verify-wrong", html(&verify(None, Some(UNUSABLE)))),
         ("verify-link", html(&verify(Some("WDJB"), None))),
@@ -353,7 +268,7 @@ fn without_upstream() -> Vec<Page> {
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),
-        ("account-signed-in-long-ago", html(&signed_in_long_ago())),
+        ("account-signed-in-long-ago", html(&signed_in_long_ago)),
         ("account-one-passkey", html(&one_passkey)),
         (
             "failure",

@@ -1,10 +1,9 @@
 //! The pages in process, with a passkey of our own making: what a browser sends and gets.
 
 mod account;
-pub mod browser;
+mod browser;
 mod deciding;
 mod forgery;
 mod frame;
 mod passkey;
 mod signing_in;
-mod upstream;

@@ -1,6 +1,5 @@
 //! One server on one database, its clock, and those who use it: a client's key, an approver's key.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,7 +22,6 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
-use crate::peer::Peer;
 use crate::start::Surroundings;
 use crate::{local, routes, start};
 
@@ -79,7 +77,7 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
+fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -102,39 +100,14 @@ pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
 
 /// Runs one test on both databases, with a `[limits]` section of its own.
 pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
-    with_settings(
-        &format!("limits-{}", limits.len()),
-        &format!("[limits]\n{limits}\n"),
-        test,
-    );
-}
-
-/// Runs one test on both databases, with this as the file of settings.
-pub fn with_settings(name: &str, settings: &str, test: impl AsyncFn(&World)) {
-    let file = directory(name).with_extension("toml");
-    std::fs::write(&file, settings).unwrap();
+    let file = directory("limits").with_extension(format!("{}.toml", limits.len()));
+    std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
     let args = ServeArgs {
         config: Some(file.to_str().unwrap().to_owned()),
         ..ServeArgs::default()
     };
     on_both_as(&args, test);
     std::fs::remove_file(&file).unwrap();
-}
-
-/// Runs one test on both databases, with profiles of its own beside those that are built in.
-pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    std::fs::create_dir_all(&folder).unwrap();
-    for (number, text) in texts.iter().enumerate() {
-        std::fs::write(folder.join(format!("{number}.toml")), text).unwrap();
-    }
-    let args = ServeArgs {
-        profiles: Some(folder.to_str().unwrap().to_owned()),
-        ..ServeArgs::default()
-    };
-    on_both_as(&args, test);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
@@ -224,10 +197,7 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    /// From loopback, unless the request says from where.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
-        let here = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
-        request.extensions_mut().get_or_insert(here);
+    pub async fn send(&self, request: Request<Body>) -> Answer {
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
@@ -290,8 +260,7 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        let has = |name: &&str| members.contains_key(*name);
-        if !["attested", "instance_key", "jwks", "secret"].iter().any(has) {
+        if !members.contains_key("secret") && !members.contains_key("jwks") {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await

@@ -1,11 +1,10 @@
 //! RFC 8628 §3.4 and §3.5. A pending poll is answered from memory and writes nothing; a token is issued
 //! only by the compare-and-set of [`redeem`].
 
-use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::{AuthenticationContext, Grant, Ground};
+use protocol::grant::Grant;
 use protocol::refusal::Refusal;
 use protocol::resource;
 use protocol::secret::DeviceCode;
@@ -22,7 +21,7 @@ use crate::failure::Failure;
 type Answer = Result<TokenResponse, Refusal>;
 
 pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
-    app.profile_of(asked.client())?;
+    asked.client().profile()?;
     let code = DeviceCode::presented(asked.form.required("device_code")?).digest();
     if let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
         let (poll, request_id) = answer?;
@@ -37,9 +36,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
         interval: request.interval,
     });
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem | Poll::Confirm { .. } | Poll::Replayed { .. } | Poll::Enrolled { .. } => {
-            redeem(app, asked, &code).await
-        }
+        Poll::Redeem | Poll::Replayed { .. } => redeem(app, asked, &code).await,
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -102,10 +99,8 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
         };
         match request.poll(asked.poller(), mark, now)? {
             Poll::Redeem => redeemed(app, asked, &request, now).await,
-            Poll::Replayed { grant_id, revoke } => replayed(app, asked, &request, (&grant_id, revoke)).await,
-            Poll::Confirm { .. } | Poll::Enrolled { .. } | Poll::Pending | Poll::SlowDown { .. } => {
-                Err(Refusal::AuthorizationPending.into())
-            }
+            Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
+            Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
     };
     let answer: Answer = app.store.decide(attempt).await?;
@@ -119,16 +114,23 @@ async fn redeemed(
     now: Timestamp,
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
-    let (approvers, context) = approved_by(app, request).await?;
-    let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
-    let instance = app.named_instance(request.content.instance.as_deref()).await?;
-    let ground = Ground {
-        client: &client,
-        approver,
-        instance: instance.as_ref(),
-        profiles: app.profiles(),
-    };
-    let grant = Grant::begin(app.new_id(), (request, context), &ground, asked.jkt(), now)?;
+    let approval = app
+        .store
+        .approval(&request.content.id)
+        .await?
+        .ok_or_else(|| missing("an approval"))?;
+    let approver = app
+        .store
+        .approver(&approval.approver_id)
+        .await?
+        .ok_or_else(|| missing("an approver"))?;
+    let grant = Grant::begin(
+        app.new_id(),
+        request,
+        (&approver, approval.context),
+        (&client, asked.jkt()),
+        now,
+    )?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
     let issued = issue(
@@ -136,7 +138,7 @@ async fn redeemed(
         &Issue {
             grant: &grant,
             client: &client,
-            approver,
+            approver: &approver,
             scope: &grant.scope,
             audience,
         },
@@ -146,59 +148,35 @@ async fn redeemed(
         jkt: grant.jkt.clone(),
         at: now,
     };
-    let mut batch = asked
+    let batch = asked
         .used_up()
         .move_request(request, &state)?
-        .client_is_unchanged(&client);
-    for approver in &approvers {
-        batch = batch.approver_is_unchanged(approver);
-    }
-    if let Some(instance) = &instance {
-        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
-    }
-    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
-    let event = match &request.state {
-        State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
-        _ => event,
-    };
-    let batch = batch
+        .client_is_unchanged(&client)
+        .approver_is_unchanged(&approver)
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(
+            &app.event(Action::DeviceRedeemed)
+                .grant(&grant)
+                .with("token.id", issued.jti),
+        )?;
     Ok((batch, Ok(issued.response)))
-}
-
-/// All who approved, the first of them first, each still active; and how the first was authenticated.
-pub async fn approved_by(
-    app: &App,
-    request: &AuthorizationRequest,
-) -> Result<(Vec<Approver>, AuthenticationContext), Failure> {
-    let approvals = app.store.approvals(&request.content.id).await?;
-    let mut approvers = Vec::with_capacity(approvals.len());
-    for approval in &approvals {
-        let approver = app.store.approver(&approval.approver_id).await?;
-        let approver = approver.ok_or_else(|| missing("an approver"))?;
-        approver.must_be_active()?;
-        approvers.push(approver);
-    }
-    let first = approvals.into_iter().next().ok_or_else(|| missing("an approval"))?;
-    Ok((approvers, first.context))
 }
 
 /// A dead code came up again. It is recorded; unless it looks like the client's own retry, its grant ends.
 async fn replayed(
     app: &App,
-    asked: &ClientRequest,
     request: &AuthorizationRequest,
-    (grant_id, revoke): (&str, bool),
+    grant_id: &str,
+    revoke: bool,
 ) -> Result<(Batch, Answer), Failure> {
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
         return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown)));
     }
-    let event = asked
-        .event(app, Action::DeviceReplayed)
+    let event = app
+        .event(Action::DeviceReplayed)
         .grant(&grant)
         .with("grant.ended", revoke)
         .failed("invalid_grant");

@@ -4,8 +4,7 @@ use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::{Grant, Ground};
-use protocol::instance::Instance;
+use protocol::grant::Grant;
 use protocol::refresh::{self, Rotation, StoredToken};
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -27,7 +26,6 @@ struct Presented {
     grant: Grant,
     client: Client,
     approver: Approver,
-    instance: Option<Instance>,
 }
 
 pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
@@ -47,8 +45,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     match rotation {
         Rotation::Fresh => rotated(app, asked, &presented, None),
         Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
-        Rotation::Replayed => reused(app, asked, &presented, true),
-        Rotation::Voided => reused(app, asked, &presented, false),
+        Rotation::Replayed => reused(app, &presented, true),
+        Rotation::Voided => reused(app, &presented, false),
     }
 }
 
@@ -68,13 +66,11 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     let Some(approver) = app.store.approver(&grant.subject).await? else {
         return Err(unknown);
     };
-    let instance = app.named_instance(grant.instance_id.as_deref()).await?;
     Ok(Presented {
         token,
         grant,
         client,
         approver,
-        instance,
     })
 }
 
@@ -89,16 +85,9 @@ fn rotated(
         grant,
         client,
         approver,
-        instance,
     } = presented;
     let now = app.now();
-    let ground = Ground {
-        client,
-        approver,
-        instance: instance.as_ref(),
-        profiles: app.profiles(),
-    };
-    grant.must_still_stand(&ground, now)?;
+    grant.must_still_stand(client, approver, now)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -116,8 +105,8 @@ fn rotated(
         },
     )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
-    let event = asked
-        .event(app, Action::TokenRefreshed)
+    let event = app
+        .event(Action::TokenRefreshed)
         .grant(grant)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
@@ -130,9 +119,6 @@ fn rotated(
         .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&event)?;
-    if let Some(instance) = instance {
-        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
-    }
     if let Some(void) = void {
         batch = batch.void_refresh_token(void);
     }
@@ -140,14 +126,14 @@ fn rotated(
 }
 
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
-fn reused(app: &App, asked: &ClientRequest, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
+fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
         return Ok((Batch::default(), Err(Refusal::RefreshTokenVoided)));
     }
-    let event = asked
-        .event(app, Action::TokenReused)
+    let event = app
+        .event(Action::TokenReused)
         .grant(grant)
         .with("grant.ended", ends)
         .failed("invalid_grant");

@@ -14,7 +14,6 @@ fn forms(page: &str) -> Vec<String> {
         "/sign-out",
         "/account/grants/1/revoke",
         "/account/sessions/1/end",
-        "/account/upstream/unlink",
     ]
     .map(str::to_owned)
     .to_vec();

@@ -7,4 +7,3 @@ pub mod driver;
 mod looks;
 mod mishaps;
 pub mod person;
-mod upstream;
