@@ -88,6 +88,7 @@ async fn second(world: &World, request_id: &str, key: &Key) -> Answer {
 async fn endorsed(world: &World, first: &Key) -> (String, String) {
     let asked = world.ask("cli").await;
     let decided = world.approve(&asked.text("user_code"), first).await;
+    world.advance(1);
     assert_eq!(
         (decided.text("state"), &decided.body["waiting_for"]),
         ("endorsed".to_owned(), &json!(1))
