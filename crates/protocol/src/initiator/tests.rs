@@ -77,10 +77,9 @@ fn x15_an_assertion_of_an_approver_for_this_key_is_accepted_and_ends_when_it_say
 #[test]
 fn x15_every_other_claim_breaks_its_own_rule() {
     let key = TestKey::es256();
-    let (names, audience) = (
-        "the iss or sub is not this approver",
-        "the aud is not this server alone",
-    );
+    let iss = "the iss is not this key's thumbprint";
+    let cnf = "the cnf is not the key that asks";
+    let audience = "the aud is not this server alone";
     let missing = "a required claim is missing";
     for (name, value, flaw) in [
         ("iss", json!("approver_alice"), iss),

@@ -38,6 +38,7 @@ pub enum Outcome {
     },
     /// Others of a quorum have to approve too.
     Waiting {
+        request_id: String,
         missing: u32,
         until: Moment,
     },
@@ -97,6 +98,7 @@ async fn outcome(app: &App, by: &SignedIn, request: &AuthorizationRequest) -> Re
 fn waiting(app: &App, request: &AuthorizationRequest) -> Option<Outcome> {
     let profile = app.profiles().named(&request.content.profile)?;
     Some(Outcome::Waiting {
+        request_id: request.content.id.clone(),
         missing: quorum::missing(request, profile),
         until: Moment::at(request.content.expires_at),
     })

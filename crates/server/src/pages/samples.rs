@@ -331,6 +331,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         (
             "approved-waiting",
             html(&decided(Outcome::Waiting {
+                request_id: "req_7Q2m".to_owned(),
                 missing: 1,
                 until: at(525),
             })),

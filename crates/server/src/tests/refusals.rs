@@ -34,6 +34,7 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        403 unauthorized_client    CodeReportsNotAllowed
         400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
