@@ -126,6 +126,8 @@ pub enum State {
         viewer: Viewer,
         at: Timestamp,
         by: Vec<String>,
+        #[serde(default)]
+        proofs: Vec<String>,
     },
     Approved {
         /// Who opened it with the code.
@@ -137,6 +139,9 @@ pub enum State {
         /// How often the six digits may still be tried, where they have to be carried back (X16).
         #[serde(default)]
         confirmation_tries: Option<u32>,
+        /// What proved that the starter is the first approver's: kept with the instance that comes of it.
+        #[serde(default)]
+        proofs: Vec<String>,
     },
     Denied {
         viewer: Viewer,
@@ -219,6 +224,7 @@ pub enum Act<'a> {
         quorum: u32,
         /// Whether six digits have to be carried back then.
         confirm_back: bool,
+        proofs: &'a [&'static str],
     },
     Deny {
         viewer: &'a Viewer,
@@ -248,8 +254,7 @@ pub struct Binding<'a> {
 }
 
 impl Poller<'_> {
-    /// D38, P22: another client's code is as unknown as none, and so is one for another purpose; another key than the bound one is refused
-    /// and consumes nothing.
+    /// D38, P22: another's code, or one for another purpose, is as unknown as none; another key consumes nothing.
     pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
         if self.client_id != code.client_id || self.enrolls != code.enrolls {
             return Err(Refusal::DeviceCodeUnknown);
@@ -354,9 +359,10 @@ impl AuthorizationRequest {
                     approval,
                     quorum,
                     confirm_back,
+                    proofs,
                 },
                 State::Viewed { .. } | State::Endorsed { .. },
-            ) => self.approve(approval, (quorum, confirm_back), now),
+            ) => self.approve(approval, (quorum, confirm_back, proofs), now),
             (Act::Deny { viewer, reported }, State::Viewed { .. } | State::Endorsed { .. }) => {
                 self.only_who_may_act(viewer)?;
                 Ok(State::Denied {
@@ -374,14 +380,16 @@ impl AuthorizationRequest {
     fn approve(
         &self,
         approval: &ConfirmedApproval,
-        (quorum, confirm_back): (u32, bool),
+        (quorum, confirm_back, proofs): (u32, bool, &[&str]),
         now: Timestamp,
     ) -> Result<State, Refusal> {
         self.only_who_may_act(&approval.viewer)?;
         approval.must_be_for(&self.digest)?;
-        let (first, mut by) = match &self.state {
-            State::Endorsed { viewer, by, .. } => (viewer.clone(), by.clone()),
-            _ => (approval.viewer.clone(), Vec::new()),
+        let (first, mut by, proofs) = if let State::Endorsed { viewer, by, proofs, .. } = &self.state {
+            (viewer.clone(), by.clone(), proofs.clone())
+        } else {
+            let proofs = proofs.iter().map(|&proof| proof.to_owned()).collect();
+            (approval.viewer.clone(), Vec::new(), proofs)
         };
         by.push(approval.viewer.approver_id.clone());
         if by.len() < usize::try_from(quorum).unwrap_or(usize::MAX) {
@@ -389,6 +397,7 @@ impl AuthorizationRequest {
                 viewer: first,
                 at: now,
                 by,
+                proofs,
             });
         }
         Ok(State::Approved {
@@ -396,6 +405,7 @@ impl AuthorizationRequest {
             at: now,
             by,
             confirmation_tries: confirm_back.then_some(Self::CONFIRMATION_TRIES),
+            proofs,
         })
     }
 
@@ -415,6 +425,7 @@ impl AuthorizationRequest {
             at,
             by,
             confirmation_tries: Some(tries),
+            proofs,
         } = &self.state
         else {
             return Err(Refusal::AlreadyDecided);
@@ -427,6 +438,7 @@ impl AuthorizationRequest {
             at: *at,
             by: by.clone(),
             confirmation_tries: Some(tries - 1),
+            proofs: proofs.clone(),
         })
     }
 

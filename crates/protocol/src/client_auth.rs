@@ -26,6 +26,8 @@ pub enum Presented<'a> {
     Assertion(&'a str),
     Attestation(&'a AttestedInstance),
     Svid(&'a VerifiedSvid),
+    /// At an enrollment: the key that would authenticate is the one that is not known yet.
+    KeyToBeEnrolled,
     /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
     InstanceAssertion {
         assertion: &'a str,
@@ -69,7 +71,8 @@ pub fn authenticate(
     client.must_be_active(now)?;
     let assertion = match (&client.registration.authentication, presented) {
         (Authentication::None, Presented::Nothing | Presented::EmptySecret)
-        | (Authentication::Attested, Presented::Svid(_)) => None,
+        | (Authentication::Attested, Presented::Svid(_))
+        | (Authentication::InstanceKey, Presented::KeyToBeEnrolled) => None,
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
@@ -98,7 +101,9 @@ pub fn authenticate(
         (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
             None
         }
-        (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
+        (_, Presented::Nothing | Presented::EmptySecret | Presented::KeyToBeEnrolled) => {
+            return Err(Refusal::ClientAuthenticationMissing);
+        }
         _ => return Err(Refusal::ClientAuthenticationFailed),
     };
     Ok(AuthenticatedClient { client, assertion })

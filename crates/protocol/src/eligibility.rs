@@ -87,17 +87,17 @@ pub fn eligible(
     }
     let network = network::compare(around.requester, decider.place, around.shared);
     let proofs = proofs(request, decider, around, network);
+    let is_second = matches!(request.state, State::Endorsed { .. });
     match request.content.purpose {
-        Purpose::Enrollment(_) => {
+        Purpose::Enrollment(_) if !is_second => {
             ceremony_holds(around.profile, &proofs)?;
             let is_for_a_group = around.profile.approval.by == ApprovedBy::Group;
             if is_for_a_group && !is_member(decider, around.profile) {
                 return Err(Refusal::NotYoursToDecide);
             }
         }
-        Purpose::Access => {
+        Purpose::Access | Purpose::Enrollment(_) => {
             may_decide(request, decider, around.profile)?;
-            let is_second = matches!(request.state, State::Endorsed { .. });
             let demanded = &around.profile.approval.starter;
             // What the first of a quorum proved, the others need not prove again.
             if !demanded.is_empty() && !is_second && !demanded.iter().any(|proof| proofs.contains(proof)) {

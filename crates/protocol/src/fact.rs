@@ -26,7 +26,7 @@ impl Source {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// `requester.address`, `requester.user_agent`, `key.thumbprint`.
+    /// `requester.address`, `requester.user_agent`, `key.thumbprint`, `device.host`, …
     pub name: String,
     pub value: String,
     pub source: Source,
@@ -39,6 +39,11 @@ impl Fact {
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
     pub const INSTANCE_NAME: &'static str = "instance.name";
+    pub const DEVICE_HOST: &'static str = "device.host";
+    pub const DEVICE_KEY_STORAGE: &'static str = "device.key_storage";
+    pub const DEVICE_SYSTEM: &'static str = "device.system";
+    pub const DEVICE_USER: &'static str = "device.user";
+    pub const DEVICE_VERSION: &'static str = "device.version";
     pub const INSTANCE_WAY_IN: &'static str = "instance.way_in";
 
     /// The longest value that is kept; the rest of a longer one is cut off.
@@ -50,5 +55,10 @@ impl Fact {
             value: value.chars().take(Self::LONGEST).collect(),
             source,
         }
+    }
+
+    /// About the device that holds a key: these stay with its instance.
+    pub fn is_of_device(&self) -> bool {
+        self.name.starts_with("device.")
     }
 }

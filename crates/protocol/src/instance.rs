@@ -1,14 +1,23 @@
 //! One running copy of a client on one device, known by the thumbprint of its key and answered for by an
 //! owner. Nothing here is ever reused: an instance that was removed keeps its identifier and its keys.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fact::Fact;
 use crate::refusal::Refusal;
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 
 /// Begins every instance's identifier, so that none is taken for a client's or a person's.
 pub const ID_PREFIX: &str = "instance_";
+
+/// How long one may live: every instance ends, and whoever still needs it enrolls again.
+pub const LIFETIME: RangeInclusive<Lifetime> = Lifetime::from_seconds(60)..=Lifetime::from_seconds(400 * 86_400);
+/// Where nothing was said.
+pub const DEFAULT_LIFETIME: Lifetime = Lifetime::from_seconds(90 * 86_400);
+/// How long a key serves that another has replaced.
+pub const KEY_OVERLAP: Lifetime = Lifetime::from_seconds(600);
 
 /// How an instance became known. It never changes, and every one but `Ceremony` needs no person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +102,8 @@ impl Instance {
     }
 }
 
-/// An instance's name is a short text that a person gave; what it may not be is empty or a page long.
+/// An instance's name, or its environment, is a short text that a person gave; what it may not be is empty or a
+/// page long.
 pub fn is_name(text: &str) -> bool {
     const LONGEST: usize = 80;
     !text.trim().is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)

@@ -39,6 +39,8 @@ pub enum Refusal {
     DpopProofMissing,
     DpopProofReplayed,
     EnrollmentLinkInvalid,
+    EnrollmentMalformed,
+    EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
     GroupMemberExists,
@@ -187,6 +189,8 @@ impl Refusal {
         Self::DpopProofMissing,
         Self::DpopProofReplayed,
         Self::EnrollmentLinkInvalid,
+        Self::EnrollmentMalformed,
+        Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
         Self::GroupMemberExists,
@@ -280,7 +284,8 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::ParameterMissing(_)
+            Self::EnrollmentMalformed
+            | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
             | Self::RequestMalformed
@@ -300,6 +305,7 @@ impl Refusal {
             | Self::IntrospectionNotAllowed
             | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
+            | Self::EnrollmentNotOffered
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
@@ -376,6 +382,12 @@ impl Refusal {
             Self::DpopProofReplayed => "This DPoP proof was used before.",
             Self::EnrollmentLinkInvalid => {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
+            }
+            Self::EnrollmentMalformed => {
+                "name and environment are texts of 1 to 80 characters, none of them hidden; expires_in is 60 seconds to 400 days."
+            }
+            Self::EnrollmentNotOffered => {
+                "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
             Self::GroupMemberExists => "This approver is a member of the group already.",

@@ -74,7 +74,7 @@ async fn attested(app: &App, asked: &ClientRequest) -> Result<(Option<Instance>,
 }
 
 /// The active instance of this client that holds the key. An owner who is locked answers for nothing (NHI1).
-async fn enrolled(app: &App, client: &Client, jkt: &str) -> Result<Option<Instance>, Failure> {
+pub async fn enrolled(app: &App, client: &Client, jkt: &str) -> Result<Option<Instance>, Failure> {
     let Some(instance) = app.store.instance_by_key(jkt, app.now()).await? else {
         return Ok(None);
     };

@@ -154,7 +154,9 @@ impl Deciding {
             return Err(Refusal::UserCodeUnusable.into());
         }
         if let Some(instance) = &instance {
-            instance.must_be_active(app.now())?;
+            instance
+                .must_be_active(app.now())
+                .map_err(|_| Refusal::UserCodeUnusable)?;
         }
         let groups = app.groups_of(&self.approver.id, profile).await?;
         let (requester, own) = (End::asked(app, content), self.end(app));
@@ -225,10 +227,12 @@ impl Deciding {
                 key,
             };
             let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
+            let proofs: Vec<&str> = eligible.proofs().collect();
             let act = Act::Approve {
                 approval: &approval,
                 quorum: profile.approval.quorum,
                 confirm_back: profile.confirm_back,
+                proofs: &proofs,
             };
             let state = request.act(&act, now)?;
             let action = match state {
@@ -239,7 +243,7 @@ impl Deciding {
                 .decided(app, action, &request)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
-                .with("starter.proofs", eligible.proofs().collect::<Vec<_>>())
+                .with("starter.proofs", proofs)
                 .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
             let batch = first_seen

@@ -20,6 +20,7 @@ mod extract;
 mod failure;
 mod first_seen;
 mod health;
+mod instances;
 mod issuer;
 mod issuer_keys;
 mod keys;

@@ -55,7 +55,10 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         requested_at: content.requested_at.millis(),
         expires_at: content.expires_at.millis(),
         grant_expires_at: content.grant_expires_at.millis(),
-        consequences: consequences(content.scope.as_str(), content.jkt.is_some())?,
+        consequences: match content.purpose {
+            Purpose::Access => consequences(content.scope.as_str(), content.jkt.is_some())?,
+            Purpose::Enrollment(_) => OF_ENROLLMENT.map(str::to_owned).to_vec(),
+        },
         decision: decision.to_value(),
     })
 }
@@ -132,7 +135,7 @@ fn facts(opened: &Opened, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
 /// Nobody is told what browser they use.
 const IS_KNOWN_TO_ITSELF: [&str; 2] = ["approver.ip_source", "approver.user_agent"];
 
-fn shown_fact(fact: &Fact) -> ShownFact {
+pub fn shown_fact(fact: &Fact) -> ShownFact {
     ShownFact {
         name: fact.name.clone(),
         label: label(&fact.name).to_owned(),
@@ -156,6 +159,11 @@ fn label(name: &str) -> &'static str {
         "approver.country" => "Your country",
         "network.match" => "Compared with you",
         Fact::KEY_THUMBPRINT => "Holds the key",
+        Fact::DEVICE_HOST => "Its name in the network",
+        Fact::DEVICE_KEY_STORAGE => "Keeps its key in",
+        Fact::DEVICE_SYSTEM => "Its system",
+        Fact::DEVICE_USER => "Its user",
+        Fact::DEVICE_VERSION => "Version of the program",
         Fact::INSTANCE_NAME => "Enrolled as",
         Fact::INSTANCE_WAY_IN => "Became known by",
         name if name.starts_with("first_seen.") => "For the first time",
@@ -184,6 +192,12 @@ fn nearness(network: NetworkMatch) -> &'static str {
         NetworkMatch::SameAddress => "The same address as yours",
     }
 }
+
+const OF_ENROLLMENT: [&str; 3] = [
+    "The device becomes known as yours, and you answer for it. It gets no access to anything yet.",
+    "From then on it may ask you for access without a code, as often as it needs to. Each time you decide.",
+    "You can suspend it, remove it or hand it over at any time, under Your devices.",
+];
 
 fn consequences(scope: &str, is_bound: bool) -> Result<Vec<String>, Refusal> {
     let mut consequences = vec!["The program gets access in your name at once, without asking again.".to_owned()];

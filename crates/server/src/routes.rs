@@ -9,7 +9,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
 use crate::endpoints::{
-    approver, challenge, code_reports, device_authorization, introspection, jwks, metadata, revocation, token, userinfo,
+    approver, challenge, code_reports, device_authorization, enrollment, introspection, jwks, metadata, revocation,
+    token, userinfo,
 };
 use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
@@ -48,6 +49,9 @@ fn clients() -> Router<Shared> {
             post_only(post(device_authorization::device_authorization)),
         )
         .route("/challenge", post_only(post(challenge::challenge)))
+        .route("/enrollment", post_only(post(enrollment::enrollment)))
+        .route("/enrollment/finish", post_only(post(enrollment::finish)))
+        .route("/instance/rotate", post_only(post(enrollment::rotate)))
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))

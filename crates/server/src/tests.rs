@@ -6,6 +6,7 @@ mod attested;
 mod crash;
 mod governance;
 mod groups;
+mod instances;
 mod keys;
 mod limits;
 mod mitigations;

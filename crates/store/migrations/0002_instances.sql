@@ -32,6 +32,8 @@ CREATE INDEX instance_key_instance ON instance_key (instance_id);
 CREATE TABLE handover (
     instance_id TEXT PRIMARY KEY REFERENCES instance (id),
     to_approver TEXT NOT NULL REFERENCES approver (id),
+    -- Where the owner was who offered it, if that is known.
+    from_address TEXT,
     offered_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );

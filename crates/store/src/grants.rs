@@ -30,6 +30,7 @@ const OF_INSTANCE: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
@@ -101,6 +102,11 @@ impl Batch {
 
     pub fn end_grant(self, grant: &Grant, because: &str, now: Timestamp) -> Self {
         self.guard(END, args![&*grant.id, grant.version, now.millis(), because])
+    }
+
+    /// Its tokens are bound to another key of its instance from now on.
+    pub fn bind_grant(self, grant: &Grant) -> Self {
+        self.guard(BIND, args![&*grant.id, grant.version, grant.jkt.as_deref()])
     }
 
     pub fn grant_is_unchanged(self, grant: &Grant) -> Self {

@@ -13,6 +13,8 @@ use crate::{Batch, Fault, Row, Store};
 const BY_KEY: &str = "SELECT i.id, i.client_id, i.owner, i.content, i.created_at, i.expires_at, i.last_seen_at,
     i.suspended_at, i.removed_at, i.version FROM instance i JOIN instance_key k ON k.instance_id = i.id
     WHERE k.thumbprint = $1 AND (k.retires_at IS NULL OR k.retires_at > $2)";
+const KEY: &str =
+    "SELECT thumbprint, public_key, added_at, retires_at, instance_id FROM instance_key WHERE thumbprint = $1";
 const BY_ID: &str = "SELECT id, client_id, owner, content, created_at, expires_at, last_seen_at, suspended_at,
     removed_at, version FROM instance WHERE id = $1";
 const ALL: &str = "SELECT id, client_id, owner, content, created_at, expires_at, last_seen_at, suspended_at,
@@ -21,6 +23,8 @@ const OF_OWNER: &str = "SELECT id, client_id, owner, content, created_at, expire
     removed_at, version FROM instance WHERE owner = $1 AND removed_at IS NULL ORDER BY id";
 const KEYS: &str = "SELECT thumbprint, public_key, added_at, retires_at FROM instance_key
     WHERE instance_id = $1 ORDER BY added_at, thumbprint";
+const ALL_KEYS: &str = "SELECT thumbprint, public_key, added_at, retires_at, instance_id FROM instance_key
+    ORDER BY added_at, thumbprint";
 const INSERT: &str = "INSERT INTO instance (id, client_id, owner, content, created_at, expires_at, version)
     VALUES ($1, $2, $3, $4, $5, $6, 1)";
 const INSERT_KEY: &str = "INSERT INTO instance_key (thumbprint, instance_id, public_key, added_at)
@@ -33,8 +37,10 @@ const UNCHANGED: &str = "SELECT 1 FROM instance WHERE id = $1 AND version = $2";
 // No version: being seen changes nothing that anybody decides upon.
 const SEEN: &str =
     "UPDATE instance SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)";
-const OFFER: &str = "INSERT INTO handover (instance_id, to_approver, offered_at, expires_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (instance_id) DO UPDATE SET to_approver = $2, offered_at = $3, expires_at = $4";
+const OFFER: &str = "INSERT INTO handover (instance_id, to_approver, from_address, offered_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (instance_id) DO UPDATE SET to_approver = $2, from_address = $3, offered_at = $4, expires_at = $5";
+const OFFERED_FROM: &str = "SELECT from_address FROM handover WHERE instance_id = $1";
 const TAKE_OFFER: &str = "DELETE FROM handover WHERE instance_id = $1 AND to_approver = $2 AND expires_at > $3";
 const WITHDRAW: &str = "DELETE FROM handover WHERE instance_id = $1";
 const OFFERED_TO: &str = "SELECT i.id, i.client_id, i.owner, i.content, i.created_at, i.expires_at, i.last_seen_at,
@@ -58,6 +64,16 @@ impl Store {
         row.as_ref().map(instance).transpose()
     }
 
+    /// A key that was ever enrolled, and the instance that it belongs to for ever.
+    pub async fn enrolled_key(&self, thumbprint: &str) -> Result<Option<(InstanceKey, Instance)>, Fault> {
+        let Some(row) = self.row(KEY, args![thumbprint]).await? else {
+            return Ok(None);
+        };
+        let instance = self.instance(&row.text(4)?).await?;
+        let instance = instance.ok_or_else(|| Fault::broken("a key's instance is missing"))?;
+        Ok(Some((key(&row)?, instance)))
+    }
+
     pub async fn instance(&self, id: &str) -> Result<Option<Instance>, Fault> {
         self.row(BY_ID, args![id]).await?.as_ref().map(instance).transpose()
     }
@@ -76,8 +92,20 @@ impl Store {
         rows.iter().map(instance).collect()
     }
 
+    /// Where its owner was who offers it.
+    pub async fn offered_from(&self, id: &str) -> Result<Option<String>, Fault> {
+        let row = self.row(OFFERED_FROM, args![id]).await?;
+        row.map_or(Ok(None), |row| row.maybe_text(0))
+    }
+
     pub async fn instance_keys(&self, id: &str) -> Result<Vec<InstanceKey>, Fault> {
         self.rows(KEYS, args![id]).await?.iter().map(key).collect()
+    }
+
+    /// With the instances that they belong to, in the order in which they came.
+    pub async fn all_instance_keys(&self) -> Result<Vec<(String, InstanceKey)>, Fault> {
+        let rows = self.rows(ALL_KEYS, args![]).await?;
+        rows.iter().map(|row| Ok((row.text(4)?, key(row)?))).collect()
     }
 }
 
@@ -128,8 +156,17 @@ impl Batch {
     }
 
     /// An offer takes the place of an earlier one.
-    pub fn offer_instance(self, id: &str, to_approver: &str, now: Timestamp, expires_at: Timestamp) -> Self {
-        self.any(OFFER, args![id, to_approver, now.millis(), expires_at.millis()])
+    pub fn offer_instance(
+        self,
+        id: &str,
+        (to_approver, from_address): (&str, Option<String>),
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        self.any(
+            OFFER,
+            args![id, to_approver, from_address, now.millis(), expires_at.millis()],
+        )
     }
 
     pub fn take_offer(self, id: &str, approver_id: &str, now: Timestamp) -> Self {

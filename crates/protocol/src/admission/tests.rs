@@ -48,18 +48,14 @@ fn nhi6_a_subject_is_one_subject_and_every_mistake_is_named() {
     ] {
         let mistakes = oidc(issuer, audience, subject).mistakes();
         let mistakes: Vec<&str> = mistakes.iter().map(|flaw| flaw.0).collect();
-        table.push_str(&format!(
-            "{issuer} | {audience} | {subject}\n    {}\n",
-            mistakes.join("; ")
-        ));
+        let told = format!("{issuer} | {audience} | {subject}\n    {}", mistakes.join("; "));
+        table.push_str(told.trim_end());
+        table.push('\n');
     }
     expect![[r#"
         https://token.actions.githubusercontent.com | https://server.example | repo:org/app:ref:refs/heads/main
-    
         http://localhost:8080 | a | s
-    
         http://[::1]:8080/realm | a | s
-    
         http://issuer.example | a | s
             an issuer is an https URL without query and fragment, or http on loopback
         https://issuer.example?x | a | s

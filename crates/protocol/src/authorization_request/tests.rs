@@ -56,18 +56,21 @@ fn states() -> Vec<State> {
             viewer: viewer("alice"),
             at,
             by: vec![viewer("alice").approver_id],
+            proofs: Vec::new(),
         },
         State::Approved {
             viewer: viewer("alice"),
             at,
             by: vec![viewer("alice").approver_id],
             confirmation_tries: None,
+            proofs: Vec::new(),
         },
         State::Approved {
             viewer: viewer("alice"),
             at,
             by: vec![viewer("alice").approver_id],
             confirmation_tries: Some(3),
+            proofs: Vec::new(),
         },
         State::Denied {
             viewer: viewer("alice"),
@@ -95,6 +98,7 @@ fn approve(approval: &ConfirmedApproval) -> Act<'_> {
         approval,
         quorum: 1,
         confirm_back: false,
+        proofs: &["same_address"],
     }
 }
 

@@ -93,6 +93,7 @@ fn endorsed_by_alice() -> State {
         },
         at: NOW,
         by: vec!["alice".into()],
+        proofs: Vec::new(),
     }
 }
 

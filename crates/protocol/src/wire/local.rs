@@ -5,6 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fact::Fact;
+use crate::instance::WayIn;
+
 /// `POST /local/clients`.
 #[expect(
     clippy::struct_excessive_bools,
@@ -261,6 +264,70 @@ pub struct ApproverView {
     pub software_keys: i64,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
+}
+
+/// `POST /local/instances`: registers the key of an instance before it ever asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddInstance {
+    pub client_id: String,
+    /// The public key.
+    pub jwk: Value,
+    /// The name of the approver who answers for it.
+    pub owner: String,
+    pub name: String,
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Unix milliseconds.
+    pub expires_at: i64,
+}
+
+/// `POST /local/instances/{id}/rename`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameInstance {
+    pub name: String,
+}
+
+/// `POST /local/instances/{id}/hand-over`: takes effect at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOverInstance {
+    /// The name of the approver who answers for it from now on.
+    pub to: String,
+}
+
+/// One instance as `instance list|show` print it; also the answer to every act on one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceView {
+    pub instance_id: String,
+    pub client_id: String,
+    /// The name of the approver who answers for it.
+    pub owner: String,
+    pub name: String,
+    pub environment: Option<String>,
+    /// `active`, `orphaned` (its owner is disabled), `suspended`, `expired` or `removed`.
+    pub standing: String,
+    pub way_in: WayIn,
+    /// About its device, each with its source.
+    pub facts: Vec<Fact>,
+    /// The newest last; a key with `retires_at` has been replaced.
+    pub keys: Vec<InstanceKeyView>,
+    /// Unix milliseconds, as all below.
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub last_seen_at: Option<i64>,
+    pub suspended_at: Option<i64>,
+    pub removed_at: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceKeyView {
+    /// RFC 7638.
+    pub thumbprint: String,
+    pub key_words: String,
+    pub added_at: i64,
+    pub retires_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

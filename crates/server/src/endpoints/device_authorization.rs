@@ -14,6 +14,7 @@ use protocol::secret::DeviceCode;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::user_code::UserCode;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
+use protocol::wire::enrollment;
 use store::authorization_requests::{Filed, Room};
 use store::{Batch, Fault};
 
@@ -33,30 +34,30 @@ const CREDENTIALS: [&str; 3] = ["client_assertion", "client_assertion_type", "cl
 pub async fn device_authorization(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
     let profile = app.profile_of(asked.client())?;
-    must_be_understood(&asked)?;
+    must_be_understood(&asked, &PARAMETERS)?;
     let asker = Asker::find(&app, &asked, profile).await?;
-    let source = peer::network(asked.address.counted).to_string();
-
-    let issued = app
-        .store
-        .decide(|| async { issue(&app, &asked, (profile, &asker), &source) })
-        .await?;
+    let attempt = || async {
+        let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let before = asked.used_up().then(asker.seen(&app));
+        file(&app, &asked, profile, (content, before))
+    };
+    let issued = app.store.decide(attempt).await?;
 
     app.metrics.device_authorization();
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], axum::Json(issued)).into_response())
 }
 
 /// Draws both codes and writes the request; a taken code is drawn again.
-fn issue(
+pub fn file(
     app: &App,
     asked: &ClientRequest,
-    (profile, asker): (&Profile, &Asker),
-    source: &str,
+    profile: &Profile,
+    (content, before): (Content, Batch),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
     let user_code = draw_user_code(app);
-    let content = content(app, asked, (profile, asker), now)?;
+    let source = peer::network(asked.address.counted).to_string();
     let request = AuthorizationRequest {
         digest: content
             .digest()
@@ -68,15 +69,13 @@ fn issue(
         content,
     };
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
-    let batch = asked
-        .used_up()
-        .then(asker.seen(app))
-        .has_room(&request.content.client_id, source, room(app, profile), now)
+    let batch = before
+        .has_room(&request.content.client_id, &source, room(app, profile), now)
         .add_request(
             &request,
             &Filed {
                 user_code_mac: &user_code_mac,
-                source,
+                source: &source,
             },
         )?
         .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
@@ -182,6 +181,10 @@ fn response(
     let (device_code, user_code) = codes;
     let user_code = user_code.reveal();
     let verification_uri = app.config.issuer.url("/device");
+    let (what, parameters): (_, &[&str]) = match request.content.purpose {
+        Purpose::Access => ("To sign in", &PARAMETERS),
+        Purpose::Enrollment(_) => ("To make this device known", &enrollment::PARAMETERS),
+    };
     let lifetime: Lifetime = request.content.expires_at - request.content.requested_at;
     DeviceAuthorizationResponse {
         device_code: device_code.reveal().to_owned(),
@@ -191,24 +194,24 @@ fn response(
             .then(|| format!("{verification_uri}?user_code={user_code}")),
         expires_in: lifetime.seconds(),
         interval: request.interval.seconds(),
-        message: Some(format!("To sign in, open {verification_uri} and enter {user_code}")),
-        waypass_parameters_understood: understood(asked),
+        message: Some(format!("{what}, open {verification_uri} and enter {user_code}")),
+        waypass_parameters_understood: understood(asked, parameters),
         user_code,
         verification_uri,
     }
 }
 
-fn understood(asked: &ClientRequest) -> Vec<String> {
+fn understood(asked: &ClientRequest, parameters: &[&str]) -> Vec<String> {
     asked
         .form
         .names()
-        .filter(|name| PARAMETERS.contains(name))
+        .filter(|name| parameters.contains(name))
         .map(str::to_owned)
         .collect()
 }
 
-fn must_be_understood(asked: &ClientRequest) -> Result<(), Refusal> {
-    let is_known = |name: &str| PARAMETERS.contains(&name) || CREDENTIALS.contains(&name);
+pub fn must_be_understood(asked: &ClientRequest, parameters: &[&str]) -> Result<(), Refusal> {
+    let is_known = |name: &str| parameters.contains(&name) || CREDENTIALS.contains(&name);
     if asked.client().registration.strict && !asked.form.names().all(is_known) {
         return Err(Refusal::ParameterUnknown);
     }

@@ -63,6 +63,7 @@ pub fn document(issuer: &Issuer) -> Value {
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
         "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
+        "waypass_enrollment_endpoint": issuer.url("/enrollment"),
     });
     if let (Some(members), Value::Object(more)) = (document.as_object_mut(), attestations(issuer)) {
         members.extend(more);

@@ -5,6 +5,7 @@ pub mod approver;
 pub mod challenge;
 pub mod code_reports;
 pub mod device_authorization;
+pub mod enrollment;
 pub mod introspection;
 pub mod jwks;
 pub mod metadata;

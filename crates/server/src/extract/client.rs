@@ -53,6 +53,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether the key that this client authenticates by becomes known here: there is the proof by it.
+    pub fn enrolls(self, client: &Client) -> bool {
+        matches!(client.registration.authentication, Authentication::InstanceKey)
+            && matches!(self, Self::Enrollment | Self::EnrollmentFinish)
+    }
+
     /// B14: who asks about tokens has to say who it is; elsewhere a missing `client_id` is a missing
     /// parameter (D02).
     fn told(self, failure: Failure) -> Failure {
@@ -102,6 +108,7 @@ impl ClientRequest {
             form: &form,
             certificates: certificates.as_ref(),
             proof: &proof,
+            endpoint,
         };
         let (authenticated, attested) = credentials
             .authenticated(app)

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::admitting;
 use crate::app::App;
 use crate::extract::attestation::{ATTESTATION, attested, sole};
+use crate::extract::client::Endpoint;
 use crate::extract::form::Form;
 use crate::failure::Failure;
 use crate::peer::Certificates;
@@ -31,6 +32,7 @@ pub struct Credentials<'a> {
     pub certificates: Option<&'a Certificates>,
     /// What came of the DPoP proof: in combined mode it proves an attested key as well.
     pub proof: &'a Result<Option<VerifiedProof>, Refusal>,
+    pub endpoint: Endpoint,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +83,7 @@ impl<'a> Credentials<'a> {
             _ => match (&svid, &attested) {
                 (Some(svid), _) => Presented::Svid(svid),
                 (None, Some(attested)) if is_attested(&client) => Presented::Attestation(attested),
+                _ if secrets.is_empty() && self.endpoint.enrolls(&client) => Presented::KeyToBeEnrolled,
                 _ if secrets.is_empty() => Presented::Nothing,
                 _ => Presented::EmptySecret,
             },

@@ -12,6 +12,7 @@ use store::Batch;
 
 use crate::app::{App, Shared};
 use crate::failure::Failure;
+use crate::instances::{self, Ended};
 
 pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
     let asked: AddApprover = super::body(request).await?;
@@ -78,18 +79,26 @@ pub async fn enable(State(app): State<Shared>, Path(name): Path<String>) -> Resu
     set_disabled(&app, &name, Action::ApproverEnabled).await
 }
 
-/// A disabled approver is signed out everywhere, and an open link no longer lets anybody in.
+/// A disabled approver is signed out everywhere, an open link no longer lets anybody in, and what their
+/// instances were given ends (NHI1).
 async fn set_disabled(app: &App, name: &str, action: Action) -> Result<StatusCode, Failure> {
     let attempt = || async {
         let approver = find(app, name).await?;
         let disabled_at = (action == Action::ApproverDisabled).then(|| app.now());
         let mut batch = Batch::default().set_approver_disabled(&approver, disabled_at);
+        let mut ended = Ended::new();
         if disabled_at.is_some() {
-            batch = batch.end_browser_sessions(&approver.id).end_invitations(&approver);
+            let (ends, codes) = instances::orphaned(app, &approver.id).await?;
+            batch = batch
+                .end_browser_sessions(&approver.id)
+                .end_invitations(&approver)
+                .then(ends);
+            ended = codes;
         }
-        Ok::<_, Failure>((batch.record(&app.event(action).approver(&approver.id))?, ()))
+        Ok::<_, Failure>((batch.record(&app.event(action).approver(&approver.id))?, ended))
     };
-    app.store.decide(attempt).await?;
+    let ended = app.store.decide(attempt).await?;
+    instances::forget(app, &ended);
     Ok(StatusCode::NO_CONTENT)
 }
 

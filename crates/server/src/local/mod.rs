@@ -7,6 +7,7 @@ mod client_changes;
 mod clients;
 mod grants;
 mod groups;
+mod instances;
 mod keys;
 mod posture;
 mod profiles;
@@ -50,6 +51,13 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/grants", get(grants::list))
         .route("/local/grants/{id}", get(grants::show))
         .route("/local/grants/{id}/revoke", post(grants::revoke))
+        .route("/local/instances", get(instances::list).post(instances::add))
+        .route("/local/instances/{id}", get(instances::show))
+        .route("/local/instances/{id}/rename", post(instances::rename))
+        .route("/local/instances/{id}/suspend", post(instances::suspend))
+        .route("/local/instances/{id}/resume", post(instances::resume))
+        .route("/local/instances/{id}/remove", post(instances::remove))
+        .route("/local/instances/{id}/hand-over", post(instances::hand_over))
         .route("/local/keys", get(keys::list))
         .route("/local/keys/rotate", post(keys::rotate))
         .fallback(|| async { Failure::NotFound("The local API has no such path.") })

@@ -9,7 +9,7 @@ use protocol::approval;
 use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown};
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::approver::{RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, RequestView, ShownFact};
 
 use super::moment::{Moment, span};
 use super::{Frame, PageFailure, decided, html};
@@ -32,6 +32,8 @@ pub struct DecidePage {
     /// The profile's own words to its approvers (X13).
     pub education: Option<String>,
     pub warnings: Vec<String>,
+    /// The device that would become known, where it is not access that is asked for.
+    pub enrollment: Option<EnrollmentLine>,
     pub permissions: Vec<PermissionLine>,
     pub key_words: Vec<String>,
     /// The proven address that asked, if one is known.
@@ -50,6 +52,12 @@ pub struct DecidePage {
     pub options: String,
     /// Whoever has none, and is signed in through an upstream provider, can only decline.
     pub has_passkey: bool,
+}
+
+/// In the requester's words.
+pub struct EnrollmentLine {
+    pub name: String,
+    pub environment: Option<String>,
 }
 
 pub struct PermissionLine {
@@ -97,6 +105,7 @@ impl DecidePage {
             purpose: view.purpose.as_deref().map(shown),
             education: view.education.as_deref().map(shown),
             warnings: warnings(view),
+            enrollment: view.enrollment.as_ref().map(EnrollmentLine::of),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
             key_words: view
                 .key_words
@@ -119,6 +128,15 @@ impl DecidePage {
             request_digest: view.request_digest.clone(),
             options,
             has_passkey: true,
+        }
+    }
+}
+
+impl EnrollmentLine {
+    fn of(asked: &EnrollmentAsked) -> Self {
+        Self {
+            name: shown(&asked.name),
+            environment: asked.environment.as_deref().map(shown),
         }
     }
 }
@@ -173,6 +191,10 @@ fn warnings(view: &RequestView) -> Vec<String> {
     let mut texts: Vec<&str> = vec![&view.client_name, &view.client_id];
     texts.extend(view.client_owner.as_deref());
     texts.extend(view.purpose.as_deref());
+    if let Some(asked) = &view.enrollment {
+        texts.push(&asked.name);
+        texts.extend(asked.environment.as_deref());
+    }
     texts.extend(view.permissions.iter().map(|permission| permission.name.as_str()));
     texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
     let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());

@@ -1,7 +1,7 @@
 //! What the person reads after deciding: it is done, and the device goes on by itself (RFC 8628 §3.3).
 
 use askama::Template;
-use protocol::authorization_request::{AuthorizationRequest, State, Viewer};
+use protocol::authorization_request::{AuthorizationRequest, Purpose, State, Viewer};
 use protocol::shown::shown;
 
 use super::Frame;
@@ -20,7 +20,14 @@ pub struct DecidedPage {
 }
 
 pub enum Outcome {
-    Approved { grant_ends_at: Moment },
+    Approved {
+        grant_ends_at: Moment,
+    },
+    /// A device became known as this approver's.
+    Known {
+        name: String,
+        ends_at: Moment,
+    },
     Declined,
     Reported,
 }
@@ -44,8 +51,13 @@ pub async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<Option<D
 
 async fn outcome(app: &App, by: &SignedIn, request: &AuthorizationRequest) -> Result<Option<Outcome>, Failure> {
     let is_own = |viewer: &Viewer| viewer.approver_id == by.approver.id;
-    let approved = Outcome::Approved {
-        grant_ends_at: Moment::at(request.content.grant_expires_at),
+    let ends_at = Moment::at(request.content.grant_expires_at);
+    let approved = match &request.content.purpose {
+        Purpose::Access => Outcome::Approved { grant_ends_at: ends_at },
+        Purpose::Enrollment(device) => Outcome::Known {
+            name: shown(&device.name),
+            ends_at,
+        },
     };
     Ok(match &request.state {
         State::Approved { viewer, .. } if is_own(viewer) && !request.has_expired(app.now()) => Some(approved),
@@ -53,6 +65,12 @@ async fn outcome(app: &App, by: &SignedIn, request: &AuthorizationRequest) -> Re
             viewer, reported: true, ..
         } if is_own(viewer) => Some(Outcome::Reported),
         State::Denied { viewer, .. } if is_own(viewer) => Some(Outcome::Declined),
+        State::Enrolled { instance_id, .. } => {
+            let instance = app.store.instance(instance_id).await?;
+            instance
+                .filter(|instance| instance.owner == by.approver.id)
+                .map(|_| approved)
+        }
         State::Redeemed { grant_id, .. } => {
             let grant = app.store.grant(grant_id).await?;
             grant

@@ -30,6 +30,7 @@ pub mod decided;
 pub mod enroll;
 pub mod failure;
 pub mod home;
+pub mod instances;
 pub mod moment;
 pub mod sign_in;
 pub mod upstream;
@@ -94,6 +95,19 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/device/{request_id}/approve", post(decide::approve))
         .route("/device/{request_id}/deny", post(decide::deny))
         .route("/account", get(account::show))
+        .route("/account/devices", get(instances::list))
+        .route("/account/devices/{id}", get(instances::show))
+        .route("/account/devices/{id}/rename", post(instances::rename))
+        .route("/account/devices/{id}/suspend", post(instances::suspend))
+        .route("/account/devices/{id}/resume", post(instances::resume))
+        .route(
+            "/account/devices/{id}/remove",
+            get(instances::ask_to_remove).post(instances::remove),
+        )
+        .route("/account/devices/{id}/offer", post(instances::offer))
+        .route("/account/devices/{id}/withdraw", post(instances::withdraw))
+        .route("/account/devices/{id}/take", post(instances::take))
+        .route("/account/devices/{id}/decline", post(instances::decline))
         .route("/account/upstream/start", post(upstream::start_linking))
         .route("/account/upstream/unlink", post(upstream::unlink))
         .route("/account/grants/{id}/revoke", post(account::revoke))

@@ -1,7 +1,7 @@
 //! Every page with sample values, for the tests and for eyes.
 
 use protocol::time::Timestamp;
-use protocol::wire::approver::{Permission, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, RequestView, ShownFact};
 
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
@@ -11,6 +11,7 @@ use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
 use super::home::HomePage;
+use super::instances::{DeviceFact, DeviceLine, InstancePage, InstancesPage, OfferLine, RemovePage};
 use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
@@ -239,6 +240,116 @@ fn failure(title: &'static str, sentence: &str, reference: Option<&str>) -> Fail
     }
 }
 
+/// A device that asks to be known, in words of its own.
+pub fn enrollment() -> RequestView {
+    let asked = EnrollmentAsked {
+        name: "Build host 7".to_owned(),
+        environment: Some("production".to_owned()),
+        expires_at: NOW.millis() + 90 * 86_400_000,
+    };
+    RequestView {
+        grant_expires_at: asked.expires_at,
+        enrollment: Some(asked),
+        permissions: Vec::new(),
+        consequences: vec!["The device becomes known as yours, and you answer for it.".to_owned()],
+        ..view()
+    }
+}
+
+fn devices() -> InstancesPage {
+    let device = |id: &str, name: &str, standing| DeviceLine {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        client_name: "Build command line".to_owned(),
+        standing,
+        last_seen_at: Some(at(-600)),
+        until: at(7_000_000),
+    };
+    InstancesPage {
+        frame: signed_in(),
+        notice: Some("It is removed, and what it had has ended."),
+        is_fresh: true,
+        offers: vec![OfferLine {
+            id: "in_3".to_owned(),
+            name: "Nightly runner".to_owned(),
+            client_name: "Nightly report".to_owned(),
+            from: "bob".to_owned(),
+        }],
+        devices: vec![
+            device("in_1", "Build host 7", "active"),
+            DeviceLine {
+                last_seen_at: None,
+                ..device("in_2", "Old laptop", "suspended")
+            },
+        ],
+    }
+}
+
+fn device() -> InstancePage {
+    InstancePage {
+        frame: signed_in(),
+        notice: Some("It has its new name."),
+        is_fresh: true,
+        id: "in_1".to_owned(),
+        name: "Build host 7".to_owned(),
+        client_name: "Build command line".to_owned(),
+        client_id: "build-cli".to_owned(),
+        environment: Some("production".to_owned()),
+        standing: "active",
+        way_in: "Approved with a passkey, from the same address".to_owned(),
+        facts: vec![DeviceFact {
+            label: "Keeps its key in".to_owned(),
+            value: "tpm".to_owned(),
+            source: "claimed".to_owned(),
+        }],
+        key_words: "amber canoe harbor lemon orbit velvet".to_owned(),
+        first_seen_at: at(-900_000),
+        last_seen_at: Some(at(-600)),
+        until: at(7_000_000),
+    }
+}
+
+/// Those of one's own devices.
+fn devices_all() -> Vec<(&'static str, String)> {
+    let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
+    let none = InstancesPage {
+        notice: None,
+        offers: Vec::new(),
+        devices: Vec::new(),
+        ..devices()
+    };
+    let long_ago = InstancesPage {
+        notice: None,
+        is_fresh: false,
+        ..devices()
+    };
+    let suspended = InstancePage {
+        notice: None,
+        is_fresh: false,
+        standing: "suspended",
+        ..device()
+    };
+    let remove = RemovePage {
+        frame: signed_in(),
+        id: "in_1".to_owned(),
+        name: "Build host 7".to_owned(),
+    };
+    let known = Outcome::Known {
+        name: "Build host 7".to_owned(),
+        ends_at: at(7_000_000),
+    };
+    vec![
+        ("decide-enrollment", html(&decide(&enrollment()))),
+        ("known", html(&decided(known))),
+        ("devices", html(&devices())),
+        ("devices-none", html(&none)),
+        ("devices-signed-in-long-ago", html(&long_ago)),
+        ("device", html(&device())),
+        ("device-suspended", html(&suspended)),
+        ("device-remove", html(&remove)),
+    ]
+}
+
 fn decided(outcome: Outcome) -> DecidedPage {
     DecidedPage {
         frame: signed_in(),
@@ -319,7 +430,7 @@ fn without_upstream() -> Vec<Page> {
         is_throttled: true,
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
-    vec![
+    let all = vec![
         ("home", html(&HomePage { frame: stranger() })),
         ("home-signed-in", html(&HomePage { frame: signed_in() })),
         (
@@ -372,5 +483,6 @@ fn without_upstream() -> Vec<Page> {
             )),
         ),
         ("authorize", html(&authorize)),
-    ]
+    ];
+    [all, devices_all()].concat()
 }

@@ -3,8 +3,9 @@
 mod account;
 pub mod browser;
 mod deciding;
+mod devices;
 mod forgery;
 mod frame;
-mod passkey;
+pub mod passkey;
 mod signing_in;
 mod upstream;

@@ -51,6 +51,8 @@ fn b04_the_table_of_refusals() {
         400 invalid_dpop_proof     DpopProofMissing
         400 invalid_dpop_proof     DpopProofReplayed
         403 refused                EnrollmentLinkInvalid
+        400 invalid_request        EnrollmentMalformed
+        400 unauthorized_client    EnrollmentNotOffered
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
         409 exists                 GroupMemberExists

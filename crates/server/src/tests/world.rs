@@ -13,6 +13,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use protocol::base64url;
 use protocol::digest::canonical_json;
+use protocol::jwk::PublicJwk;
 use protocol::jwt::signing_input;
 use protocol::time::{Lifetime, Timestamp};
 use serde_json::{Value, json};
@@ -305,6 +306,52 @@ impl World {
         );
     }
 
+    /// A client under `standard`: its known instances ask, and their owners decide.
+    pub async fn standard_client(&self, client_id: &str) {
+        let added = self.client(client_id, json!({ "profile": "standard" })).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+    }
+
+    /// The key of an instance that an administrator registered for the approver of this name, for 90 days.
+    pub async fn enrolled(&self, client_id: &str, owner: &str) -> Key {
+        let key = Key::new();
+        let added = self.preregister(client_id, owner, &key).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+        key
+    }
+
+    pub async fn preregister(&self, client_id: &str, owner: &str, key: &Key) -> Answer {
+        let expires_at = self.app.now() + Lifetime::from_seconds(90 * 86_400);
+        let body = json!({
+            "client_id": client_id, "owner": owner, "name": format!("Laptop of {owner}"), "jwk": key.jwk(),
+            "expires_at": expires_at.millis(),
+        });
+        self.administer("POST", "/local/instances", &body).await
+    }
+
+    /// The instance that a key belongs to, as administrators see it.
+    pub async fn instance_of(&self, key: &Key) -> Value {
+        let all = self.administer("GET", "/local/instances", &Value::Null).await.body;
+        let thumbprint = key.thumbprint();
+        let has_key = |instance: &&Value| {
+            let keys = instance["keys"].as_array().unwrap();
+            keys.iter().any(|key| key["thumbprint"] == *thumbprint)
+        };
+        all.as_array()
+            .unwrap()
+            .iter()
+            .find(has_key)
+            .cloned()
+            .unwrap_or(Value::Null)
+    }
+
+    /// One act of an administrator on the instance of a key: `suspend`, `resume`, `remove`.
+    pub async fn act_on(&self, key: &Key, act: &str) -> Answer {
+        let id = self.instance_of(key).await["instance_id"].as_str().unwrap().to_owned();
+        self.administer("POST", &format!("/local/instances/{id}/{act}"), &json!({}))
+            .await
+    }
+
     /// An approver with a software key.
     pub async fn approver(&self, name: &str) -> Key {
         let link = self
@@ -468,6 +515,10 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..65]) })
     }
 
+    pub fn thumbprint(&self) -> String {
+        PublicJwk::parse(&self.jwk()).unwrap().thumbprint()
+    }
+
     pub fn sign(&self, message: &[u8]) -> String {
         base64url::encode(self.pair.sign(random(), message).unwrap().as_ref())
     }
@@ -488,6 +539,18 @@ impl Key {
         let input = signing_input(&header, &claims);
         let signature = self.sign(input.as_bytes());
         format!("{input}.{signature}")
+    }
+
+    /// RFC 7523 §3, by the key of an instance.
+    pub fn assertion(&self, client_id: &str, now: Timestamp) -> String {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": ISSUER, "jti": format!("an assertion, number {number}"),
+            "iat": now.seconds(), "exp": now.seconds() + 60,
+        });
+        let header = json!({ "typ": "client-authentication+jwt", "alg": "ES256", "kid": self.thumbprint() });
+        let input = signing_input(&header, &claims);
+        format!("{input}.{}", self.sign(input.as_bytes()))
     }
 
     /// The signed decision on what was viewed.

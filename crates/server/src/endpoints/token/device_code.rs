@@ -17,12 +17,19 @@ use super::issue::{Issue, issue};
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::instances;
 
 /// What the batch of an answer ends in; a refusal here has something to write (`Replayed`).
 type Answer = Result<TokenResponse, Refusal>;
 
 pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
     app.profile_of(asked.client())?;
+    let code = decided(app, asked).await?;
+    redeem(app, asked, &code).await
+}
+
+/// The presented code, once there is nothing to wait for any more; else the answer to a poll.
+pub async fn decided(app: &App, asked: &ClientRequest) -> Result<Digest, Failure> {
     let code = DeviceCode::presented(asked.form.required("device_code")?).digest();
     if let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
         let (poll, request_id) = answer?;
@@ -37,9 +44,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
         interval: request.interval,
     });
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem | Poll::Confirm { .. } | Poll::Replayed { .. } | Poll::Enrolled { .. } => {
-            redeem(app, asked, &code).await
-        }
+        Poll::Redeem | Poll::Confirm { .. } | Poll::Replayed { .. } | Poll::Enrolled { .. } => Ok(code),
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -60,7 +65,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
     }
 }
 
-async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
+pub async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
     app.store
         .request_by_device_code(code)
         .await?
@@ -122,6 +127,12 @@ async fn redeemed(
     let (approvers, context) = approved_by(app, request).await?;
     let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
     let instance = app.named_instance(request.content.instance.as_deref()).await?;
+    // The key that asked may have been replaced since, and serve no more.
+    if let Some(instance) = &instance
+        && !instances::has_key(app, &instance.id, asked.jkt()).await?
+    {
+        return Err(Refusal::InstanceGone.into());
+    }
     let ground = Ground {
         client: &client,
         approver,

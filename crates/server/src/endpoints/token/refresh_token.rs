@@ -18,6 +18,7 @@ use super::issue::{Issue, issue};
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::instances;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -25,6 +26,8 @@ type Answer = Result<TokenResponse, Refusal>;
 struct Presented {
     token: StoredToken,
     grant: Grant,
+    /// To another key of its instance, with this refresh.
+    has_moved: bool,
     client: Client,
     approver: Approver,
     instance: Option<Instance>,
@@ -52,6 +55,19 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     }
 }
 
+/// C23: what an instance was granted is the instance's, by whichever of its keys serves. So a grant follows its
+/// instance to a new key with the next refresh, and none is lost on the way.
+async fn of_its_key(app: &App, grant: Grant, asked: &ClientRequest) -> Result<Grant, Failure> {
+    match &grant.instance_id {
+        Some(id) if !instances::has_key(app, id, asked.jkt()).await? => Err(Refusal::DpopKeyMismatch.into()),
+        Some(_) => Ok(Grant {
+            jkt: asked.jkt().map(str::to_owned),
+            ..grant
+        }),
+        None => Ok(grant),
+    }
+}
+
 /// B06: another client's token is as unknown as none.
 async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Presented, Failure> {
     let unknown = Failure::Refusal(Refusal::RefreshTokenUnknown);
@@ -64,12 +80,15 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     if grant.client_id != asked.client().client_id {
         return Err(unknown);
     }
+    let stored_jkt = grant.jkt.clone();
+    let grant = of_its_key(app, grant, asked).await?;
     let client = app.stored_client(&grant.client_id).await?;
     let Some(approver) = app.store.approver(&grant.subject).await? else {
         return Err(unknown);
     };
     let instance = app.named_instance(grant.instance_id.as_deref()).await?;
     Ok(Presented {
+        has_moved: grant.jkt != stored_jkt,
         token,
         grant,
         client,
@@ -87,6 +106,7 @@ fn rotated(
     let Presented {
         token,
         grant,
+        has_moved,
         client,
         approver,
         instance,
@@ -125,11 +145,15 @@ fn rotated(
     let mut batch = asked
         .used_up()
         .use_refresh_token(token, &successor, now)
-        .grant_is_unchanged(grant)
         .client_is_unchanged(client)
         .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&event)?;
+    batch = if *has_moved {
+        batch.bind_grant(grant)
+    } else {
+        batch.grant_is_unchanged(grant)
+    };
     if let Some(instance) = instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }

@@ -216,7 +216,7 @@ fn account() {
         "account",
         &expect![[r#"
         h1 Your account
-        p [href=/as/device] Enter a code to answer a device that is asking.
+        p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
         p The passkey was added.
         h2 What acts for you
         p Build command line build-cli
@@ -277,7 +277,7 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         "account-signed-in-long-ago",
         &expect![[r#"
         h1 Your account
-        p [href=/as/device] Enter a code to answer a device that is asking.
+        p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
         h2 What acts for you
         p Build command line build-cli
         p May use read offline_access
@@ -327,7 +327,7 @@ fn account_with_one_passkey() {
         "account-one-passkey",
         &expect![[r#"
             h1 Your account
-            p [href=/as/device] Enter a code to answer a device that is asking.
+            p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
             h2 What acts for you
             p Nothing acts for you now.
             h2 Passkeys
@@ -437,7 +437,7 @@ fn account_without_a_passkey() {
         "account-no-passkey",
         &expect![[r#"
             h1 Your account
-            p [href=/as/device] Enter a code to answer a device that is asking.
+            p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
             p Your groups: builders , operators
             h2 What acts for you
             p Build command line build-cli

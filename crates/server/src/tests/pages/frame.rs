@@ -71,6 +71,10 @@ fn addresses(open: &str, approved: &str, code: &str) -> Vec<String> {
         "/enroll/finish",
         "/account/passkeys/start",
         "/account/passkeys/1/remove",
+        "/account/devices",
+        "/account/devices?done=removed",
+        "/account/devices/1",
+        "/account/devices/1/take",
     ]
     .map(str::to_owned)
     .to_vec();
