@@ -5,6 +5,7 @@ use expect_test::expect;
 use protocol::refusal::Refusal;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
 fn b04_the_table_of_refusals() {
     let mut table = String::new();
     for &refusal in Refusal::ALL {

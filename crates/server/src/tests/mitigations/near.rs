@@ -16,15 +16,11 @@ const ABROAD: &str = "203.0.113.7";
 
 fn facts(view: &Value) -> String {
     let facts = view["facts"].as_array().unwrap().iter();
-    facts
-        .map(|fact| {
-            format!(
-                "{} [{}] {}: {}\n",
-                fact["name"], fact["source"], fact["label"], fact["value"]
-            )
-        })
-        .collect::<String>()
-        .replace('"', "")
+    let told = facts.fold(String::new(), |told, fact| {
+        let (name, source, label, value) = (&fact["name"], &fact["source"], &fact["label"], &fact["value"]);
+        format!("{told}{name} [{source}] {label}: {value}\n")
+    });
+    told.replace('"', "")
 }
 
 #[test]
