@@ -8,7 +8,7 @@ use super::File;
 const PAGE: &str = "docs/conformance.md";
 
 /// The rows that this server answers for: RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 8707, 9068; RFC 9700,
-/// 10070; RFC 9449 and DPoP for the device grant.
+/// 10070; RFC 9449 and DPoP for the device grant; client attestation and SPIFFE.
 fn rows() -> BTreeSet<String> {
     let ranges = [
         ("D", 1..=38),
@@ -17,6 +17,8 @@ fn rows() -> BTreeSet<String> {
         ("S", 2..=10),
         ("P", 1..=15),
         ("P", 20..=25),
+        ("C", 20..=24),
+        ("C", 30..=30),
     ];
     let rows = ranges
         .into_iter()
