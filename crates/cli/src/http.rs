@@ -143,7 +143,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 impl Answer {
     pub fn is_success(&self) -> bool {
-        self.status == 200 || self.status == 201
+        matches!(self.status, 200..=202)
     }
 
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {

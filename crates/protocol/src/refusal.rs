@@ -341,6 +341,17 @@ impl Refusal {
         }
     }
 
+    /// What would be taken instead, where whoever asks can bring it by itself.
+    pub fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::BindingDataMissing => Some("binding_data"),
+            Self::InitiatorMissing => Some("initiator_assertion"),
+            Self::InstanceExpired => Some("new_key"),
+            Self::InstanceUnknown => Some("enrollment"),
+            _ => None,
+        }
+    }
+
     /// One fixed sentence for people: `error_description`, in the characters RFC 6749 §5.2 allows.
     /// Never carries what was sent.
     #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]

@@ -96,6 +96,7 @@ fn refused(refusal: Refusal, (interval, confirmation_tries): (Option<i64>, Optio
         error_description: Some(sentence),
         interval,
         confirmation_tries,
+        needs: refusal.needs().map(str::to_owned),
         reference: None,
     };
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -146,6 +147,7 @@ fn body(error: &str, sentence: &str) -> ErrorBody {
         error_description: Some(sentence.to_owned()),
         interval: None,
         confirmation_tries: None,
+        needs: None,
         reference: None,
     }
 }

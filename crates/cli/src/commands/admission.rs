@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use protocol::time::{Lifetime, Timestamp};
+use protocol::time::Lifetime;
 use protocol::wire::local::{AddAdmission, AdmissionView};
 use serde_json::Value;
 
 use crate::date;
 use crate::failure::Failure;
+use crate::files;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::LocalArgs;
+use crate::print::{or_dash, say};
 
 /// Say whose word lets instances of a client in, without a person asked each time.
 #[derive(Debug, Subcommand)]
@@ -91,43 +92,39 @@ impl AdmissionCommand {
 
 pub async fn run(command: &AdmissionCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
-        AdmissionCommand::Add(args) => add(args, io).await,
-        AdmissionCommand::List(local) => list(local, io).await,
-        AdmissionCommand::Remove(args) => remove(args, io).await,
+        AdmissionCommand::Add(args) => {
+            let value = args.local.open()?.post(io, &["admissions"], &meant(args)?).await?;
+            args.local.tell(io, value, added)
+        }
+        AdmissionCommand::List(local) => {
+            let value = local.open()?.get(io, &["admissions"]).await?;
+            local.tell(io, value, list)
+        }
+        AdmissionCommand::Remove(RemoveArgs { id, local }) => {
+            let value = local.open()?.delete(io, &["admissions", id]).await?;
+            let sentence = format!("Admission {id} is removed. Instances that came in by it stay.");
+            local.tell_done(io, &value, &sentence);
+            Ok(())
+        }
     }
 }
 
-async fn add(args: &AddArgs, io: &mut Io) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    let value = local.post(io, &["admissions"], &meant(args)?).await?;
-    if args.local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let admission: AdmissionView = read(value)?;
-    let who = admission.subject.unwrap_or_else(|| "Whoever it attests".to_owned());
-    say!(
-        io.output,
-        "{who} is let in by {}, as {}'s.",
-        admission.by,
-        admission.owner
-    );
-    say!(io.output, "Admission {}", admission.id);
-    Ok(())
+fn added(io: &mut Io, admission: AdmissionView) {
+    let AdmissionView {
+        id, subject, by, owner, ..
+    } = admission;
+    let who = subject.unwrap_or_else(|| "Whoever it attests".to_owned());
+    say!(io.output, "{who} is let in by {by}, as {owner}'s.");
+    say!(io.output, "Admission {id}");
 }
 
 /// What was typed, with its files read.
 fn meant(args: &AddArgs) -> Result<AddAdmission, Failure> {
-    let start = Timestamp::default();
-    let lifetime = date::parse_end(&args.lifetime, start).map(|end| end - start);
-    let lifetime = lifetime.ok_or_else(|| {
-        Failure::usage(format!("{:?} is no length of time", args.lifetime)).hint("write 90d, 12h or 30m")
-    })?;
     Ok(AddAdmission {
         client_id: args.client_id.clone(),
         owner: args.owner.clone(),
         environment: args.environment.clone(),
-        lifetime: lifetime.seconds(),
+        lifetime: date::length(&args.lifetime)?.seconds(),
         attester: args.attester.clone(),
         issuer: args.issuer.clone(),
         audience: args.audience.clone(),
@@ -139,52 +136,27 @@ fn meant(args: &AddArgs) -> Result<AddAdmission, Failure> {
 }
 
 fn json_of(file: &Path) -> Result<Value, Failure> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-    serde_json::from_str(&text)
+    serde_json::from_str(&files::text_of(file)?)
         .map_err(|_| Failure::usage(format!("{} holds no JSON", file.display())).hint(r#"it reads {"keys": [...]}"#))
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["admissions"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let head = ["ADMISSION", "CLIENT", "BY", "SUBJECT", "OWNER", "LIFETIME", "STATE"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for admission in read::<Vec<AdmissionView>>(value)? {
+fn list(io: &mut Io, admissions: Vec<AdmissionView>) {
+    let rows = admissions.into_iter().map(|admission| {
         let state = if admission.removed_at.is_some() {
             "removed"
         } else {
             "stands"
         };
-        rows.push(vec![
+        [
             admission.id,
             admission.client_id,
             admission.by,
-            admission.subject.unwrap_or_else(|| "-".to_owned()),
+            or_dash(admission.subject),
             admission.owner,
             date::countdown(Lifetime::from_seconds(admission.lifetime)),
             state.to_owned(),
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
-}
-
-async fn remove(args: &RemoveArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&args.local.data)?
-        .delete(io, &["admissions", &args.id])
-        .await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(
-            io.output,
-            "Admission {} is removed. Instances that came in by it stay.",
-            args.id
-        );
-    }
-    Ok(())
+        ]
+    });
+    let headings = ["ADMISSION", "CLIENT", "BY", "SUBJECT", "OWNER", "LIFETIME", "STATE"];
+    io.output.table(headings, rows);
 }

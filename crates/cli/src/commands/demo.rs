@@ -112,8 +112,9 @@ async fn ask(args: &DemoArgs, io: &mut Io, server: &Server, cast: &Cast, key: &K
         profile: &cast.profile,
         metadata: &cast.metadata,
         caller: Caller::new(&server.http, key),
+        brought: Vec::new(),
     };
-    let asked = request.ask(io).await?;
+    let asked = request.ask(io, |failure, _| failure).await?;
     told::what_is_asked(io, key);
     let mut desk = Desk::open(io, cast, &asked);
     if args.auto {
@@ -122,8 +123,7 @@ async fn ask(args: &DemoArgs, io: &mut Io, server: &Server, cast: &Cast, key: &K
     } else {
         told::where_to_approve(io, &place(server, cast, &asked.shown));
     }
-    let pause = async |io: &mut Io, until| desk.pause(io, until).await;
-    let tokens = request.wait(io, &asked, pause).await;
+    let tokens = request.wait(io, &asked, &mut desk).await;
     io.output.end_live();
     tokens
 }

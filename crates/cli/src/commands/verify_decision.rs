@@ -61,12 +61,12 @@ pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
         "The signature is good: approver {} has approved",
         decision.approver
     );
-    io.output.table(&[
-        vec!["  request".to_owned(), decision.request_digest.as_str().to_owned()],
-        vec!["  scope".to_owned(), decision.granted.scope.to_string()],
-        vec!["  resources".to_owned(), decision.granted.resource.join(" ")],
-        vec!["  until".to_owned(), until],
-        vec!["  signed for".to_owned(), record.relying_party.origin.clone()],
+    io.output.fields([
+        ("  request", decision.request_digest.as_str().to_owned()),
+        ("  scope", decision.granted.scope.to_string()),
+        ("  resources", decision.granted.resource.join(" ")),
+        ("  until", until),
+        ("  signed for", record.relying_party.origin.clone()),
     ]);
     if request.is_some() {
         say!(io.output, "The request in this file is the one that was decided on.");

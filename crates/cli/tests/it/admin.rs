@@ -13,7 +13,8 @@ fn client(id: &str) -> Value {
         "client_id": id, "name": EVIL, "kind": "cli", "environment": null, "owner": EVIL, "purpose": EVIL,
         "verified": false, "expires_at": null, "scope": "read", "resource": [], "profile": "open",
         "authentication": "none", "assertion_audience": null, "require_dpop": false, "strict": false,
-        "code_lifetime": 15, "signing_alg": "ES256", "introspect": false, "created_at": START * 1000,
+        "code_lifetime": 15, "signing_alg": "ES256", "introspect": false, "report_codes": false, "device_grant": "report",
+        "device_grant_since": START * 1000, "created_at": START * 1000,
         "disabled_at": null, "warnings": ["open takes any stock client"]
     })
 }

@@ -22,6 +22,10 @@ pub struct ErrorBody {
     /// page, sent as `confirmation`, may still be tried (RFC 10027 §6.1.16).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation_tries: Option<u32>,
+    /// What whoever asks can bring by itself: `enrollment` (of its key), `new_key` (and its enrollment),
+    /// `binding_data`, `initiator_assertion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// Of a fault on our side: the number under which the log has the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::commands::approver::enroll::{EnrollArgs, enroll};
 use crate::commands::demo::api::{self, Api, Introspection};
 use crate::commands::demo::server::Server;
-use crate::commands::enroll::{EnrollArgs, enroll};
 use crate::failure::Failure;
 use crate::http::Http;
 use crate::io::Io;

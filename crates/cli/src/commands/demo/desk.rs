@@ -10,8 +10,8 @@ use protocol::wire::approver::RequestView;
 
 use crate::commands::decide::{self, DecideArgs, DenyArgs};
 use crate::commands::demo::cast::Cast;
-use crate::commands::login::Asked;
 use crate::date;
+use crate::device_flow::{Asked, Waiter};
 use crate::failure::{Exit, Failure};
 use crate::io::{Input, Io, read_line};
 use crate::print::{Escaped, say};
@@ -61,9 +61,10 @@ impl Desk {
         self.may_poll = true;
         Ok(())
     }
+}
 
-    /// Waits for the next poll.
-    pub async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure> {
+impl Waiter for Desk {
+    async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure> {
         if std::mem::take(&mut self.may_poll) {
             return Ok(());
         }
@@ -84,6 +85,13 @@ impl Desk {
         Ok(())
     }
 
+    /// The demo's profile carries nothing back.
+    async fn digits(&mut self, _: &mut Io, _: u32) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+}
+
+impl Desk {
     fn waiting(&self, now: Timestamp) -> Escaped {
         if self.is_decided {
             return Escaped::of("   The program hears of it when it asks again. ");

@@ -27,7 +27,7 @@ fn paragraph(io: &mut Io, text: &str) {
 
 pub fn table(io: &mut Io, rows: Vec<Vec<String>>) {
     let indented = rows.into_iter().map(|row| [vec![" ".to_owned()], row].concat());
-    io.output.table(&indented.collect::<Vec<_>>());
+    io.output.columns(&indented.collect::<Vec<_>>());
 }
 
 fn to_open(io: &mut Io, text: &str) {
