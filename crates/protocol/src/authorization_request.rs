@@ -15,6 +15,8 @@ use crate::fact::{Fact, Source};
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
+mod tries;
+
 /// What is asked for. Fixed when the request is made; its digest is what approvers sign over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
@@ -120,6 +122,9 @@ pub enum State {
         viewer: Viewer,
         at: Timestamp,
         entry: CodeEntry,
+        /// How often something else than the binding data was typed (X17).
+        #[serde(default)]
+        wrong_bindings: u32,
     },
     /// Approved by some of a quorum. The code admits nobody any more; the others have their own pages.
     Endorsed {
@@ -164,12 +169,14 @@ pub enum State {
     },
 }
 
-/// How the code reached the page (field `code.entry` of the event).
+/// How the request reached its viewer (field `code.entry` of the event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeEntry {
     Typed,
     Link,
+    /// By no code: it stood on the page of another of a quorum.
+    Push,
 }
 
 impl CodeEntry {
@@ -177,6 +184,7 @@ impl CodeEntry {
         match self {
             Self::Typed => "typed",
             Self::Link => "link",
+            Self::Push => "push",
         }
     }
 }
@@ -321,8 +329,6 @@ impl AuthorizationRequest {
     const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
     /// A bound on what `slow_down` can grow to, so that a code cannot be slowed past its own life.
     const LONGEST_INTERVAL: Lifetime = Lifetime::from_seconds(60);
-    /// How often six digits can be guessed: with three tries of a million it is not worth it.
-    const CONFIRMATION_TRIES: u32 = 3;
     /// Within this time the same client with the same key may present a redeemed code again (a lost
     /// answer, retried) without ending its grant.
     const RETRY_WINDOW: Lifetime = Lifetime::from_seconds(30);
@@ -344,6 +350,7 @@ impl AuthorizationRequest {
                 viewer: viewer.clone(),
                 at: now,
                 entry,
+                wrong_bindings: 0,
             }),
             // The same browser may open its request again: a reload, the back button.
             (Act::View { viewer, .. } | Act::Look { viewer }, State::Viewed { viewer: first, .. })
@@ -404,7 +411,7 @@ impl AuthorizationRequest {
             viewer: first,
             at: now,
             by,
-            confirmation_tries: confirm_back.then_some(Self::CONFIRMATION_TRIES),
+            confirmation_tries: confirm_back.then_some(tries::MOST),
             proofs,
         })
     }
@@ -416,30 +423,6 @@ impl AuthorizationRequest {
             State::Endorsed { by, .. } if by.contains(&viewer.approver_id) => Err(Refusal::AlreadyDecided),
             _ => Ok(()),
         }
-    }
-
-    /// What follows wrong digits: another try, until there is none.
-    pub fn wrongly_confirmed(&self, now: Timestamp) -> Result<State, Refusal> {
-        let State::Approved {
-            viewer,
-            at,
-            by,
-            confirmation_tries: Some(tries),
-            proofs,
-        } = &self.state
-        else {
-            return Err(Refusal::AlreadyDecided);
-        };
-        if *tries <= 1 {
-            return self.cancel("confirmation_failed", now);
-        }
-        Ok(State::Approved {
-            viewer: viewer.clone(),
-            at: *at,
-            by: by.clone(),
-            confirmation_tries: Some(tries - 1),
-            proofs: proofs.clone(),
-        })
     }
 
     fn cancel(&self, because: &str, now: Timestamp) -> Result<State, Refusal> {
@@ -477,12 +460,12 @@ impl AuthorizationRequest {
                 Some(tries) => Poll::Confirm { tries: *tries },
                 None => Poll::Redeem,
             }),
-            _ => Ok(Self::pending(mark, now)),
+            _ => Ok(Self::pending(None, mark, now)),
         }
     }
 
-    /// Pending or too early, by this node's mark alone.
-    pub fn pending(mark: PollMark, now: Timestamp) -> Poll {
+    /// Pending or too early, by this node's mark alone. `tries` where it is the six digits that are awaited.
+    pub fn pending(tries: Option<u32>, mark: PollMark, now: Timestamp) -> Poll {
         match mark.last {
             Some(last) if now < last + mark.interval - Self::POLL_SLACK => {
                 let interval = (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL);
@@ -491,7 +474,7 @@ impl AuthorizationRequest {
                     raised: interval > mark.interval,
                 }
             }
-            _ => Poll::Pending,
+            _ => tries.map_or(Poll::Pending, |tries| Poll::Confirm { tries }),
         }
     }
 }

@@ -108,7 +108,7 @@ fn judge_claims(
     if claims.required_text("sub")? != expected.client_id {
         return Err(Flaw("the sub is not the client"));
     }
-    check_audience(claims.get("aud"), expected)?;
+    check_audience(claims.get("aud"), expected.issuer, expected.audience)?;
     let expires_at = check_times(claims, now)?;
     let jti = claims.required_text("jti")?;
     if jti.is_empty() {
@@ -123,13 +123,13 @@ fn judge_claims(
     })
 }
 
-fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> Result<(), Flaw> {
-    let is_ours = |value: &Value| match expected.audience {
-        _ if value == expected.issuer => true,
+pub(crate) fn check_audience(aud: Option<&Value>, issuer: &str, rule: AudienceRule<'_>) -> Result<(), Flaw> {
+    let is_ours = |value: &Value| match rule {
+        _ if value == issuer => true,
         AudienceRule::IssuerOnly => false,
         AudienceRule::Legacy { token_endpoint } => value == token_endpoint,
     };
-    let fits = match (aud, expected.audience) {
+    let fits = match (aud, rule) {
         (Some(Value::Array(values)), AudienceRule::IssuerOnly) => values.len() == 1 && values.iter().all(is_ours),
         (Some(Value::Array(values)), AudienceRule::Legacy { .. }) => !values.is_empty() && values.iter().all(is_ours),
         (Some(value), _) => is_ours(value),
@@ -143,7 +143,7 @@ fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> R
 }
 
 /// `exp` is required and near; `iat` and `nbf` may be absent (RFC 7523 §3) but lie in no future.
-fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, Flaw> {
+pub(crate) fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, Flaw> {
     let expires_at = claims.required_instant("exp")?;
     if expires_at <= now {
         return Err(Flaw("the assertion has expired"));

@@ -97,7 +97,7 @@ pub fn eligible(
             }
         }
         Purpose::Access | Purpose::Enrollment(_) => {
-            may_decide(request, decider, around.profile)?;
+            must_be_theirs(request, decider, around.profile)?;
             let demanded = &around.profile.approval.starter;
             // What the first of a quorum proved, the others need not prove again.
             if !demanded.is_empty() && !is_second && !demanded.iter().any(|proof| proofs.contains(proof)) {
@@ -123,8 +123,8 @@ pub fn eligible(
     })
 }
 
-/// Who: the owner, a member, anyone. Whoever else presents the code learns nothing about it.
-fn may_decide(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
+/// Who: the owner, a member, anyone. Whoever else presents the code learns nothing about it. For declining this is all.
+pub fn must_be_theirs(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
     let is_member = is_member(decider, profile);

@@ -38,6 +38,8 @@ impl Fact {
     pub const REQUESTER_IP_SOURCE: &'static str = "requester.ip_source";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
+    /// The name of the approver who signed at the device that asks (X15).
+    pub const INITIATOR: &'static str = "initiator.approver";
     pub const INSTANCE_NAME: &'static str = "instance.name";
     pub const DEVICE_HOST: &'static str = "device.host";
     pub const DEVICE_KEY_STORAGE: &'static str = "device.key_storage";

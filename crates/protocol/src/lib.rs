@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
-//! asks), [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
+//! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
+//! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
 //! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
@@ -15,6 +16,7 @@ pub mod approver;
 pub mod attestation;
 pub mod authorization_request;
 pub mod base64url;
+pub mod binding_data;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
@@ -26,6 +28,7 @@ pub mod event;
 pub mod fact;
 pub mod grant;
 pub mod guess;
+pub mod initiator;
 pub mod instance;
 pub mod jwk;
 pub mod jwt;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use protocol::authorization_request::{AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
@@ -88,6 +89,17 @@ impl App {
         }
         let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
         Batch::default().end_grant(grant, because, self.now()).record(&event)
+    }
+
+    /// For a request that ends undone.
+    pub fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Event {
+        let because = match state {
+            State::Cancelled { because, .. } => Some(because.clone()),
+            _ => None,
+        };
+        self.event(Action::DeviceCancelled)
+            .request(request)
+            .with("because", because)
     }
 
     /// The client as it stands in the database now: for what is decided for good.

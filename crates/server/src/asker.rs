@@ -12,12 +12,15 @@ use crate::admitting;
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::initiating::Initiator;
 
 /// What stands behind a request beside its client.
 pub struct Asker {
     pub instance: Option<Instance>,
     /// What makes it an instance, where this is the first that is seen of it.
     entry: Batch,
+    /// Who signed there, before there is a code (X15).
+    pub initiator: Option<Initiator>,
 }
 
 impl Asker {
@@ -39,25 +42,33 @@ impl Asker {
         if instance.is_none() && profile.key == AskingKey::Enrolled {
             return Err(Refusal::InstanceUnknown.into());
         }
-        Ok(Self { instance, entry })
+        let initiator = Initiator::find(app, asked, profile).await?;
+        Ok(Self {
+            instance,
+            entry,
+            initiator,
+        })
     }
 
     pub fn facts(&self) -> Vec<Fact> {
-        let Some(instance) = &self.instance else {
-            return Vec::new();
-        };
-        let own = [
-            Fact::new(Fact::INSTANCE_NAME, &instance.about.name, Source::Proven),
-            Fact::new(Fact::INSTANCE_WAY_IN, instance.about.way_in.kind(), Source::Proven),
-        ];
-        own.into_iter().chain(instance.about.facts.iter().cloned()).collect()
+        let mut facts = Vec::new();
+        if let Some(initiator) = &self.initiator {
+            facts.push(Fact::new(Fact::INITIATOR, &initiator.approver.name, Source::Proven));
+        }
+        if let Some(Instance { about, .. }) = &self.instance {
+            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, Source::Proven));
+            facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
+            facts.extend(about.facts.iter().cloned());
+        }
+        facts
     }
 
     /// Whether it may ask is asked again when a person opens it, and whenever a token is issued.
     pub fn seen(&self, app: &App) -> Batch {
+        let used_up = self.initiator.as_ref().map(Initiator::used_up).unwrap_or_default();
         match &self.instance {
-            Some(instance) => self.entry.clone().instance_seen(&instance.id, app.now()),
-            None => Batch::default(),
+            Some(instance) => used_up.then(self.entry.clone()).instance_seen(&instance.id, app.now()),
+            None => used_up,
         }
     }
 }

@@ -8,7 +8,7 @@ use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
-use protocol::eligibility::{Circumstances, Decider, Eligible, eligible};
+use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
 use protocol::event::{Action, Event};
 use protocol::network;
 use protocol::platform;
@@ -16,15 +16,17 @@ use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
-use protocol::wire::approver::RequestView;
+use protocol::wire::approver::{Quorum, RequestView};
 use store::Batch;
 use store::guesses::Guesser;
 
 use crate::app::App;
+use crate::binding;
 use crate::ends::End;
 use crate::failure::Failure;
 use crate::first_seen::FirstSeen;
 use crate::peer::{self, SeenAddress};
+use crate::quorum;
 use crate::request_view::{self, Onlooker};
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
@@ -46,7 +48,18 @@ pub struct Opened {
     pub profile: Arc<Profile>,
     /// That this approver may, and what proves that the starter is theirs.
     pub eligible: Eligible,
+    /// Where more than one person has to approve.
+    pub quorum: Option<Quorum>,
     pub first_seen: FirstSeen,
+}
+
+/// What comes with an approval.
+pub struct Signed<'a> {
+    /// The approver's registered key that the evidence names.
+    pub key: &'a StoredKey,
+    pub evidence: &'a Evidence,
+    /// As it was typed (X17).
+    pub binding_data: Option<&'a str>,
 }
 
 impl Deciding {
@@ -110,6 +123,10 @@ impl Deciding {
     /// The request, if it is open and this viewer's. Writes nothing.
     pub async fn opened(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+        self.look(app, request).await
+    }
+
+    pub async fn look(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
         request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
@@ -118,6 +135,7 @@ impl Deciding {
         let requester = End::asked(app, &request.content);
         let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
         Ok(Opened {
+            quorum: quorum::of(app, &request, &profile).await?,
             request,
             client,
             profile,
@@ -197,17 +215,17 @@ impl Deciding {
         app.derived.page_token(&parts).as_str().to_owned()
     }
 
-    /// `key` is the approver's registered key that the evidence names.
     pub async fn approve(
         &self,
         app: &App,
         request_id: &str,
-        key: &StoredKey,
-        evidence: &Evidence,
+        signed: &Signed<'_>,
     ) -> Result<AuthorizationRequest, Failure> {
-        let relying_party = app.config.issuer.relying_party();
         let attempt = || async {
             let now = app.now();
+            let opened = self.opened(app, request_id).await?;
+            let approver = self.still_active(app).await?;
+            let approval = self.confirmed(app, &opened, signed)?;
             let Opened {
                 request,
                 client,
@@ -215,18 +233,12 @@ impl Deciding {
                 eligible,
                 first_seen,
                 ..
-            } = self.opened(app, request_id).await?;
-            let approver = self.still_active(app).await?;
-            let nonce = self.nonce(app, &request);
-            let expected = Expected {
-                request: &request,
-                profile: &profile,
-                viewer: &self.viewer,
-                nonce: &nonce,
-                relying_party: &relying_party,
-                key,
-            };
-            let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
+            } = opened;
+            if !binding::is_right(app, &request, signed.binding_data)? {
+                let (batch, state) = self.wrongly_bound(app, &request)?;
+                let request = AuthorizationRequest { state, ..request };
+                return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
+            }
             let proofs: Vec<&str> = eligible.proofs().collect();
             let act = Act::Approve {
                 approval: &approval,
@@ -252,20 +264,37 @@ impl Deciding {
                 .approve(&request, &approval, now)?
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
-                .then(key_used(evidence, &approval, app))
+                .then(key_used(signed.evidence, &approval, app))
                 .record(&first_seen.on(event))?;
-            Ok::<_, Failure>((batch, AuthorizationRequest { state, ..request }))
+            Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
-        let request = app.store.decide(attempt).await?;
+        let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;
         app.pending.forget(&request.device_code);
-        app.metrics.decided("approved");
+        decided?;
+        app.metrics.decided(match request.state {
+            State::Endorsed { .. } => "endorsed",
+            _ => "approved",
+        });
         Ok(request)
+    }
+
+    fn confirmed(&self, app: &App, opened: &Opened, signed: &Signed<'_>) -> Result<ConfirmedApproval, Refusal> {
+        let expected = Expected {
+            request: &opened.request,
+            profile: &opened.profile,
+            viewer: &self.viewer,
+            nonce: &self.nonce(app, &opened.request),
+            relying_party: &app.config.issuer.relying_party(),
+            key: signed.key,
+        };
+        ConfirmedApproval::check(&expected, signed.evidence.clone())
     }
 
     /// Declining needs no key ceremony: it is at least as easy as approving.
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
             let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+            self.must_be_of_quorum(app, &request).await?;
             let state = request.act(
                 &Act::Deny {
                     viewer: &self.viewer,
@@ -288,6 +317,21 @@ impl Deciding {
         app.pending.forget(&device_code);
         app.metrics.decided(if reported { "reported" } else { "denied" });
         Ok(())
+    }
+
+    /// No code and no lock says who else may decline what others have approved.
+    async fn must_be_of_quorum(&self, app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+        if !matches!(request.state, State::Endorsed { .. }) {
+            return Ok(());
+        }
+        let client = app.stored_client(&request.content.client_id).await?;
+        let profile = app.profile_of(&client)?;
+        let decider = Decider {
+            approver_id: &self.approver.id,
+            groups: &app.groups_of(&self.approver.id, profile).await?,
+            place: &self.end(app).place,
+        };
+        Ok(must_be_theirs(request, &decider, profile)?)
     }
 
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::authorization_request::{AuthorizationRequest, Binding, Poll, PollMark, Poller};
+use protocol::authorization_request::{AuthorizationRequest, Binding, Poll, PollMark, Poller, State};
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
@@ -21,6 +21,8 @@ struct Waiting {
     client_id: Arc<str>,
     jkt: Option<Arc<str>>,
     enrolls: bool,
+    /// Approved, and six digits are awaited (X16): how often they may still be tried.
+    confirmation_tries: Option<u32>,
     expires_at: Timestamp,
     loaded_at: Timestamp,
     mark: PollMark,
@@ -66,7 +68,7 @@ impl PendingRequests {
             if let Err(refusal) = by.must_hold(waiting.binding()) {
                 return Some(Err(refusal));
             }
-            let poll = AuthorizationRequest::pending(waiting.mark, now);
+            let poll = AuthorizationRequest::pending(waiting.confirmation_tries, waiting.mark, now);
             if let Poll::SlowDown { interval, .. } = poll {
                 waiting.mark.interval = interval;
             }
@@ -138,6 +140,10 @@ impl Waiting {
             client_id: request.content.client_id.as_str().into(),
             jkt: request.content.jkt.as_deref().map(Into::into),
             enrolls: request.content.purpose.is_enrollment(),
+            confirmation_tries: match request.state {
+                State::Approved { confirmation_tries, .. } => confirmation_tries,
+                _ => None,
+            },
             expires_at: request.content.expires_at,
             loaded_at: now,
             mark,

@@ -2,7 +2,7 @@
 //! stand here as they were sent: whoever shows them to a person escapes them, once.
 
 use protocol::approval;
-use protocol::authorization_request::{AuthorizationRequest, Content, Purpose, State};
+use protocol::authorization_request::{Content, Purpose};
 use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
@@ -12,6 +12,7 @@ use protocol::refusal::Refusal;
 use protocol::scope::Scope;
 use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
 
+use crate::binding;
 use crate::deciding::Opened;
 use crate::ends::End;
 
@@ -29,6 +30,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         client,
         profile,
         eligible,
+        quorum,
         ..
     } = opened;
     let content = &request.content;
@@ -45,8 +47,8 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         profile: profile.name.clone(),
         education: profile.education.clone(),
         enrollment: enrollment(content),
-        asks_binding_data: content.binding.is_some(),
-        quorum: quorum(request, profile),
+        asks_binding_data: binding::is_wanted(request),
+        quorum: quorum.clone(),
         warnings: warnings(profile, eligible),
         permissions: permissions(content.scope.as_str(), &content.resource)?,
         network_match: eligible.network(),
@@ -56,7 +58,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         expires_at: content.expires_at.millis(),
         grant_expires_at: content.grant_expires_at.millis(),
         consequences: match content.purpose {
-            Purpose::Access => consequences(content.scope.as_str(), content.jkt.is_some())?,
+            Purpose::Access => consequences(content, quorum.as_ref())?,
             Purpose::Enrollment(_) => OF_ENROLLMENT.map(str::to_owned).to_vec(),
         },
         decision: decision.to_value(),
@@ -82,17 +84,6 @@ fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
             expires_at: enrollment.expires_at.millis(),
         }),
     }
-}
-
-fn quorum(request: &AuthorizationRequest, profile: &Profile) -> Option<Quorum> {
-    let have = match &request.state {
-        State::Endorsed { by, .. } => by.len(),
-        _ => 0,
-    };
-    (profile.approval.quorum > 1).then(|| Quorum {
-        needed: profile.approval.quorum,
-        have: u32::try_from(have).unwrap_or(u32::MAX),
-    })
 }
 
 fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refusal> {
@@ -164,6 +155,7 @@ fn label(name: &str) -> &'static str {
         Fact::DEVICE_SYSTEM => "Its system",
         Fact::DEVICE_USER => "Its user",
         Fact::DEVICE_VERSION => "Version of the program",
+        Fact::INITIATOR => "Started by",
         Fact::INSTANCE_NAME => "Enrolled as",
         Fact::INSTANCE_WAY_IN => "Became known by",
         name if name.starts_with("first_seen.") => "For the first time",
@@ -199,16 +191,26 @@ const OF_ENROLLMENT: [&str; 3] = [
     "You can suspend it, remove it or hand it over at any time, under Your devices.",
 ];
 
-fn consequences(scope: &str, is_bound: bool) -> Result<Vec<String>, Refusal> {
-    let mut consequences = vec!["The program gets access in your name at once, without asking again.".to_owned()];
-    if Scope::parse(scope)?.contains("offline_access") {
+fn consequences(content: &Content, quorum: Option<&Quorum>) -> Result<Vec<String>, Refusal> {
+    let first = quorum.and_then(|quorum| quorum.approved_by.first());
+    let name = first.map_or("your name".to_owned(), |name| format!("the name of {name}"));
+    let others = quorum.map_or(0, |quorum| quorum.needed.saturating_sub(quorum.have + 1));
+    let when = match others {
+        0 => "at once, without asking again.".to_owned(),
+        1 => "as soon as one more person has approved.".to_owned(),
+        others => format!("as soon as {others} more people have approved."),
+    };
+    let mut consequences = vec![format!("The program gets access in {name} {when}")];
+    if Scope::parse(&content.scope)?.contains("offline_access") {
         consequences.push("It can renew its access by itself until the end.".to_owned());
     }
-    consequences.push(if is_bound {
+    consequences.push(if content.jkt.is_some() {
         "Its access works only with the key whose words are shown.".to_owned()
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
-    consequences.push("You can end it at any time under Your account.".to_owned());
+    if first.is_none() {
+        consequences.push("You can end it at any time under Your account.".to_owned());
+    }
     Ok(consequences)
 }

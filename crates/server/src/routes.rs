@@ -63,6 +63,8 @@ fn approvers() -> Router<Shared> {
     Router::new()
         .route("/approver/enroll", post_only(post(approver::enroll)))
         .route("/approver/view", post_only(post(approver::view)))
+        .route("/approver/waiting", post_only(post(approver::waiting)))
+        .route("/approver/digits", post_only(post(approver::digits)))
         .route("/approver/approve", post_only(post(approver::approve)))
         .route("/approver/deny", post_only(post(approver::deny)))
 }

@@ -3,9 +3,12 @@
 //! `crates/waypass/tests`.
 
 mod attested;
+mod binding;
+mod confirmation;
 mod crash;
 mod governance;
 mod groups;
+mod initiator;
 mod instances;
 mod keys;
 mod limits;
@@ -14,6 +17,7 @@ mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod quorum;
 mod races;
 mod rechecks;
 mod refusals;

@@ -47,7 +47,7 @@ const OPEN_OF_CLIENT: &str = "SELECT content, digest, device_code_digest, state_
 const OPEN_OF_INSTANCE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request WHERE instance_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
 const ENDORSED: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
-    FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%' ORDER BY id";
+    FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%' ORDER BY id LIMIT 100";
 
 /// What else a new request is stored under.
 pub struct Filed<'a> {
@@ -140,7 +140,7 @@ impl Store {
             .collect()
     }
 
-    /// Those that wait for the others of a quorum.
+    /// Those that wait for the others of a quorum, oldest first; as many as one look is worth.
     pub async fn endorsed_requests(&self, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
         self.rows(ENDORSED, args![now.millis()])
             .await?

@@ -98,7 +98,8 @@ impl Approver {
             caller,
             (&self.issuer, "view"),
             &ViewRequest {
-                user_code: user_code.reveal(),
+                user_code: Some(user_code.reveal()),
+                request_id: None,
             },
         )
         .await

@@ -51,6 +51,7 @@ fn states() -> Vec<State> {
             viewer: viewer("alice"),
             at,
             entry: CodeEntry::Typed,
+            wrong_bindings: 0,
         },
         State::Endorsed {
             viewer: viewer("alice"),
@@ -432,7 +433,7 @@ fn d21_slow_down_adds_five_seconds_for_good_up_to_a_minute() {
     let mut intervals = Vec::new();
     for second in 0..15 {
         let now = START + Lifetime::from_seconds(second);
-        if let Poll::SlowDown { interval, raised } = AuthorizationRequest::pending(mark, now) {
+        if let Poll::SlowDown { interval, raised } = AuthorizationRequest::pending(None, mark, now) {
             assert_eq!(raised, interval > mark.interval);
             mark.interval = interval;
             intervals.push(interval.seconds());
@@ -453,7 +454,7 @@ fn an_honest_client_with_jitter_is_never_slowed() {
         let mut now = START;
         for poll in 0..100 {
             assert_eq!(
-                AuthorizationRequest::pending(mark, now),
+                AuthorizationRequest::pending(None, mark, now),
                 Poll::Pending,
                 "jitter {jitter} ms, poll {poll}"
             );
@@ -521,4 +522,92 @@ fn the_digest_covers_every_member() {
     for content in changed {
         assert_ne!(content.digest(), original.digest(), "{content:?}");
     }
+}
+
+/// RFC 10027 §6.1.16 and §6.1.17: three guesses, then nothing comes of it.
+#[test]
+fn x16_x17_what_is_typed_wrong_three_times_cancels() {
+    let now = START + Lifetime::from_seconds(10);
+    let mut asked = request(states()[4].clone());
+    for left in [2, 1] {
+        asked.state = asked.wrongly_confirmed(now).unwrap();
+        assert!(matches!(asked.state, State::Approved { confirmation_tries: Some(tries), .. } if tries == left));
+    }
+    asked.state = asked.wrongly_confirmed(now).unwrap();
+    assert!(matches!(&asked.state, State::Cancelled { because, .. } if because == "confirmation_failed"));
+
+    let mut asked = request(states()[1].clone());
+    for wrong in [1, 2] {
+        asked.state = asked.wrongly_bound(now).unwrap();
+        assert!(matches!(asked.state, State::Viewed { wrong_bindings, .. } if wrong_bindings == wrong));
+        let again = Act::View {
+            viewer: &viewer("alice"),
+            entry: CodeEntry::Typed,
+        };
+        assert_eq!(
+            asked.act(&again, now),
+            Ok(asked.state.clone()),
+            "no new tries by a reload"
+        );
+    }
+    asked.state = asked.wrongly_bound(now).unwrap();
+    assert!(matches!(&asked.state, State::Cancelled { because, .. } if because == "binding_failed"));
+}
+
+#[test]
+fn x16_x17_nothing_is_typed_where_nothing_is_asked() {
+    for (position, state) in states().into_iter().enumerate() {
+        let asked = request(state);
+        assert_eq!(asked.wrongly_confirmed(START).is_ok(), position == 4, "{position}");
+        assert_eq!(asked.wrongly_bound(START).is_ok(), position == 1, "{position}");
+    }
+}
+
+/// A quorum is distinct people: the same one again, through whatever session, is none more.
+#[test]
+fn a_quorum_of_three_takes_three_people_and_any_of_them_may_decline() {
+    let now = START + Lifetime::from_seconds(10);
+    let by = |name: &str, request: &AuthorizationRequest| {
+        let approval = ConfirmedApproval::for_tests(viewer(name), request.digest.clone());
+        let act = Act::Approve {
+            approval: &approval,
+            quorum: 3,
+            confirm_back: true,
+            proofs: &[],
+        };
+        request.act(&act, now)
+    };
+    let mut asked = request(states()[1].clone());
+    for name in ["alice", "bob"] {
+        asked.state = by(name, &asked).unwrap();
+        assert_eq!(asked.state.name(), "endorsed", "{name}");
+        assert_eq!(by(name, &asked), Err(Refusal::AlreadyDecided), "{name} again");
+        let elsewhere = Viewer {
+            through: "key:another".to_owned(),
+            ..viewer(name)
+        };
+        assert_eq!(
+            asked.act(&Act::Look { viewer: &elsewhere }, now),
+            Err(Refusal::AlreadyDecided)
+        );
+    }
+    let carol = viewer("carol");
+    let look = asked.act(&Act::Look { viewer: &carol }, now).unwrap();
+    assert_eq!(look, asked.state, "a look locks nobody");
+    let deny = Act::Deny {
+        viewer: &carol,
+        reported: false,
+    };
+    assert_eq!(asked.act(&deny, now).unwrap().name(), "denied");
+    asked.state = by("carol", &asked).unwrap();
+    let State::Approved {
+        viewer: opener,
+        by,
+        confirmation_tries,
+        ..
+    } = &asked.state
+    else {
+        panic!("{:?}", asked.state);
+    };
+    assert_eq!((opener, by.len(), *confirmation_tries), (&viewer("alice"), 3, Some(3)));
 }

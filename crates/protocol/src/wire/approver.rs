@@ -27,11 +27,37 @@ pub struct EnrollResponse {
     pub thumbprint: String,
 }
 
-/// `POST {issuer}/approver/view`: counts the guess, locks the request to this key, shows it.
+/// `POST {issuer}/approver/view`, by one of the two: a code, which counts as a guess and locks the request to
+/// this key, or the id of a request of [`WaitingResponse`], which locks nobody.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewRequest {
-    pub user_code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// `POST {issuer}/approver/waiting`: no members yet.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRequest {}
+
+/// What waits for this approver without a code, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingResponse {
+    pub requests: Vec<Waiting>,
+}
+
+/// A request that others of a quorum have approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub request_id: String,
+    pub client_id: String,
+    pub client_name: String,
+    pub quorum: Quorum,
+    /// Unix milliseconds.
+    pub expires_at: i64,
 }
 
 /// What the page shows, as data.
@@ -93,10 +119,13 @@ pub struct EnrollmentAsked {
     pub expires_at: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quorum {
     pub needed: u32,
     pub have: u32,
+    /// The names of those who have approved; the first of them is in whose name access would be.
+    #[serde(default)]
+    pub approved_by: Vec<String>,
 }
 
 /// One thing that is asked for, in plain words.
@@ -133,6 +162,14 @@ pub struct ApproveRequest {
     pub binding_data: Option<String>,
 }
 
+/// `POST {issuer}/approver/digits`: the six digits of a request that this approver opened, once the last of a
+/// quorum has approved it. Answered with a [`DecidedResponse`].
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigitsRequest {
+    pub request_id: String,
+}
+
 /// `POST {issuer}/approver/deny`. The proof is enough.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,7 +185,11 @@ pub struct DecidedResponse {
     pub request_id: String,
     /// `approved`, `endorsed` (others of a quorum have to approve too) or `denied`.
     pub state: String,
-    /// Six digits to be entered where the request was started; nothing is issued without them (X16).
+    /// With `endorsed`: how many others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<u32>,
+    /// Six digits to be entered where the request was started; nothing is issued without them (X16). For who
+    /// opened it: of a quorum that is the first, who asks again by [`DigitsRequest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
 }

@@ -6,6 +6,7 @@ use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
+use protocol::initiator;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -20,6 +21,7 @@ use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
 use crate::asker::Asker;
+use crate::binding;
 use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
@@ -27,7 +29,13 @@ use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 3] = ["client_id", "resource", "scope"];
+pub const PARAMETERS: [&str; 5] = [
+    binding::PARAMETER,
+    "client_id",
+    initiator::PARAMETER,
+    "resource",
+    "scope",
+];
 /// Parameters of client authentication, which a strict client may send as well.
 const CREDENTIALS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
 
@@ -113,8 +121,10 @@ fn content(
     let scope = within(profile, client.requested_scope(asked.form.get("scope"))?);
     let resource = requested_resource(app, asked, &scope)?;
     let lifetimes = &app.config.lifetimes;
+    let id = app.new_id();
     Ok(Content {
-        id: app.new_id(),
+        binding: binding::asked(app, &asked.form, profile, &id)?,
+        id,
         client_id: client.client_id.clone(),
         purpose: Purpose::Access,
         profile: profile.name.clone(),
@@ -124,8 +134,7 @@ fn content(
         jkt: asked.jkt().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
-        initiator: None,
-        binding: None,
+        initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
         facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
         requested_at: now,
         expires_at: now + code_lifetime(app, asked, profile),

@@ -65,7 +65,8 @@ async fn evidence(app: &App, grant: &Grant) -> Result<Option<Value>, Failure> {
     let Some(request) = app.store.request(&grant.request_id).await? else {
         return Ok(None);
     };
-    let approvals = app.store.approvals(&grant.request_id).await?;
+    let mut approvals = app.store.approvals(&grant.request_id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != grant.subject);
     let mut exports = approvals.into_iter().map(|approval| {
         json!({
             "decision": approval.decision,

@@ -215,6 +215,11 @@ fn refused(refusal: Refusal) -> Said {
             "Nothing was approved. Enter the code again, and use a passkey that is listed in your account.",
             CODE,
         ),
+        Refusal::BindingDataWrong => (
+            "That was wrong three times",
+            "The request has ended and nothing was approved. If you still need it, start again on the device.",
+            CODE,
+        ),
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",

@@ -35,6 +35,7 @@ pub mod moment;
 pub mod sign_in;
 pub mod upstream;
 pub mod verify;
+pub mod waiting;
 
 pub use failure::PageFailure;
 
@@ -92,6 +93,7 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/sign-out", post(sign_in::out))
         .route("/device", get(verify::show).post(verify::submit))
         .route("/device/{request_id}", get(decide::show))
+        .route("/device/{request_id}/open", post(waiting::open))
         .route("/device/{request_id}/approve", post(decide::approve))
         .route("/device/{request_id}/deny", post(decide::deny))
         .route("/account", get(account::show))

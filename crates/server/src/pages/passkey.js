@@ -96,6 +96,9 @@ const ceremonies = {
   // A form, not a fetch: the answer is a page, and it is the server's.
   approve: async ({ options }) => {
     const form = document.getElementById("approval");
+    const typed = document.getElementById("binding-data");
+    if (typed && !typed.reportValidity()) return;
+    if (typed) form.elements.binding_data.value = typed.value;
     form.elements.credential.value = JSON.stringify(await use(JSON.parse(options)));
     form.submit();
     await nextPage();

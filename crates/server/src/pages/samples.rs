@@ -1,7 +1,7 @@
 //! Every page with sample values, for the tests and for eyes.
 
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
 
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
@@ -16,6 +16,7 @@ use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
+use super::waiting::WaitingLine;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -146,6 +147,7 @@ pub fn account() -> AccountPage {
         frame: signed_in(),
         notice: Some("The passkey was added."),
         is_fresh: true,
+        waiting: Vec::new(),
         grants: vec![
             grant(
                 "gr_1",
@@ -224,6 +226,45 @@ fn session(id: &str, browser: &str, is_this: bool) -> SessionLine {
         address: Some("198.51.100.7".to_owned()),
         signed_in_at: at(-7_200),
         is_this,
+    }
+}
+
+fn home(frame: Frame, waiting: Vec<WaitingLine>) -> HomePage {
+    HomePage { frame, waiting }
+}
+
+fn waiting() -> WaitingLine {
+    WaitingLine {
+        request_id: "req_7Q2m".to_owned(),
+        client_name: "Build command line".to_owned(),
+        client_id: "build-cli".to_owned(),
+        approved_by: vec!["bob".to_owned(), "carol".to_owned()],
+        needed: 3,
+        until: at(525),
+    }
+}
+
+/// For the second of a quorum, and with binding data to be typed.
+pub fn quorum_view() -> RequestView {
+    RequestView {
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 1,
+            approved_by: vec!["bob".to_owned()],
+        }),
+        ..view()
+    }
+}
+
+pub fn binding_view() -> RequestView {
+    RequestView {
+        asks_binding_data: true,
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 0,
+            approved_by: Vec::new(),
+        }),
+        ..view()
     }
 }
 
@@ -431,8 +472,9 @@ fn without_upstream() -> Vec<Page> {
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
     let all = vec![
-        ("home", html(&HomePage { frame: stranger() })),
-        ("home-signed-in", html(&HomePage { frame: signed_in() })),
+        ("home", html(&home(stranger(), Vec::new()))),
+        ("home-signed-in", html(&home(signed_in(), Vec::new()))),
+        ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
         (
             "sign-in",
             html(&SignInPage {
@@ -454,6 +496,8 @@ fn without_upstream() -> Vec<Page> {
         ("verify-link-wrong", html(&verify(Some("WDJB"), Some(UNUSABLE)))),
         ("verify-throttled", html(&throttled)),
         ("decide", html(&decide(&view()))),
+        ("decide-quorum", html(&decide(&quorum_view()))),
+        ("decide-binding", html(&decide(&binding_view()))),
         ("decide-hostile", html(&decide(&hostile_view()))),
         (
             "approved",
@@ -461,6 +505,29 @@ fn without_upstream() -> Vec<Page> {
                 grant_ends_at: at(28_800),
             })),
         ),
+        (
+            "approved-for",
+            html(&decided(Outcome::ApprovedFor {
+                name: "bob".to_owned(),
+                grant_ends_at: at(28_800),
+            })),
+        ),
+        (
+            "confirm",
+            html(&decided(Outcome::Confirm {
+                digits: "042 717".to_owned(),
+                until: at(525),
+            })),
+        ),
+        (
+            "approved-waiting",
+            html(&decided(Outcome::Waiting {
+                request_id: "req_7Q2m".to_owned(),
+                missing: 1,
+                until: at(525),
+            })),
+        ),
+        ("overruled", html(&decided(Outcome::Overruled))),
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),

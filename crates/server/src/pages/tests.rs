@@ -152,7 +152,12 @@ fn without_a_path_in_the_issuer_addresses_begin_at_the_root() {
         base: String::new(),
         ..samples::stranger()
     };
-    let html = super::home::HomePage { frame }.render().unwrap();
+    let html = super::home::HomePage {
+        frame,
+        waiting: Vec::new(),
+    }
+    .render()
+    .unwrap();
     assert!(
         html.contains("href=\"/device\"") && html.contains("href=\"/assets/style.css?v="),
         "{html}"

@@ -20,7 +20,8 @@ use store::{Batch, Fault};
 
 use super::{answer, must_allow_ceremony, must_know_instances, told};
 use crate::app::{App, Shared};
-use crate::endpoints::token::device_code;
+use crate::confirmation::{self, Confirmation};
+use crate::endpoints::token::device_code::{self, CONFIRMATION, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
@@ -29,13 +30,19 @@ pub async fn finish(State(app): State<Shared>, request: Request) -> Result<Respo
     let asked = ClientRequest::read(&app, request, Endpoint::EnrollmentFinish).await?;
     let code = device_code::decided(&app, &asked).await?;
     let attempt = || async { finished(&app, &asked, &code).await };
-    let instance = app.store.decide(attempt).await?;
+    let instance: Answer = app.store.decide(attempt).await?;
+    // Digits may have been wrong: how many tries are left is read anew.
+    app.pending.forget(&code);
+    let instance = instance?;
     let enrolled = told(&app, &instance, asked.jkt().unwrap_or_default()).await?;
     Ok(answer(StatusCode::OK, &enrolled))
 }
 
+/// What the batch of an answer ends in; wrong digits have something to write.
+type Answer = Result<Instance, Failure>;
+
 /// Of any number at once one makes the instance; the others are told of it.
-async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Batch, Instance), Failure> {
+async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Batch, Answer), Failure> {
     let now = app.now();
     let request = device_code::load(app, code).await?;
     let mark = PollMark {
@@ -43,17 +50,31 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
         interval: request.interval,
     };
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem => enrolled(app, asked, &request, now).await,
+        Poll::Redeem => made(enrolled(app, asked, &request, now).await?),
+        Poll::Confirm { tries } => {
+            let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
+            match confirmation::check(app, &request, typed)? {
+                Confirmation::Right(confirmed) => {
+                    let (batch, instance) = enrolled(app, asked, &request, now).await?;
+                    made((confirmed.then(batch), instance))
+                }
+                Confirmation::Wrong(batch, failure) => Ok((batch, Err(failure))),
+            }
+        }
         Poll::Enrolled { instance_id } => {
             let instance = app.store.instance(&instance_id).await?;
             let instance = instance.ok_or(Refusal::InstanceGone)?;
             instance.must_be_active(now).map_err(|_| Refusal::InstanceGone)?;
-            Ok((Batch::default(), instance))
+            made((Batch::default(), instance))
         }
         // A code for access: it is none here, whatever became of it.
         Poll::Replayed { .. } => Err(Refusal::DeviceCodeUnknown.into()),
-        Poll::Confirm { .. } | Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
+        Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
     }
+}
+
+fn made((batch, instance): (Batch, Instance)) -> Result<(Batch, Answer), Failure> {
+    Ok((batch, Ok(instance)))
 }
 
 async fn enrolled(

@@ -15,23 +15,31 @@ use store::{Batch, Fault};
 
 use super::issue::{Issue, issue};
 use crate::app::App;
+use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
 
-/// What the batch of an answer ends in; a refusal here has something to write (`Replayed`).
-type Answer = Result<TokenResponse, Refusal>;
+/// X16: the six digits of the approver's page.
+pub const CONFIRMATION: &str = "confirmation";
+
+/// What the batch of an answer ends in; a failure here has something to write (`Replayed`, wrong digits).
+type Answer = Result<TokenResponse, Failure>;
 
 pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
     app.profile_of(asked.client())?;
     let code = decided(app, asked).await?;
-    redeem(app, asked, &code).await
+    let answer = redeem(app, asked, &code).await;
+    // Digits may have been wrong: how many tries are left is read anew.
+    app.pending.forget(&code);
+    answer
 }
 
 /// The presented code, once there is nothing to wait for any more; else the answer to a poll.
 pub async fn decided(app: &App, asked: &ClientRequest) -> Result<Digest, Failure> {
     let code = DeviceCode::presented(asked.form.required("device_code")?).digest();
-    if let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
+    let brings_digits = asked.form.get(CONFIRMATION).is_some();
+    if !brings_digits && let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
         let (poll, request_id) = answer?;
         return Err(waiting(app, &poll, &request_id).await?);
     }
@@ -43,8 +51,13 @@ pub async fn decided(app: &App, asked: &ClientRequest) -> Result<Digest, Failure
         last: None,
         interval: request.interval,
     });
-    match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem | Poll::Confirm { .. } | Poll::Replayed { .. } | Poll::Enrolled { .. } => Ok(code),
+    let poll = match request.poll(asked.poller(), mark, now)? {
+        Poll::Confirm { tries } if !brings_digits => AuthorizationRequest::pending(Some(tries), mark, now),
+        poll => poll,
+    };
+    match poll {
+        Poll::Confirm { .. } if brings_digits => Ok(code),
+        Poll::Redeem | Poll::Replayed { .. } | Poll::Enrolled { .. } => Ok(code),
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -74,8 +87,10 @@ pub async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Fail
 
 /// Pending, or a raised interval, which is stored: the other nodes and the next start hold it too.
 async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Failure> {
-    let Poll::SlowDown { interval, raised } = poll else {
-        return Ok(Refusal::AuthorizationPending.into());
+    let (interval, raised) = match poll {
+        Poll::SlowDown { interval, raised } => (interval, raised),
+        Poll::Confirm { tries } => return Ok(digits_awaited(*tries)),
+        _ => return Ok(Refusal::AuthorizationPending.into()),
     };
     if *raised {
         let event = early(app, request_id, *interval);
@@ -85,6 +100,14 @@ async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Fa
     Ok(Failure::SlowDown {
         interval: interval.seconds(),
     })
+}
+
+/// X16: somebody has approved, and the device has to send what the page shows.
+pub fn digits_awaited(tries: u32) -> Failure {
+    Failure::Confirmation {
+        refusal: Refusal::AuthorizationPending,
+        tries,
+    }
 }
 
 fn early(app: &App, request_id: &str, interval: Lifetime) -> protocol::event::Event {
@@ -106,21 +129,27 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
             interval: request.interval,
         };
         match request.poll(asked.poller(), mark, now)? {
-            Poll::Redeem => redeemed(app, asked, &request, now).await,
-            Poll::Replayed { grant_id, revoke } => replayed(app, asked, &request, (&grant_id, revoke)).await,
-            Poll::Confirm { .. } | Poll::Enrolled { .. } | Poll::Pending | Poll::SlowDown { .. } => {
-                Err(Refusal::AuthorizationPending.into())
+            Poll::Redeem => redeemed(app, asked, &request, Batch::default(), now).await,
+            Poll::Confirm { tries } => {
+                let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
+                match confirmation::check(app, &request, typed)? {
+                    Confirmation::Right(batch) => redeemed(app, asked, &request, batch, now).await,
+                    Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
+                }
             }
+            Poll::Replayed { grant_id, revoke } => replayed(app, asked, &request, (&grant_id, revoke)).await,
+            Poll::Enrolled { .. } | Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
     };
     let answer: Answer = app.store.decide(attempt).await?;
-    Ok(answer?)
+    answer
 }
 
 async fn redeemed(
     app: &App,
     asked: &ClientRequest,
     request: &AuthorizationRequest,
+    confirmed: Batch,
     now: Timestamp,
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
@@ -159,6 +188,7 @@ async fn redeemed(
     };
     let mut batch = asked
         .used_up()
+        .then(confirmed)
         .move_request(request, &state)?
         .client_is_unchanged(&client);
     for approver in &approvers {
@@ -179,12 +209,17 @@ async fn redeemed(
     Ok((batch, Ok(issued.response)))
 }
 
-/// All who approved, the first of them first, each still active; and how the first was authenticated.
+/// All who approved, each still active, and how they were authenticated who opened it: they come first, since
+/// access is in their name.
 pub async fn approved_by(
     app: &App,
     request: &AuthorizationRequest,
 ) -> Result<(Vec<Approver>, AuthenticationContext), Failure> {
-    let approvals = app.store.approvals(&request.content.id).await?;
+    let State::Approved { viewer, .. } = &request.state else {
+        return Err(Refusal::DeviceCodeUnknown.into());
+    };
+    let mut approvals = app.store.approvals(&request.content.id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
     let mut approvers = Vec::with_capacity(approvals.len());
     for approval in &approvals {
         let approver = app.store.approver(&approval.approver_id).await?;
@@ -206,7 +241,7 @@ async fn replayed(
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
-        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown)));
+        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown.into())));
     }
     let event = asked
         .event(app, Action::DeviceReplayed)
@@ -217,7 +252,7 @@ async fn replayed(
     if revoke {
         batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
     }
-    Ok((batch, Err(Refusal::DeviceCodeUnknown)))
+    Ok((batch, Err(Refusal::DeviceCodeUnknown.into())))
 }
 
 fn missing(what: &'static str) -> Failure {
