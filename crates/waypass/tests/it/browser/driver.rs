@@ -151,6 +151,12 @@ impl Browser {
             .await;
     }
 
+    /// What is in the clipboard.
+    pub async fn paste_into(&self, css: &str) {
+        let (control, null) = ("\u{E009}", "\u{E000}");
+        self.type_into(css, &format!("{control}v{null}")).await;
+    }
+
     /// Keys to whatever has the focus.
     pub async fn press(&self, keys: &str) {
         let mut actions = Vec::new();
