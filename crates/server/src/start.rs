@@ -29,7 +29,7 @@ use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signi
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 /// How often permissions that nobody uses are looked for: they count in days.
-const REVIEW: Duration = Duration::from_secs(3_600);
+const REVIEW: Duration = Duration::from_hours(1);
 
 /// `waypass serve`: runs until SIGTERM or SIGINT, then drains.
 pub fn serve(args: &ServeArgs) -> ExitCode {
@@ -46,7 +46,7 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return failed(&error.to_string()),
     };
     runtime.block_on(async {
-        match run(config).await {
+        match Box::pin(run(config)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(fault) => failed(&chain(&fault)),
         }
@@ -100,7 +100,7 @@ pub struct Running {
 
 /// Opens the store, the keys and the sockets, and serves. Tests come in here with another clock.
 pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, Fault> {
-    let app = Arc::new(open(config, surroundings).await?);
+    let app = Arc::new(Box::pin(open(config, surroundings)).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 

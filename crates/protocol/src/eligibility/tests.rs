@@ -10,7 +10,10 @@ use crate::time::Lifetime;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
-#[expect(clippy::needless_pass_by_value, reason = "a test reads best with its values written in place")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its values written in place"
+)]
 fn profile(approval: Value, mitigations: Value) -> Profile {
     let text = json!({
         "name": "mine",

@@ -22,6 +22,10 @@ X17 = true
 
 const SERIAL: &str = "SN-4711 x";
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn bound(test: impl AsyncFn(&World, &Key)) {
     with_profiles(&[BOUND], async |world| {
         world.client("cli", json!({ "profile": "bound" })).await;

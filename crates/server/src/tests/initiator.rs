@@ -40,6 +40,10 @@ fn thumbprint(key: &Key) -> String {
 }
 
 /// By the approver's software key, for the key that asks.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its values written in place"
+)]
 fn assertion(world: &World, approver: &Key, asking: &Key, changes: Value) -> String {
     let now = world.app.now().seconds();
     let kid = thumbprint(approver);
@@ -65,6 +69,10 @@ async fn ask(world: &World, assertion: &str, asking: &Key) -> Answer {
 }
 
 /// On both databases, with a client and two approvers.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn initiated(test: impl AsyncFn(&World, &Key, &Key)) {
     with_profiles(&[INITIATED, STRONG], async |world| {
         world.client("cli", json!({ "profile": "initiated" })).await;

@@ -55,6 +55,10 @@ async fn joined(world: &World, name: &str) -> Key {
 }
 
 /// On both databases: a client `cli` of the profile, alice, bob and carol of the group, dave not.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn of_two(profile: &'static str, test: impl AsyncFn(&World, [&Key; 4])) {
     with_profiles(&[TWO, TWO_AND_DIGITS], async |world| {
         world.client("cli", json!({ "profile": profile })).await;

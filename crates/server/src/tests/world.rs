@@ -190,7 +190,7 @@ impl World {
             ..args
         };
         let config = Config::load(&args).unwrap_or_else(|problems| panic!("{}", crate::check::told(&problems)));
-        let app = Arc::new(start::open(config, surroundings).await.unwrap());
+        let app = Arc::new(Box::pin(start::open(config, surroundings)).await.unwrap());
         let (router, local) = (routes::routes(&app), local::routes(app.clone()));
         Self {
             app,

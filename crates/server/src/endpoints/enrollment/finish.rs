@@ -50,13 +50,13 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
         interval: request.interval,
     };
     match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem => made(enrolled(app, asked, &request, now).await?),
+        Poll::Redeem => enrolled(app, asked, &request, now).await.map(made),
         Poll::Confirm { tries } => {
             let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
             match confirmation::check(app, &request, typed)? {
                 Confirmation::Right(confirmed) => {
                     let (batch, instance) = enrolled(app, asked, &request, now).await?;
-                    made((confirmed.then(batch), instance))
+                    Ok(made((confirmed.then(batch), instance)))
                 }
                 Confirmation::Wrong(batch, failure) => Ok((batch, Err(failure))),
             }
@@ -65,7 +65,7 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
             let instance = app.store.instance(&instance_id).await?;
             let instance = instance.ok_or(Refusal::InstanceGone)?;
             instance.must_be_active(now).map_err(|_| Refusal::InstanceGone)?;
-            made((Batch::default(), instance))
+            Ok(made((Batch::default(), instance)))
         }
         // A code for access: it is none here, whatever became of it.
         Poll::Replayed { .. } => Err(Refusal::DeviceCodeUnknown.into()),
@@ -73,8 +73,8 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
     }
 }
 
-fn made((batch, instance): (Batch, Instance)) -> Result<(Batch, Answer), Failure> {
-    Ok((batch, Ok(instance)))
+fn made((batch, instance): (Batch, Instance)) -> (Batch, Answer) {
+    (batch, Ok(instance))
 }
 
 async fn enrolled(
