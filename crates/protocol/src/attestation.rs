@@ -26,7 +26,7 @@ const SKEW: Lifetime = Lifetime::from_seconds(30);
 const STATED: [(&str, &str); 4] = [
     ("device_model", "device.model"),
     ("device_os", "device.os"),
-    ("key_storage", "key.storage"),
+    ("key_storage", Fact::DEVICE_KEY_STORAGE),
     ("user_authentication", "key.user_authentication"),
 ];
 

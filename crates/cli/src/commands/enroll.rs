@@ -188,7 +188,7 @@ async fn ceremony(
     }
 }
 
-fn finished(answer: &Answer, _: Timestamp) -> Result<Polled<EnrolledInstance>, Failure> {
+pub fn finished(answer: &Answer, _: Timestamp) -> Result<Polled<EnrolledInstance>, Failure> {
     if answer.is_success() {
         let enrolled = answer
             .json()

@@ -118,7 +118,10 @@ fn c20_an_attested_instance_is_told_by_its_key_its_attester_and_what_that_states
     let facts: Vec<String> = facts
         .map(|fact| format!("{} {} {}", fact.name, fact.value, fact.source.as_str()))
         .collect();
-    assert_eq!(facts, ["device.model X1 proven", "key.storage hardware tpm proven"]);
+    assert_eq!(
+        facts,
+        ["device.model X1 proven", "device.key_storage hardware tpm proven"]
+    );
     let mark = proven.proof().unwrap();
     assert_eq!(mark.jti_digest.as_str().len(), 43);
     assert!(mark.replayable_until > NOW);

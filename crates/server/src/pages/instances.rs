@@ -224,7 +224,9 @@ fn to_list(app: &App, act: &str) -> Redirect {
 type Id = Path<String>;
 type Answer = Result<Redirect, PageFailure>;
 
+/// The name is what the owner reads at each decision.
 pub async fn rename(State(app): State<Shared>, Path(id): Id, posted: Posted) -> Answer {
+    posted.by.must_be_fresh(&app)?;
     let name = posted.form.required("name")?;
     if !is_name(name) {
         return Err(Refusal::EnrollmentMalformed.into());
@@ -255,7 +257,9 @@ pub async fn ask_to_remove(State(app): State<Shared>, by: SignedIn, Path(id): Id
     Ok(html(&page)?)
 }
 
+/// It cannot be undone; what is urgent is suspended.
 pub async fn remove(State(app): State<Shared>, Path(id): Id, Posted { by, .. }: Posted) -> Answer {
+    by.must_be_fresh(&app)?;
     instances::act(&app, By::Owner(&by), &id, &Act::Remove).await?;
     Ok(to_list(&app, "removed"))
 }

@@ -184,7 +184,7 @@ fn c20_c21_in_either_mode_a_first_request_makes_the_key_an_instance() {
         assert_eq!(events.len(), 2);
         let detail = &events[0]["detail"];
         assert_eq!(detail["instance.way_in"]["attester"], ATTESTER);
-        let stated = json!([{ "name": "key.storage", "value": "tpm", "source": "proven" }]);
+        let stated = json!([{ "name": "device.key_storage", "value": "tpm", "source": "proven" }]);
         assert_eq!(detail["facts"], stated);
     });
 }

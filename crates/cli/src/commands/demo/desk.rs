@@ -33,9 +33,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn open(io: &mut Io, cast: &Cast, asked: &Asked) -> Self {
+    pub fn open(io: &mut Io, cast: &Cast) -> Self {
         let args = DecideArgs {
-            user_code: asked.shown.user_code.clone(),
+            user_code: String::new(),
             server: cast.profile.server.clone(),
             key_file: cast.key_file.clone(),
             ca_file: None,
@@ -44,11 +44,18 @@ impl Desk {
         let reading = io.input_is_terminal.then(|| reading(io));
         Self {
             args,
-            expires_at: asked.expires_at,
+            expires_at: io.now(),
             reading,
             may_poll: false,
             is_decided: false,
         }
+    }
+
+    /// From here on it is about this request.
+    pub fn turn_to(&mut self, asked: &Asked) {
+        self.args.user_code.clone_from(&asked.shown.user_code);
+        self.expires_at = asked.expires_at;
+        self.is_decided = false;
     }
 
     pub async fn decide_alone(&mut self, io: &mut Io) -> Result<(), Failure> {

@@ -94,13 +94,15 @@ fn a_session_left_open_starts_nothing_again_gives_nothing_away_and_takes_nothing
         let offered = bob.get("/account/devices").await.html;
         assert!(offered.contains("Sign in again</a> to take one"), "{offered}");
         press(&alice, &page, "suspend").await.location();
-        for (who, act) in [(&alice, "resume"), (&bob, "take")] {
+        for (who, act) in [(&alice, "resume"), (&alice, "remove"), (&bob, "take")] {
             let refused = press(who, &page, act).await;
             assert_eq!(refused.status, StatusCode::FORBIDDEN, "{act}");
             assert!(refused.html.contains("Sign in again first"), "{act}");
         }
         let refused = alice.post(&format!("{page}/offer"), &[("to", "bob")]).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        let renamed = alice.post(&format!("{page}/rename"), &[("name", "Mine")]).await;
+        assert_eq!(renamed.status, StatusCode::FORBIDDEN);
         let instance = world.instance_of(&key).await;
         assert_eq!(
             (&instance["owner"], &instance["standing"]),

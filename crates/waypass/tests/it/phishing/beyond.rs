@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::attacker::{Attacker, Bait, Loot, NAME, Way};
-use super::front::{OFFICE, PHONE};
+use super::front::{ATTACKER, OFFICE, PHONE};
 use super::on_stage;
 use super::play::Stage;
 use super::site::Site;
@@ -117,7 +117,7 @@ fn x01_behind_the_victims_own_address_the_obedient_victim_enrolls_the_attacker()
 /// Left over: an insider offers the machine whose key they hold, the obedient victim takes it, and approves what
 /// it asks. It takes an approver's own account, and ends with the instance.
 #[test]
-fn x40_an_insider_can_hand_a_machine_to_a_victim_who_takes_it() {
+fn x40_an_insider_elsewhere_cannot_hand_a_machine_to_a_victim_who_takes_it() {
     on_stage(Database::Sqlite, async |stage| {
         let (victim, insider) = (&stage.person, stage.colleague().await);
         let attacker = Attacker::of(stage.world, &client(stage, "standard").await);
@@ -126,20 +126,19 @@ fn x40_an_insider_can_hand_a_machine_to_a_victim_who_takes_it() {
         let instances = stage.world.local(&["instance", "list", "--json"]).await.expect_code(0);
         let id = instances.json()[0]["instance_id"].as_str().unwrap().to_owned();
         let device = format!("/account/devices/{id}");
+        stage.front.browser_at(ATTACKER);
         insider.browser.open(&stage.world.htu(&device)).await;
         insider.browser.type_into("#to", &victim.name).await;
         insider.browser.click("form[action$='/offer'] button").await;
         insider.browser.find("[role=status]").await;
+        stage.front.browser_at(OFFICE);
         victim.browser.open(&stage.world.htu("/account/devices")).await;
         victim.browser.click("form[action$='/take'] button").await;
-        victim.browser.find("[role=status]").await;
+        victim.browser.wait_for_text("Nothing proves").await;
         let bait = attacker.asks_in(Way::WithKey, &[]).await.unwrap();
-        assert!(matches!(obeys(stage, &bait).await, Did::Approved(_)));
-        let Ok(Loot::Tokens(tokens)) = attacker.polls(&bait).await else {
-            panic!("this is less than docs/rfc10027.md says is left")
-        };
-        stage.world.local(&["instance", "remove", &id]).await.expect_code(0);
-        assert!(!stage.world.is_active(&tokens["access_token"]).await);
+        let did = obeys(stage, &bait).await;
+        assert!(matches!(did, Did::Refused(_)), "{did:?}");
+        assert_eq!(attacker.polls(&bait).await.err().unwrap(), "authorization_pending");
     });
 }
 

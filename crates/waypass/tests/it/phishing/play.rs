@@ -38,8 +38,8 @@ impl<'a> Stage<'a> {
         colleague.browser.click("form[action$='/open'] button").await;
         victim::approves_own(colleague).await;
         self.person.browser.reload().await;
-        self.person.browser.find(".digits").await;
-        let digits = "return document.querySelector('.digits').lastChild.textContent";
+        self.person.browser.find("p.code").await;
+        let digits = "return document.querySelector('p.code').lastChild.textContent";
         let digits = self.person.browser.script(digits, &[]).await;
         std::fs::write(home.path("digits"), digits.as_str().unwrap().trim()).unwrap();
     }
