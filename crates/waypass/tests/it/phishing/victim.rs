@@ -25,10 +25,10 @@ pub enum Did {
 }
 
 /// The page asks for a decision, tells of one, or complains.
-pub const ANSWERED: &str = "[data-passkey=approve], h1 + .lede + p strong, .problem:not(:empty), h1 + .lede + .acts";
+pub const ANSWERED: &str = "[data-passkey=approve], p.seal, p.code, .problem:not(:empty), h1 + .lede + .acts";
 
 /// The same after a decision.
-pub const DECIDED: &str = "h1 + .lede + p strong, .problem:not(:empty), h1 + .lede + .acts";
+pub const DECIDED: &str = "p.seal, p.code, .problem:not(:empty), h1 + .lede + .acts";
 
 impl Victim {
     pub const BOTH: [Self; 2] = [Self::Obedient, Self::Careful];
