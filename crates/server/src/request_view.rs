@@ -35,6 +35,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
     } = opened;
     let content = &request.content;
     let registration = &client.registration;
+    let first = quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
     let decision = approval::decision_on(request, onlooker.approver_id, onlooker.nonce)?;
     Ok(RequestView {
         request_id: content.id.clone(),
@@ -50,7 +51,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         asks_binding_data: binding::is_wanted(request),
         quorum: quorum.clone(),
         warnings: warnings(profile, eligible),
-        permissions: permissions(content.scope.as_str(), &content.resource)?,
+        permissions: permissions(content, first.map(String::as_str))?,
         network_match: eligible.network(),
         facts: facts(opened, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
@@ -86,14 +87,15 @@ fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
     }
 }
 
-fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refusal> {
-    let scopes = Scope::parse(scope)?;
+/// `whose`: the first of a quorum, in whose name it would be.
+fn permissions(content: &Content, whose: Option<&str>) -> Result<Vec<Permission>, Refusal> {
+    let scopes = Scope::parse(&content.scope)?;
     let scopes = scopes.iter().map(|name| Permission {
         kind: "scope".to_owned(),
         name: name.to_owned(),
-        sentence: sentence(name),
+        sentence: sentence(name, whose),
     });
-    let resources = resource.iter().map(|name| Permission {
+    let resources = content.resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
         name: name.clone(),
         sentence: "Use it at this address".to_owned(),
@@ -101,12 +103,14 @@ fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refu
     Ok(scopes.chain(resources).collect())
 }
 
-fn sentence(scope: &str) -> String {
-    match scope {
-        "openid" => "Know who you are here (a pseudonymous identifier)".to_owned(),
-        "profile" => "See your name".to_owned(),
-        "offline_access" => "Go on without asking again until the time below has passed".to_owned(),
-        other => format!("Act with the permission \u{201c}{other}\u{201d}"),
+fn sentence(scope: &str, whose: Option<&str>) -> String {
+    match (scope, whose) {
+        ("openid", None) => "Know who you are here (a pseudonymous identifier)".to_owned(),
+        ("openid", Some(first)) => format!("Know who {first} is here (a pseudonymous identifier)"),
+        ("profile", None) => "See your name".to_owned(),
+        ("profile", Some(first)) => format!("See the name of {first}"),
+        ("offline_access", _) => "Go on without asking again until the time below has passed".to_owned(),
+        (other, _) => format!("Act with the permission \u{201c}{other}\u{201d}"),
     }
 }
 
@@ -187,7 +191,7 @@ fn nearness(network: NetworkMatch) -> &'static str {
 
 const OF_ENROLLMENT: [&str; 3] = [
     "The device becomes known as yours, and you answer for it. It gets no access to anything yet.",
-    "From then on it may ask you for access without a code, as often as it needs to. Each time you decide.",
+    "From then on it may ask for access, and nobody but you can give it. Each time you decide.",
     "You can suspend it, remove it or hand it over at any time, under Your devices.",
 ];
 
