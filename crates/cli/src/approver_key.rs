@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use protocol::base64url;
 use protocol::wire::ErrorBody;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::dpop::Caller;
@@ -35,9 +37,10 @@ impl KeyFile {
             Failure::usage(format!("the key file {} cannot be used: {why}", path.display()))
                 .hint("waypass approver enroll LINK --key-file FILE makes one")
         };
-        let text = std::fs::read_to_string(path)
+        let text = files::read_private(path)
+            .map_err(|error| unusable(&error.to_string()))?
             .map(Zeroizing::new)
-            .map_err(|error| unusable(&error.to_string()))?;
+            .ok_or_else(|| unusable("it is not there"))?;
         // Without serde's words: they could quote the key.
         serde_json::from_str(&text).map_err(|_| unusable("it holds no software key"))
     }
@@ -69,6 +72,22 @@ impl KeyFile {
         ))
         .hint(format!("use --server {}", self.server)))
     }
+}
+
+/// A person says on the consumption device that this key asks for them, before there is a code (RFC 10027 §6.1.15).
+pub fn initiator_assertion(io: &mut Io, path: &Path, issuer: &Issuer, asking: &Key) -> Result<String, Failure> {
+    const LIFETIME: i64 = 60;
+    let file = KeyFile::read(path)?;
+    file.must_be_for(issuer)?;
+    let key = file.key()?;
+    let now = io.now().seconds();
+    let header = json!({"typ": "waypass-initiator+jwt", "alg": "ES256", "kid": key.thumbprint()});
+    let claims = json!({
+        "iss": key.thumbprint(), "aud": issuer.as_str(), "iat": now, "exp": now + LIFETIME,
+        "jti": base64url::encode(&io.draw()?.0), "cnf": {"jkt": asking.thumbprint()}
+    });
+    key.jwt(&header, &claims)
+        .ok_or_else(|| Failure::failed("signing failed"))
 }
 
 /// One signed call: `POST {issuer}/approver/{verb}`.

@@ -6,14 +6,15 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::enrollment::EnrolledInstance;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
-use crate::keys::{Key, PrivateJwk};
-use crate::settings;
+use crate::keys::{Key, StoredKey};
+use crate::settings::{self, Profile};
 
 /// A token that ends sooner is not handed out: it would end on the way.
 const SHORTEST_LIFE: Lifetime = Lifetime::from_seconds(30);
@@ -24,7 +25,14 @@ pub struct Credentials {
     pub issuer: String,
     pub client_id: String,
     /// The DPoP key of this profile, from its first day. It outlives tokens and logouts.
-    pub key: PrivateJwk,
+    pub key: StoredKey,
+    /// As the server told it, when the key was enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<EnrolledInstance>,
+    /// A key that shall take this one's place, from before the server is asked until it has answered: with
+    /// an answer that was lost the key would be too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
 }
@@ -41,6 +49,14 @@ pub struct Tokens {
     pub refresh_token: Option<String>,
 }
 
+impl Tokens {
+    /// With an access token that is not handed out any more.
+    pub fn ended(mut self, now: i64) -> Self {
+        self.expires_at = self.expires_at.min(now);
+        self
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Keyring,
@@ -53,8 +69,12 @@ pub struct Kept {
 }
 
 impl Credentials {
-    pub fn signing_key(&self) -> Result<Key, Failure> {
-        Key::from_jwk(&self.key).ok_or_else(|| Failure::failed("the key that is kept for this profile is damaged"))
+    pub fn signing_key(&self, io: &Io) -> Result<Key, Failure> {
+        open(io, &self.key)
+    }
+
+    pub fn is_for(&self, profile: &Profile) -> bool {
+        self.issuer == profile.server && self.client_id == profile.client_id
     }
 
     pub fn fresh_tokens(&self, now: Timestamp) -> Option<&Tokens> {
@@ -62,6 +82,11 @@ impl Credentials {
             .as_ref()
             .filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
     }
+}
+
+pub fn open(io: &Io, key: &StoredKey) -> Result<Key, Failure> {
+    Key::open(key, || (io.tpm)())
+        .map_err(|why| Failure::failed(format!("the key that is kept for this profile cannot be used: {why}")))
 }
 
 /// The credentials of one profile.
@@ -91,7 +116,7 @@ impl Vault {
 
     /// A file wins over the keyring: it is only there when the keyring failed to take what is newer.
     pub fn load(&self, io: &Io) -> Result<Option<Kept>, Failure> {
-        if let Some(text) = files::read(&self.path).map_err(|error| self.unusable(&error.to_string()))? {
+        if let Some(text) = files::read_private(&self.path).map_err(|error| self.unusable(&error.to_string()))? {
             return self.parse(text, Place::File).map(Some);
         }
         let Some(keyring) = (io.keyring)() else {
@@ -104,14 +129,13 @@ impl Vault {
     }
 
     /// Into the keyring, or into a file when there is none or it refuses: what a server has issued is
-    /// never lost for want of a keyring. `None` as place: nothing is kept yet.
-    pub fn save(&self, io: &Io, credentials: &Credentials, place: Option<Place>) -> Result<Place, Failure> {
+    /// never lost for want of a keyring.
+    pub fn save(&self, io: &Io, credentials: &Credentials, place: Place) -> Result<Place, Failure> {
         let text = serde_json::to_string_pretty(credentials).map_err(|error| self.unusable(&error.to_string()))?;
         let text = Zeroizing::new(text);
-        let keyring = if place == Some(Place::File) {
-            None
-        } else {
-            (io.keyring)()
+        let keyring = match place {
+            Place::Keyring => (io.keyring)(),
+            Place::File => None,
         };
         if keyring.is_some_and(|keyring| keyring.write(&self.account(), &text).is_ok()) {
             files::remove(&self.path).map_err(|error| self.unusable(&error.to_string()))?;
@@ -121,11 +145,21 @@ impl Vault {
         Ok(Place::File)
     }
 
+    /// Only what is in a file: the keyring keeps what it has taken.
+    pub fn forget(&self) -> Result<(), Failure> {
+        files::remove(&self.path).map_err(|error| self.unusable(&error.to_string()))
+    }
+
     /// For people: where it is, by its right name.
-    pub fn describe(&self, place: Place) -> String {
-        match place {
+    pub fn describe(&self, place: Place, key: &StoredKey) -> String {
+        let place = match place {
             Place::Keyring => "the desktop's keyring".to_owned(),
             Place::File => format!("the file {} (0600, not encrypted)", self.path.display()),
+        };
+        if key.is_in_a_tpm() {
+            format!("{place}; the key is of use in this machine's TPM only")
+        } else {
+            place
         }
     }
 
@@ -136,13 +170,13 @@ impl Vault {
     fn parse(&self, text: String, place: Place) -> Result<Kept, Failure> {
         let text = Zeroizing::new(text);
         // Without serde's words: they could quote a token.
-        let credentials = serde_json::from_str(&text).map_err(|_| self.unusable("it is damaged"))?;
+        let credentials = serde_json::from_str(&text)
+            .map_err(|_| self.unusable("it is damaged").hint("remove it and log in again"))?;
         Ok(Kept { credentials, place })
     }
 
     fn unusable(&self, why: &str) -> Failure {
         Failure::failed(format!("{} cannot be used: {why}", self.path.display()))
-            .hint("if it is damaged, remove it and log in again")
     }
 
     fn keyring_failed(why: &str) -> Failure {

@@ -2,6 +2,8 @@
 
 use protocol::time::{Lifetime, Timestamp};
 
+use crate::failure::Failure;
+
 const SECONDS_A_DAY: i64 = 86_400;
 const LAST_YEAR: i64 = 9999;
 
@@ -16,6 +18,11 @@ pub fn utc(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// The same of unix milliseconds, as they are in JSON.
+pub fn moment(millis: i64) -> String {
+    utc(Timestamp::from_millis(millis))
+}
+
 /// `9:32`, or `1:09:32`: what is left.
 pub fn countdown(left: Lifetime) -> String {
     let seconds = left.seconds();
@@ -28,12 +35,16 @@ pub fn countdown(left: Lifetime) -> String {
 }
 
 /// `90d`, `12h`, `30m`, `45s` from now, or the start of a day in UTC.
-pub fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some((year, rest)) = text.split_once('-') {
         let (month, day) = rest.split_once('-')?;
         let days = days_until(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
         return Some(Timestamp::from_seconds(days.saturating_mul(SECONDS_A_DAY)));
     }
+    Some(now + parse_length(text)?)
+}
+
+fn parse_length(text: &str) -> Option<Lifetime> {
     let unit = match text.chars().last()? {
         's' => 1,
         'm' => 60,
@@ -42,7 +53,20 @@ pub fn parse_end(text: &str, now: Timestamp) -> Option<Timestamp> {
         _ => return None,
     };
     let count: u32 = text.get(..text.len() - 1)?.parse().ok()?;
-    Some(now + Lifetime::from_seconds(i64::from(count).saturating_mul(unit)))
+    Some(Lifetime::from_seconds(i64::from(count).saturating_mul(unit)))
+}
+
+/// The same as it was typed.
+pub fn end(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    parse_end(text, now).ok_or_else(|| {
+        Failure::usage(format!("{text:?} is no end")).hint("write 90d, 12h, or a day such as 2027-01-31")
+    })
+}
+
+/// A length of time as it was typed.
+pub fn length(text: &str) -> Result<Lifetime, Failure> {
+    parse_length(text)
+        .ok_or_else(|| Failure::usage(format!("{text:?} is no length of time")).hint("write 90d, 12h or 30m"))
 }
 
 fn is_leap(year: i64) -> bool {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use http::Method;
-use serde_json::Value;
+use protocol::base64url;
+use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -17,6 +18,9 @@ pub struct Caller<'a> {
     http: &'a Http,
     key: &'a Key,
     nonce: Option<String>,
+    /// Whom to authenticate to as a client with the same key, if that is wanted.
+    issuer: Option<&'a str>,
+    authenticates: bool,
 }
 
 pub enum Body<'a> {
@@ -30,31 +34,100 @@ pub struct Call<'a> {
     pub url: &'a Url,
     pub body: Body<'a>,
     pub access_token: Option<&'a str>,
+    /// A client attestation, whose proof is the DPoP proof beside it.
+    pub attestation: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(method: Method, url: &'a Url) -> Self {
+        Self {
+            method,
+            url,
+            body: Body::None,
+            access_token: None,
+            attestation: None,
+        }
+    }
 }
 
 impl<'a> Caller<'a> {
     pub fn new(http: &'a Http, key: &'a Key) -> Self {
-        Self { http, key, nonce: None }
+        Self {
+            http,
+            key,
+            nonce: None,
+            issuer: None,
+            authenticates: false,
+        }
+    }
+
+    /// For calls of a client: some authenticate with the key of their enrolled instance (RFC 7523 §2.2). Which
+    /// ones do, only their server knows.
+    pub fn of_client(http: &'a Http, key: &'a Key, issuer: &'a str) -> Self {
+        Self {
+            issuer: Some(issuer),
+            ..Self::new(http, key)
+        }
     }
 
     pub async fn form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
+        if !self.authenticates {
+            let answer = self.plain_form(io, url, form).await?;
+            let is_wanted = answer.error().is_some_and(|body| body.error == "invalid_client");
+            if !is_wanted || self.issuer.is_none() {
+                // A client that was let in without authenticates never.
+                self.issuer = None;
+                return Ok(answer);
+            }
+        }
+        let Some(assertion) = self.client_assertion(io, form) else {
+            return Err(Unanswered::NotProven);
+        };
+        let mut form = form.to_vec();
+        form.extend([
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+            ("client_assertion", assertion.as_str()),
+        ]);
+        let answer = self.plain_form(io, url, &form).await?;
+        self.authenticates |= answer.error().is_none_or(|body| body.error != "invalid_client");
+        Ok(answer)
+    }
+
+    /// RFC 7523 §3, with the audience of RFC 10070.
+    fn client_assertion(&self, io: &mut Io, form: &[(&str, &str)]) -> Option<String> {
+        const LIFETIME: i64 = 60;
+        let (_, client_id) = form.iter().find(|(name, _)| *name == "client_id")?;
+        let now = io.now().seconds();
+        let header = json!({"typ": "client-authentication+jwt", "alg": "ES256", "kid": self.key.thumbprint()});
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": self.issuer?, "iat": now, "exp": now + LIFETIME,
+            "jti": base64url::encode(&io.draw().ok()?.0)
+        });
+        self.key.jwt(&header, &claims)
+    }
+
+    async fn plain_form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
         let call = Call {
-            method: Method::POST,
-            url,
             body: Body::Form(form),
-            access_token: None,
+            ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await
     }
 
     pub async fn json(&mut self, io: &mut Io, url: &Url, body: &Value) -> Result<Answer, Unanswered> {
         let call = Call {
-            method: Method::POST,
-            url,
             body: Body::Json(body),
-            access_token: None,
+            ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await
+    }
+
+    /// The newest nonce of this server, for a proof that travels in a body.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// Sends; when the server asks for a nonce, sends once more at once. That is the same request as
@@ -76,6 +149,9 @@ impl<'a> Caller<'a> {
         request = request.header("Accept", "application/json");
         if let Some(token) = call.access_token {
             request = request.header("Authorization", format!("DPoP {token}"));
+        }
+        if let Some(attestation) = call.attestation {
+            request = request.header("OAuth-Client-Attestation", attestation);
         }
         request = match call.body {
             Body::None => request,

@@ -44,7 +44,9 @@ impl Http {
     /// For the server at `url`. Certificate authorities are those of `--ca-file`, else of
     /// `SSL_CERT_FILE`, else the system's.
     pub fn for_server(io: &Io, url: &Url, ca_file: Option<&Path>) -> Result<Self, Failure> {
-        let mut builder = Client::builder().redirect(Policy::none()).user_agent("waypass");
+        // The kind of system goes along, so that an approver can be told where a request comes from (X25).
+        let user_agent = format!("waypass ({})", std::env::consts::OS);
+        let mut builder = Client::builder().redirect(Policy::none()).user_agent(user_agent);
         if is_loopback(url) {
             // A proxy on another machine would ask its own loopback.
             builder = builder.no_proxy();
@@ -141,7 +143,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 impl Answer {
     pub fn is_success(&self) -> bool {
-        self.status == 200 || self.status == 201
+        matches!(self.status, 200..=202)
     }
 
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {

@@ -1,5 +1,5 @@
 //! What the command line touches of the machine it runs on: its streams, clock, chance, environment,
-//! Ctrl-C and keyring. A test gives its own of each and runs every command in process.
+//! Ctrl-C, keyring and TPM. A test gives its own of each and runs every command in process.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal as _};
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::keyring::{self, Keyring};
 use crate::keys::Key;
 use crate::print::{Escaped, Printer};
+use crate::tpm::Tpm;
 
 /// Looks up one variable.
 pub type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send>;
@@ -33,6 +34,8 @@ pub struct Io {
     pub interrupted: Box<dyn Fn() -> Pause<'static> + Send>,
     /// The keyring of this desktop, if there is one.
     pub keyring: Box<dyn Fn() -> Option<Box<dyn Keyring>> + Send>,
+    /// The TPM of this machine, if there is one that this user may use.
+    pub tpm: Box<dyn Fn() -> Option<Tpm> + Send>,
 }
 
 impl Io {
@@ -48,6 +51,7 @@ impl Io {
             environment: Box::new(|name| std::env::var_os(name)),
             interrupted: Box::new(|| Box::pin(ctrl_c())),
             keyring: Box::new(keyring::of_this_desktop),
+            tpm: Box::new(Tpm::of_this_machine),
         }
     }
 

@@ -1,5 +1,5 @@
-//! ES256 keys that sign: the DPoP key of a profile and the software key of an approver. RFC 7517,
-//! RFC 7518 §3.4, RFC 7638. Verification is not here: `protocol` verifies and never signs.
+//! ES256 keys that sign: the DPoP key of a profile, in memory or in a TPM, and the software key of an
+//! approver. RFC 7517, RFC 7518 §3.4, RFC 7638. Verification is not here: `protocol` verifies and never signs.
 
 use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::entropy;
+use crate::tpm::{Made, Sealed, Tpm};
 
 /// A private key as it is stored. No `Debug`: `d` is the secret.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -23,10 +24,33 @@ pub struct PrivateJwk {
     d: String,
 }
 
-pub struct Key {
-    pair: EcdsaKeyPair,
+/// A key that its TPM has sealed, with its public half. Without `tpm` it could not be told from a public JWK.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SealedJwk {
+    kty: String,
+    crv: String,
     x: String,
     y: String,
+    tpm: Sealed,
+}
+
+/// A profile's key as it is stored. No `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StoredKey {
+    Software(PrivateJwk),
+    Tpm(SealedJwk),
+}
+
+pub struct Key {
+    signer: Signer,
+    x: String,
+    y: String,
+}
+
+enum Signer {
+    Software(EcdsaKeyPair),
+    Tpm(Tpm, Sealed),
 }
 
 /// What one DPoP proof proves. RFC 9449 §4.2.
@@ -48,7 +72,7 @@ impl Key {
     /// `None` when the bytes are no private key of P-256 (once in 2^32 draws): draw again.
     pub fn draw(entropy: &Entropy) -> Option<Self> {
         let der = Zeroizing::new([DER_BEFORE.as_slice(), &entropy.0, &DER_AFTER].concat());
-        Self::of(EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()?)
+        Self::software(EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()?)
     }
 
     /// `None` when this is no P-256 key or its halves do not belong together.
@@ -59,18 +83,61 @@ impl Key {
         let point = [vec![4], base64url::decode(&jwk.x)?, base64url::decode(&jwk.y)?].concat();
         let d = Zeroizing::new(base64url::decode(&jwk.d)?);
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        Self::of(EcdsaKeyPair::from_private_key_and_public_key(algorithm, &d, &point).ok()?)
+        Self::software(EcdsaKeyPair::from_private_key_and_public_key(algorithm, &d, &point).ok()?)
     }
 
-    fn of(pair: EcdsaKeyPair) -> Option<Self> {
+    fn software(pair: EcdsaKeyPair) -> Option<Self> {
         let point = pair.public_key().as_ref();
         let x = base64url::encode(point.get(1..33)?);
         let y = base64url::encode(point.get(33..65)?);
-        Some(Self { pair, x, y })
+        let signer = Signer::Software(pair);
+        Some(Self { signer, x, y })
     }
 
+    pub fn make_in(tpm: Tpm) -> Result<Self, String> {
+        let Made { x, y, sealed } = tpm.make()?;
+        let signer = Signer::Tpm(tpm, sealed);
+        Ok(Self {
+            signer,
+            x: base64url::encode(&x),
+            y: base64url::encode(&y),
+        })
+    }
+
+    /// A key that no longer works is found out here, and not when the first proof is wanted.
+    pub fn open(stored: &StoredKey, tpm: impl FnOnce() -> Option<Tpm>) -> Result<Self, String> {
+        match stored {
+            StoredKey::Software(jwk) => Self::from_jwk(jwk).ok_or_else(|| "it is damaged".to_owned()),
+            StoredKey::Tpm(jwk) => {
+                let tpm = tpm().ok_or("it is in a TPM, and there is none that can be used here")?;
+                tpm.check(&jwk.tpm)
+                    .map_err(|why| format!("the TPM does not take it: {why}"))?;
+                let signer = Signer::Tpm(tpm, jwk.tpm.clone());
+                let (x, y) = (jwk.x.clone(), jwk.y.clone());
+                Ok(Self { signer, x, y })
+            }
+        }
+    }
+
+    pub fn stored(&self) -> Option<StoredKey> {
+        match &self.signer {
+            Signer::Software(_) => self.to_jwk().map(StoredKey::Software),
+            Signer::Tpm(_, sealed) => Some(StoredKey::Tpm(SealedJwk {
+                kty: "EC".to_owned(),
+                crv: "P-256".to_owned(),
+                x: self.x.clone(),
+                y: self.y.clone(),
+                tpm: sealed.clone(),
+            })),
+        }
+    }
+
+    /// `None` for a key that never leaves its TPM.
     pub fn to_jwk(&self) -> Option<PrivateJwk> {
-        let d: EcPrivateKeyBin<'_> = self.pair.private_key().as_be_bytes().ok()?;
+        let Signer::Software(pair) = &self.signer else {
+            return None;
+        };
+        let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().ok()?;
         Some(PrivateJwk {
             kty: "EC".to_owned(),
             crv: "P-256".to_owned(),
@@ -80,20 +147,23 @@ impl Key {
         })
     }
 
-    fn public_jwk(&self) -> Value {
+    pub fn public_jwk(&self) -> Value {
         json!({"kty": "EC", "crv": "P-256", "x": self.x, "y": self.y})
     }
 
-    /// RFC 7638 §3: these members, in this order, without white space.
     pub fn thumbprint(&self) -> Digest {
-        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y);
-        Digest::of(members.as_bytes())
+        thumbprint(&self.x, &self.y)
     }
 
     /// `r || s` as base64url.
     pub fn sign(&self, message: &[u8]) -> Option<String> {
-        let signature = self.pair.sign(&entropy::for_signing(), message).ok()?;
-        Some(base64url::encode(signature.as_ref()))
+        match &self.signer {
+            Signer::Software(pair) => {
+                let signature = pair.sign(&entropy::for_signing(), message).ok()?;
+                Some(base64url::encode(signature.as_ref()))
+            }
+            Signer::Tpm(tpm, sealed) => Some(base64url::encode(&tpm.sign(sealed, message).ok()?)),
+        }
     }
 
     pub fn proof(&self, proof: &Proof<'_>) -> Option<String> {
@@ -112,11 +182,36 @@ impl Key {
                 members.insert("ath".to_owned(), Digest::of(token.as_bytes()).as_str().into());
             }
         }
+        self.jwt(&header, &claims)
+    }
+
+    /// A JWT in the compact form. RFC 7515 §7.1.
+    pub fn jwt(&self, header: &Value, claims: &Value) -> Option<String> {
         let encode = |part: &Value| base64url::encode(part.to_string().as_bytes());
-        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = self.sign(signed.as_bytes())?;
         Some(format!("{signed}.{signature}"))
     }
+}
+
+impl StoredKey {
+    /// Without opening the key.
+    pub fn thumbprint(&self) -> Digest {
+        match self {
+            Self::Software(jwk) => thumbprint(&jwk.x, &jwk.y),
+            Self::Tpm(jwk) => thumbprint(&jwk.x, &jwk.y),
+        }
+    }
+
+    pub fn is_in_a_tpm(&self) -> bool {
+        matches!(self, Self::Tpm(_))
+    }
+}
+
+/// RFC 7638 §3: these members, in this order, without white space.
+fn thumbprint(x: &str, y: &str) -> Digest {
+    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    Digest::of(members.as_bytes())
 }
 
 #[cfg(test)]
@@ -189,7 +284,14 @@ mod tests {
                 "nonce": "n", "ath": Digest::of(b"t").as_str()
             })
         );
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.pair.public_key().as_ref())
+        let jwk = rfc7517_a_2();
+        let point = [
+            vec![4],
+            base64url::decode(&jwk.x).unwrap(),
+            base64url::decode(&jwk.y).unwrap(),
+        ]
+        .concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             .verify(
                 format!("{}.{}", parts[0], parts[1]).as_bytes(),
                 &base64url::decode(parts[2]).unwrap(),

@@ -1,8 +1,8 @@
 //! The command line: asking for access, deciding about it, administering a server.
 //!
 //! In reading order: [`Command`] (what can be typed), `commands` (what each does), `poll` (waiting for a
-//! decision, pure), `refresh` and `credentials` (tokens for many processes), `dpop` and `keys` (proof of
-//! possession), `print` (hostile text). [`run`] is a library call: time, chance, streams and keyring come
+//! decision, pure), `refresh` and `credentials` (tokens for many processes), `dpop`, `keys` and `profile_key` (proof
+//! of possession), `print` (hostile text). [`run`] is a library call: time, chance, streams, keyring and TPM come
 //! in [`Io`]. Not here: `serve` and `check`, which are the server's.
 
 use std::process::ExitCode;
@@ -14,6 +14,8 @@ mod clock;
 mod commands;
 mod credentials;
 mod date;
+mod device;
+mod device_flow;
 mod dpop;
 mod entropy;
 mod failure;
@@ -26,9 +28,13 @@ mod local;
 mod metadata;
 mod poll;
 mod print;
+mod profile_key;
 mod refresh;
+mod screen;
 mod settings;
+mod target;
 mod token_endpoint;
+mod tpm;
 
 pub use clock::{Clock, Pause};
 pub use failure::Exit;
@@ -36,15 +42,18 @@ use failure::Failure;
 pub use io::Io;
 pub use keyring::Keyring;
 pub use print::Printer;
+pub use tpm::Tpm;
 
 use commands::{
-    approver, client, decide, demo, event, grant, key, login, logout, request, status, token, verify_decision, whoami,
+    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture,
+    profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(demo::DemoArgs),
+    Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
     Whoami(whoami::WhoamiArgs),
@@ -66,7 +75,15 @@ pub enum Command {
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
     #[command(subcommand)]
+    Admission(admission::AdmissionCommand),
+    #[command(subcommand)]
     Client(client::ClientCommand),
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    #[command(subcommand)]
+    Instance(instance::InstanceCommand),
     #[command(subcommand)]
     Request(request::RequestCommand),
     #[command(subcommand)]
@@ -75,6 +92,7 @@ pub enum Command {
     Key(key::KeyCommand),
     #[command(subcommand)]
     Event(event::EventCommand),
+    Posture(posture::PostureArgs),
     VerifyDecision(verify_decision::VerifyDecisionArgs),
 }
 
@@ -111,6 +129,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 pub async fn run(command: Command, io: &mut Io) -> Exit {
     let (as_json, outcome) = match &command {
         Command::Demo(args) => return demo::run(args, io).await,
+        Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
@@ -120,11 +139,16 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Approve(args) => (args.json(), decide::approve(args, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
+        Command::Admission(command) => (command.json(), admission::run(command, io).await),
         Command::Client(command) => (command.json(), client::run(command, io).await),
+        Command::Profile(command) => (command.json(), profile::run(command, io).await),
+        Command::Group(command) => (command.json(), group::run(command, io).await),
+        Command::Instance(command) => (command.json(), instance::run(command, io).await),
         Command::Request(command) => (command.json(), request::run(command, io).await),
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),
         Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::Posture(args) => (args.json(), posture::run(args, io).await),
         Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
     };
     match outcome {

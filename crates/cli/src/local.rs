@@ -12,6 +12,7 @@ use url::Url;
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Http, Unanswered};
 use crate::io::Io;
+use crate::print::say;
 
 /// What every command of an administrator takes.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,36 @@ pub struct LocalArgs {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+impl LocalArgs {
+    pub fn open(&self) -> Result<Local, Failure> {
+        Local::open(&self.data)
+    }
+
+    /// The server's answer: as it is for programs, told for people.
+    pub fn tell<T: DeserializeOwned>(
+        &self,
+        io: &mut Io,
+        value: Value,
+        told: impl FnOnce(&mut Io, T),
+    ) -> Result<(), Failure> {
+        if self.json {
+            io.output.json(&value);
+        } else {
+            told(io, read(value)?);
+        }
+        Ok(())
+    }
+
+    /// The same where one sentence is all there is to tell.
+    pub fn tell_done(&self, io: &mut Io, value: &Value, sentence: &str) {
+        if self.json {
+            io.output.json(value);
+        } else {
+            say!(io.output, "{sentence}");
+        }
+    }
 }
 
 pub struct Local {

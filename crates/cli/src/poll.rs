@@ -1,5 +1,5 @@
 //! Waiting for a decision: when to ask again, and when to stop. RFC 8628 §3.5, as a pure function of
-//! answers and time. Sending and sleeping are in `commands/login.rs`.
+//! answers and time. Sending is in `device_flow.rs`, sleeping in `screen.rs`.
 
 use protocol::time::{Lifetime, Timestamp};
 
@@ -13,7 +13,8 @@ const LONGEST_BACKOFF: Lifetime = Lifetime::from_seconds(60);
 /// What came back for one poll.
 #[derive(Clone, Copy, Debug)]
 pub enum Heard {
-    Tokens,
+    /// What was asked for.
+    Given,
     /// `authorization_pending`
     Pending,
     /// `slow_down`, with the new interval if the server named one.
@@ -66,7 +67,7 @@ impl Waiting {
 
     pub fn after(mut self, heard: Heard, now: Timestamp) -> Next {
         match heard {
-            Heard::Tokens | Heard::Denied | Heard::Expired | Heard::Refused => return Next::Stop,
+            Heard::Given | Heard::Denied | Heard::Expired | Heard::Refused => return Next::Stop,
             Heard::Pending => self.timeouts = 0,
             Heard::SlowDown(named) => {
                 self.timeouts = 0;
@@ -101,7 +102,7 @@ mod tests {
 
     use expect_test::{Expect, expect};
 
-    use super::Heard::{Denied, Expired, Nothing, Pending, Refused, SlowDown, Tokens};
+    use super::Heard::{Denied, Expired, Given, Nothing, Pending, Refused, SlowDown};
     use super::*;
 
     /// Plays answers, each arriving at once, and prints when the next poll is due.
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn d22_d23_d24_anything_else_stops() {
-        for answer in [Denied, Expired, Refused, Tokens] {
+        for answer in [Denied, Expired, Refused, Given] {
             let waiting = Waiting::new(None, Timestamp::from_seconds(600));
             assert!(
                 matches!(waiting.after(answer, Timestamp::default()), Next::Stop),

@@ -136,8 +136,23 @@ impl Printer {
         self.write(&format!("{}\n", json_text(value)));
     }
 
-    /// Columns as wide as they need to be. The first row is the heading.
-    pub fn table(&mut self, rows: &[Vec<String>]) {
+    /// Columns as wide as they need to be, under headings.
+    pub fn table<const N: usize>(&mut self, headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+        let mut all = vec![headings.map(str::to_owned).to_vec()];
+        all.extend(rows.into_iter().map(Vec::from));
+        self.columns(&all);
+    }
+
+    /// Names and what they mean, one line each.
+    pub fn fields<'a>(&mut self, fields: impl IntoIterator<Item = (&'a str, String)>) {
+        let rows: Vec<_> = fields
+            .into_iter()
+            .map(|(name, value)| vec![name.to_owned(), value])
+            .collect();
+        self.columns(&rows);
+    }
+
+    pub fn columns(&mut self, rows: &[Vec<String>]) {
         let rows: Vec<Vec<Escaped>> = rows
             .iter()
             .map(|row| row.iter().map(|cell| Escaped::of(cell)).collect())
@@ -162,22 +177,16 @@ impl Printer {
         }
     }
 
-    /// Names and what they mean, in lines short enough to be read on any terminal.
-    pub fn record(&mut self, rows: &[Vec<String>]) {
+    /// The same, in lines short enough to be read on any terminal.
+    pub fn record(&mut self, fields: &[(&str, String)]) {
         const WIDTH: usize = 80;
-        let of_name = |row: &Vec<String>| row.first().map_or(0, |name| Escaped::of(name).width());
-        let indent = rows.iter().map(of_name).max().unwrap_or(0) + 2;
-        let mut folded = Vec::new();
-        for row in rows {
-            let mut name = row.first().cloned().unwrap_or_default();
-            for line in fold(
-                &row.get(1..).unwrap_or_default().join("  "),
-                WIDTH.saturating_sub(indent),
-            ) {
-                folded.push(vec![std::mem::take(&mut name), line]);
-            }
-        }
-        self.table(&folded);
+        let of_name = |(name, _): &(&str, String)| Escaped::of(name).width();
+        let indent = fields.iter().map(of_name).max().unwrap_or(0) + 2;
+        let folded = fields.iter().flat_map(|(name, text)| {
+            let names = std::iter::once(*name).chain(std::iter::repeat(""));
+            names.zip(fold(text, WIDTH.saturating_sub(indent)))
+        });
+        self.fields(folded);
     }
 
     fn write(&mut self, text: &str) {
@@ -200,6 +209,11 @@ fn fold(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What is not known, or not set.
+pub fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
 }
 
 fn json_text(value: &Value) -> String {

@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use crate::credentials::{Credentials, Kept, Vault};
+use crate::device_flow::Polled;
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
 use crate::http::Http;
 use crate::io::Io;
 use crate::metadata::{Issuer, discover};
 use crate::settings::Settings;
-use crate::token_endpoint::{self, TokenAnswer};
+use crate::token_endpoint;
 
 /// A profile that has logged in, with what is needed to talk to its server.
 pub struct Session {
@@ -63,7 +64,7 @@ impl Session {
             ));
         };
         let metadata = discover(io, &self.http, &self.issuer).await?;
-        let key = credentials.signing_key()?;
+        let key = credentials.signing_key(io)?;
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token),
@@ -71,28 +72,28 @@ impl Session {
         ];
         let asked_at = io.now();
         let url = &metadata.token_endpoint;
-        let answer = Caller::new(&self.http, &key).form(io, url, &form).await;
+        let answer = Caller::of_client(&self.http, &key, &credentials.issuer)
+            .form(io, url, &form)
+            .await;
         let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
         match token_endpoint::read(&answer, asked_at, &tokens.scope)? {
-            TokenAnswer::Issued(mut issued) => {
+            Polled::Given(mut issued) => {
                 // RFC 6749 §6: without a new refresh token the old one goes on.
                 issued.refresh_token = issued.refresh_token.clone().or_else(|| Some(refresh_token.clone()));
                 let credentials = Credentials {
                     tokens: Some(issued),
                     ..credentials.clone()
                 };
-                self.kept.place = self.vault.save(io, &credentials, Some(self.kept.place))?;
+                self.kept.place = self.vault.save(io, &credentials, self.kept.place)?;
                 self.kept.credentials = credentials;
                 Ok(())
             }
-            TokenAnswer::Refused(body) if body.error == "invalid_grant" => Err(log_in_again(
+            Polled::Refused(body) if body.error == "invalid_grant" => Err(log_in_again(
                 "the server takes the refresh token no longer: what was approved has ended",
                 profile,
             )),
-            TokenAnswer::Refused(body) => Err(Failure::refusal("no fresh token was issued", &body)),
-            TokenAnswer::Busy => {
-                Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon"))
-            }
+            Polled::Refused(body) => Err(Failure::refusal("no fresh token was issued", &body)),
+            Polled::Busy => Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon")),
         }
     }
 }

@@ -2,19 +2,14 @@
 //! leave out.
 
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::ErrorBody;
 use serde::Deserialize;
 
 use crate::credentials::Tokens;
+use crate::device_flow::Polled;
 use crate::failure::Failure;
 use crate::http::Answer;
 
-pub enum TokenAnswer {
-    Issued(Tokens),
-    Refused(ErrorBody),
-    /// It may be asked again later.
-    Busy,
-}
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 #[derive(Deserialize)]
 struct Body {
@@ -31,13 +26,13 @@ struct Body {
 const UNTOLD_LIFETIME: i64 = 300;
 
 /// `asked_at` and not the time of the answer: a token never ends later than we believe.
-pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Result<TokenAnswer, Failure> {
+pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Result<Polled<Tokens>, Failure> {
     if matches!(answer.status, 429 | 502..=504) {
-        return Ok(TokenAnswer::Busy);
+        return Ok(Polled::Busy);
     }
     if answer.status != 200 {
         let body = answer.error().ok_or_else(|| answer.failure("no token was issued"))?;
-        return Ok(TokenAnswer::Refused(body));
+        return Ok(Polled::Refused(body));
     }
     let unreadable = || answer.unreadable("the token cannot be read");
     let body: Body = answer.json().ok_or_else(unreadable)?;
@@ -46,7 +41,7 @@ pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Resu
         return Err(unreadable());
     }
     let lifetime = Lifetime::from_seconds(body.expires_in.unwrap_or(UNTOLD_LIFETIME));
-    Ok(TokenAnswer::Issued(Tokens {
+    Ok(Polled::Given(Tokens {
         access_token: body.access_token,
         token_type: body.token_type,
         expires_at: (asked_at + lifetime).seconds(),

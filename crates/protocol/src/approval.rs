@@ -59,8 +59,18 @@ pub fn decision_on(request: &AuthorizationRequest, approver_id: &str, nonce: &st
 
 impl ConfirmedApproval {
     pub fn check(expected: &Expected<'_>, evidence: Evidence) -> Result<Self, Refusal> {
-        if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.may_use_software_key {
+        if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.approval.software_keys {
             return Err(Refusal::SoftwareKeyNotAllowed);
+        }
+        let acr = acr_of(&evidence);
+        if expected
+            .profile
+            .approval
+            .acr
+            .as_deref()
+            .is_some_and(|demanded| demanded != acr)
+        {
+            return Err(Refusal::AuthenticationTooWeak);
         }
         let decision = expected.decision()?;
         let checked = decision::check(&decision, &evidence, expected.relying_party, expected.key)?;
@@ -93,10 +103,7 @@ impl ConfirmedApproval {
     }
 
     pub fn acr(&self) -> &'static str {
-        match self.evidence {
-            Evidence::Passkey { .. } => ACR_PASSKEY,
-            Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
-        }
+        acr_of(&self.evidence)
     }
 
     /// RFC 8176 values: `hwk` is not claimed without an attestation.
@@ -105,6 +112,13 @@ impl ConfirmedApproval {
             Evidence::Passkey { .. } => vec!["pop", "user"],
             Evidence::SoftwareKey { .. } => vec!["swk"],
         }
+    }
+}
+
+fn acr_of(evidence: &Evidence) -> &'static str {
+    match evidence {
+        Evidence::Passkey { .. } => ACR_PASSKEY,
+        Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
     }
 }
 

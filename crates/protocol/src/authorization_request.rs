@@ -4,30 +4,77 @@
 //! [`AuthorizationRequest::poll`] answers the waiting client. Both are pure. Expiry is never stored: it
 //! is a question to `now`. What is written reads in `store/authorization_requests.rs`.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::approval::ConfirmedApproval;
 use crate::digest::{Digest, NotCanonical, canonical_json};
-use crate::fact::Fact;
+use crate::fact::{Fact, Source};
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
+
+mod tries;
 
 /// What is asked for. Fixed when the request is made; its digest is what approvers sign over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     pub id: String,
     pub client_id: String,
-    /// The profile that governs the request.
+    /// What comes of it.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The profile that governs the request, and which text of it.
     pub profile: String,
+    #[serde(default)]
+    pub profile_version: String,
     /// Space-separated, sorted.
     pub scope: String,
     pub resource: Vec<String>,
     /// Thumbprint of the key that the code is bound to (P21).
     pub jkt: Option<String>,
+    /// The enrolled instance whose key that is, and who answered for it when it asked.
+    #[serde(default)]
+    pub instance: Option<String>,
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The approver who authenticated at the consumption device (X15).
+    #[serde(default)]
+    pub initiator: Option<String>,
+    /// Keyed digest of what was typed there, to be typed at the approval again (X17).
+    #[serde(default)]
+    pub binding: Option<String>,
     pub facts: Vec<Fact>,
     pub requested_at: Timestamp,
     pub expires_at: Timestamp,
     pub grant_expires_at: Timestamp,
+}
+
+/// An unknown key may ask for one thing only: to be enrolled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Purpose {
+    #[default]
+    Access,
+    Enrollment(Enrollment),
+}
+
+/// The instance that would come of it. Its owner would be who approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrollment {
+    pub name: String,
+    pub environment: Option<String>,
+    /// When the instance would end.
+    pub expires_at: Timestamp,
+    /// Its public key, a JWK.
+    pub key: Value,
+}
+
+impl Purpose {
+    pub fn is_enrollment(&self) -> bool {
+        matches!(self, Self::Enrollment(_))
+    }
 }
 
 impl Content {
@@ -35,6 +82,21 @@ impl Content {
     pub fn digest(&self) -> Result<Digest, NotCanonical> {
         let value = json!({ "type": "waypass-request/1", "content": self });
         Ok(Digest::of(canonical_json(&value)?.as_bytes()))
+    }
+
+    pub fn binding(&self) -> Binding<'_> {
+        Binding {
+            client_id: &self.client_id,
+            jkt: self.jkt.as_deref(),
+            enrolls: self.purpose.is_enrollment(),
+        }
+    }
+
+    /// Where the request came from, if that is known: nothing that anybody claims.
+    pub fn requester_address(&self) -> Option<IpAddr> {
+        let fact = self.fact(Fact::REQUESTER_ADDRESS)?;
+        let is_known = fact.source == Source::Proven;
+        is_known.then(|| fact.value.parse().ok()).flatten()
     }
 
     pub fn fact(&self, name: &str) -> Option<&Fact> {
@@ -60,10 +122,31 @@ pub enum State {
         viewer: Viewer,
         at: Timestamp,
         entry: CodeEntry,
+        /// How often something else than the binding data was typed (X17).
+        #[serde(default)]
+        wrong_bindings: u32,
     },
-    Approved {
+    /// Approved by some of a quorum. The code admits nobody any more; the others have their own pages.
+    Endorsed {
         viewer: Viewer,
         at: Timestamp,
+        by: Vec<String>,
+        #[serde(default)]
+        proofs: Vec<String>,
+    },
+    Approved {
+        /// Who opened it with the code.
+        viewer: Viewer,
+        at: Timestamp,
+        /// All who approved: one, or a quorum.
+        #[serde(default)]
+        by: Vec<String>,
+        /// How often the six digits may still be tried, where they have to be carried back (X16).
+        #[serde(default)]
+        confirmation_tries: Option<u32>,
+        /// What proved that the starter is the first approver's: kept with the instance that comes of it.
+        #[serde(default)]
+        proofs: Vec<String>,
     },
     Denied {
         viewer: Viewer,
@@ -75,18 +158,35 @@ pub enum State {
         jkt: Option<String>,
         at: Timestamp,
     },
+    /// As `Redeemed`, for a key that asked to be enrolled.
+    Enrolled {
+        instance_id: String,
+        at: Timestamp,
+    },
     Cancelled {
         at: Timestamp,
         because: String,
     },
 }
 
-/// How the code reached the page (field `code.entry` of the event).
+/// How the request reached its viewer (field `code.entry` of the event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeEntry {
     Typed,
     Link,
+    /// By no code: it stood on the page of another of a quorum.
+    Push,
+}
+
+impl CodeEntry {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Link => "link",
+            Self::Push => "push",
+        }
+    }
 }
 
 impl State {
@@ -94,23 +194,46 @@ impl State {
         match self {
             Self::Pending => "pending",
             Self::Viewed { .. } => "viewed",
+            Self::Endorsed { .. } => "endorsed",
             Self::Approved { .. } => "approved",
             Self::Denied { .. } => "denied",
             Self::Redeemed { .. } => "redeemed",
+            Self::Enrolled { .. } => "enrolled",
             Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// The six that requests are counted by.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Endorsed { .. } => "viewed",
+            Self::Enrolled { .. } => "redeemed",
+            other => other.name(),
         }
     }
 }
 
 /// What a person or an administrator does to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Act<'a> {
+    /// By code, which locks.
     View {
         viewer: &'a Viewer,
         entry: CodeEntry,
     },
+    /// Again, or as another of a quorum; this moves nothing.
+    Look {
+        viewer: &'a Viewer,
+    },
     /// The evidence has been checked: see `approval::ConfirmedApproval`.
-    Approve(&'a crate::approval::ConfirmedApproval),
+    Approve {
+        approval: &'a ConfirmedApproval,
+        /// How many have to.
+        quorum: u32,
+        /// Whether six digits have to be carried back then.
+        confirm_back: bool,
+        proofs: &'a [&'static str],
+    },
     Deny {
         viewer: &'a Viewer,
         reported: bool,
@@ -126,16 +249,25 @@ pub struct Poller<'a> {
     pub client_id: &'a str,
     /// Thumbprint of the DPoP proof's key, if there was a proof.
     pub jkt: Option<&'a str>,
+    /// Whether it asks for an enrolled instance, or for a token.
+    pub enrolls: bool,
+}
+
+/// What a code is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding<'a> {
+    pub client_id: &'a str,
+    pub jkt: Option<&'a str>,
+    pub enrolls: bool,
 }
 
 impl Poller<'_> {
-    /// D38, P22: another client's code is as unknown as none; another key than the bound one is refused
-    /// and consumes nothing.
-    pub fn must_hold(&self, client_id: &str, jkt: Option<&str>) -> Result<(), Refusal> {
-        if self.client_id != client_id {
+    /// D38, P22: another's code, or one for another purpose, is as unknown as none; another key consumes nothing.
+    pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
+        if self.client_id != code.client_id || self.enrolls != code.enrolls {
             return Err(Refusal::DeviceCodeUnknown);
         }
-        match (jkt, self.jkt) {
+        match (code.jkt, self.jkt) {
             (None, _) => Ok(()),
             (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
             (Some(_), _) => Err(Refusal::DpopKeyMismatch),
@@ -162,6 +294,14 @@ pub enum Poll {
     },
     /// Go on and redeem: by compare-and-set, since another poll may be doing the same.
     Redeem,
+    /// As `Redeem`, once the six digits of the page are there (X16).
+    Confirm {
+        tries: u32,
+    },
+    /// The key is enrolled: told as often as it is asked, since that is no secret.
+    Enrolled {
+        instance_id: String,
+    },
     /// The code is dead. Presented again it is recorded, and ends its grant unless it looks like the
     /// client's own retry.
     Replayed {
@@ -205,54 +345,95 @@ impl AuthorizationRequest {
         if self.has_expired(now) {
             return Err(Refusal::UserCodeUnusable);
         }
-        match (act, &self.state) {
+        match (*act, &self.state) {
             (Act::View { viewer, entry }, State::Pending) => Ok(State::Viewed {
-                viewer: (*viewer).clone(),
+                viewer: viewer.clone(),
                 at: now,
-                entry: *entry,
+                entry,
+                wrong_bindings: 0,
             }),
             // The same browser may open its request again: a reload, the back button.
-            (Act::View { viewer, .. }, State::Viewed { viewer: first, .. }) if *viewer == first => {
+            (Act::View { viewer, .. } | Act::Look { viewer }, State::Viewed { viewer: first, .. })
+                if viewer == first =>
+            {
                 Ok(self.state.clone())
             }
-            (Act::Approve(approval), State::Viewed { viewer, .. }) => {
-                Self::only_the_viewer(&approval.viewer, viewer)?;
-                approval.must_be_for(&self.digest)?;
-                Ok(State::Approved {
-                    viewer: viewer.clone(),
-                    at: now,
-                })
+            (Act::Look { viewer }, State::Endorsed { by, .. }) if !by.contains(&viewer.approver_id) => {
+                Ok(self.state.clone())
             }
-            (Act::Deny { viewer: by, reported }, State::Viewed { viewer, .. }) => {
-                Self::only_the_viewer(by, viewer)?;
+            (
+                Act::Approve {
+                    approval,
+                    quorum,
+                    confirm_back,
+                    proofs,
+                },
+                State::Viewed { .. } | State::Endorsed { .. },
+            ) => self.approve(approval, (quorum, confirm_back, proofs), now),
+            (Act::Deny { viewer, reported }, State::Viewed { .. } | State::Endorsed { .. }) => {
+                self.only_who_may_act(viewer)?;
                 Ok(State::Denied {
                     viewer: viewer.clone(),
                     at: now,
-                    reported: *reported,
+                    reported,
                 })
             }
-            (Act::View { .. } | Act::Approve(_) | Act::Deny { .. }, State::Pending | State::Viewed { .. }) => {
-                Err(Refusal::NotTheViewer)
-            }
+            (_, State::Pending | State::Viewed { .. }) => Err(Refusal::NotTheViewer),
             _ => Err(Refusal::AlreadyDecided),
+        }
+    }
+
+    /// One more approval: the last one needed ends the asking.
+    fn approve(
+        &self,
+        approval: &ConfirmedApproval,
+        (quorum, confirm_back, proofs): (u32, bool, &[&str]),
+        now: Timestamp,
+    ) -> Result<State, Refusal> {
+        self.only_who_may_act(&approval.viewer)?;
+        approval.must_be_for(&self.digest)?;
+        let (first, mut by, proofs) = if let State::Endorsed { viewer, by, proofs, .. } = &self.state {
+            (viewer.clone(), by.clone(), proofs.clone())
+        } else {
+            let proofs = proofs.iter().map(|&proof| proof.to_owned()).collect();
+            (approval.viewer.clone(), Vec::new(), proofs)
+        };
+        by.push(approval.viewer.approver_id.clone());
+        if by.len() < usize::try_from(quorum).unwrap_or(usize::MAX) {
+            return Ok(State::Endorsed {
+                viewer: first,
+                at: now,
+                by,
+                proofs,
+            });
+        }
+        Ok(State::Approved {
+            viewer: first,
+            at: now,
+            by,
+            confirmation_tries: confirm_back.then_some(tries::MOST),
+            proofs,
+        })
+    }
+
+    /// By code only the first viewer; of a quorum whoever has not approved yet.
+    fn only_who_may_act(&self, viewer: &Viewer) -> Result<(), Refusal> {
+        match &self.state {
+            State::Viewed { viewer: first, .. } if viewer != first => Err(Refusal::NotTheViewer),
+            State::Endorsed { by, .. } if by.contains(&viewer.approver_id) => Err(Refusal::AlreadyDecided),
+            _ => Ok(()),
         }
     }
 
     fn cancel(&self, because: &str, now: Timestamp) -> Result<State, Refusal> {
         match self.state {
-            State::Redeemed { .. } | State::Denied { .. } | State::Cancelled { .. } => Err(Refusal::AlreadyDecided),
+            State::Redeemed { .. } | State::Enrolled { .. } | State::Denied { .. } | State::Cancelled { .. } => {
+                Err(Refusal::AlreadyDecided)
+            }
             _ => Ok(State::Cancelled {
                 at: now,
                 because: because.to_owned(),
             }),
-        }
-    }
-
-    fn only_the_viewer(by: &Viewer, viewer: &Viewer) -> Result<(), Refusal> {
-        if by == viewer {
-            Ok(())
-        } else {
-            Err(Refusal::NotTheViewer)
         }
     }
 
@@ -267,18 +448,24 @@ impl AuthorizationRequest {
                 revoke,
             });
         }
-        by.must_hold(&self.content.client_id, self.content.jkt.as_deref())?;
+        by.must_hold(self.content.binding())?;
         match &self.state {
+            State::Enrolled { instance_id, .. } => Ok(Poll::Enrolled {
+                instance_id: instance_id.clone(),
+            }),
             State::Denied { .. } => Err(Refusal::AccessDenied),
             _ if self.has_expired(now) => Err(Refusal::CodeExpired),
             State::Cancelled { .. } => Err(Refusal::AccessDenied),
-            State::Approved { .. } => Ok(Poll::Redeem),
-            _ => Ok(Self::pending(mark, now)),
+            State::Approved { confirmation_tries, .. } => Ok(match confirmation_tries {
+                Some(tries) => Poll::Confirm { tries: *tries },
+                None => Poll::Redeem,
+            }),
+            _ => Ok(Self::pending(None, mark, now)),
         }
     }
 
-    /// Pending or too early, by this node's mark alone.
-    pub fn pending(mark: PollMark, now: Timestamp) -> Poll {
+    /// Pending or too early, by this node's mark alone. `tries` where it is the six digits that are awaited.
+    pub fn pending(tries: Option<u32>, mark: PollMark, now: Timestamp) -> Poll {
         match mark.last {
             Some(last) if now < last + mark.interval - Self::POLL_SLACK => {
                 let interval = (mark.interval + Self::SLOW_DOWN_STEP).min(Self::LONGEST_INTERVAL);
@@ -287,7 +474,7 @@ impl AuthorizationRequest {
                     raised: interval > mark.interval,
                 }
             }
-            _ => Poll::Pending,
+            _ => tries.map_or(Poll::Pending, |tries| Poll::Confirm { tries }),
         }
     }
 }

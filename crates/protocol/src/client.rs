@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jwk::{Algorithm, Jwks};
-use crate::profile::Profile;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
@@ -60,6 +59,22 @@ pub enum Authentication {
         jwks: Value,
         audience: AssertionAudience,
     },
+    /// `attest_jwt_client_auth`, `attest_jwt_client_auth_dpop`, or an SVID: by what its admissions take.
+    Attested,
+    /// `private_key_jwt` with the key of an enrolled instance, whose thumbprint is the `kid`.
+    InstanceKey,
+}
+
+/// Whether the client still has what its profile gives it. A permission that nobody uses goes, by steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum DeviceGrant {
+    #[default]
+    On,
+    /// Unused for long: still there, and reported.
+    Report { since: Timestamp },
+    /// Until an administrator gives it again.
+    Off { since: Timestamp },
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.
@@ -89,6 +104,54 @@ pub struct Registration {
     pub signing_alg: Algorithm,
     /// May introspect the tokens that name one of its resources.
     pub introspect: bool,
+    /// May report codes that were seen in messages (RFC 10027 §6.1.5).
+    #[serde(default)]
+    pub report_codes: bool,
+    #[serde(default)]
+    pub device_grant: DeviceGrant,
+    /// When an administrator gave the profile, where that was not with the registration.
+    #[serde(default)]
+    pub profile_given_at: Option<Timestamp>,
+}
+
+/// After how long a permission that nobody uses is reported, and after how long it goes. None is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusedLimits {
+    pub report_after: Option<Lifetime>,
+    pub off_after: Option<Lifetime>,
+}
+
+impl DeviceGrant {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Report { .. } => "report",
+            Self::Off { .. } => "off",
+        }
+    }
+
+    /// Since when it is not on.
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::On => None,
+            Self::Report { since } | Self::Off { since } => Some(since),
+        }
+    }
+
+    /// What it becomes when it was last used, or given, at `used_at`. Using it brings it back from the
+    /// report; only an administrator brings it back from off.
+    pub fn reviewed(self, used_at: Timestamp, limits: UnusedLimits, now: Timestamp) -> Self {
+        let idle = now - used_at;
+        let is_past = |limit: Option<Lifetime>| limit.is_some_and(|limit| idle >= limit);
+        match self {
+            Self::Off { .. } => self,
+            // One step at a time: nothing goes off that was not reported before.
+            Self::Report { .. } if is_past(limits.off_after) => Self::Off { since: now },
+            Self::Report { .. } if is_past(limits.report_after) => self,
+            Self::On if is_past(limits.report_after) => Self::Report { since: now },
+            Self::On | Self::Report { .. } => Self::On,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -110,15 +173,6 @@ impl Client {
             Some(expires_at) if now >= expires_at => Err(Refusal::ClientExpired),
             _ => Ok(()),
         }
-    }
-
-    /// The device grant is off until a client is given it.
-    pub fn profile(&self) -> Result<&'static Profile, Refusal> {
-        self.registration
-            .profile
-            .as_deref()
-            .and_then(Profile::named)
-            .ok_or(Refusal::DeviceGrantNotAllowed)
     }
 
     pub fn scope_ceiling(&self) -> Result<Scope, Refusal> {

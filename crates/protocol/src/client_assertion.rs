@@ -41,12 +41,18 @@ pub struct AssertionExpectation<'a> {
 pub struct VerifiedAssertion {
     jti_digest: Digest,
     expires_at: Timestamp,
+    kid: Option<String>,
 }
 
 impl VerifiedAssertion {
     /// Stands for the `jti` of this client. Always 43 characters.
     pub fn jti_digest(&self) -> &Digest {
         &self.jti_digest
+    }
+
+    /// Which key it named.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
     }
 
     /// From this instant on the assertion itself is refused; its `jti` need not be remembered longer.
@@ -74,26 +80,20 @@ fn judge(assertion: &str, expected: &AssertionExpectation<'_>, now: Timestamp) -
     let unverified = Unverified::parse(assertion)?;
     let header = unverified.header();
     check_typ(header)?;
-    let mut flaw = Flaw("no key of this client can have signed it");
-    for key in expected.jwks.candidates(header.kid.as_deref(), header.alg) {
-        match unverified.verify(key, ALGORITHMS) {
-            Ok(verified) => return judge_claims(verified.claims(), expected, now),
-            Err(next) => flaw = next,
-        }
-    }
-    Err(flaw)
+    let verified = unverified.verify_by_any(expected.jwks, ALGORITHMS)?;
+    let assertion = judge_claims(verified.claims(), expected, now)?;
+    Ok(VerifiedAssertion {
+        kid: header.kid.clone(),
+        ..assertion
+    })
 }
 
 /// RFC 10070 wants `client-authentication+jwt` of new clients and older ones not to be refused. Any other
 /// type is a JWT made for something else (RFC 8725 §3.11).
 fn check_typ(header: &Header) -> Result<(), Flaw> {
-    let Some(typ) = &header.typ else {
-        return Ok(());
-    };
-    let typ = typ.to_ascii_lowercase();
-    match typ.strip_prefix("application/").unwrap_or(&typ) {
-        "jwt" | "client-authentication+jwt" => Ok(()),
-        _ => Err(Flaw("the typ is of another kind of JWT")),
+    match header.media_type().as_deref() {
+        None | Some("jwt" | "client-authentication+jwt") => Ok(()),
+        Some(_) => Err(Flaw("the typ is of another kind of JWT")),
     }
 }
 
@@ -108,7 +108,7 @@ fn judge_claims(
     if claims.required_text("sub")? != expected.client_id {
         return Err(Flaw("the sub is not the client"));
     }
-    check_audience(claims.get("aud"), expected)?;
+    check_audience(claims.get("aud"), expected.issuer, expected.audience)?;
     let expires_at = check_times(claims, now)?;
     let jti = claims.required_text("jti")?;
     if jti.is_empty() {
@@ -116,16 +116,20 @@ fn judge_claims(
     }
     // The client_id is registered here and holds no line break.
     let jti_digest = Digest::of(format!("waypass-assertion-jti/1\n{}\n{jti}", expected.client_id).as_bytes());
-    Ok(VerifiedAssertion { jti_digest, expires_at })
+    Ok(VerifiedAssertion {
+        jti_digest,
+        expires_at,
+        kid: None,
+    })
 }
 
-fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> Result<(), Flaw> {
-    let is_ours = |value: &Value| match expected.audience {
-        _ if value == expected.issuer => true,
+pub(crate) fn check_audience(aud: Option<&Value>, issuer: &str, rule: AudienceRule<'_>) -> Result<(), Flaw> {
+    let is_ours = |value: &Value| match rule {
+        _ if value == issuer => true,
         AudienceRule::IssuerOnly => false,
         AudienceRule::Legacy { token_endpoint } => value == token_endpoint,
     };
-    let fits = match (aud, expected.audience) {
+    let fits = match (aud, rule) {
         (Some(Value::Array(values)), AudienceRule::IssuerOnly) => values.len() == 1 && values.iter().all(is_ours),
         (Some(Value::Array(values)), AudienceRule::Legacy { .. }) => !values.is_empty() && values.iter().all(is_ours),
         (Some(value), _) => is_ours(value),
@@ -139,7 +143,7 @@ fn check_audience(aud: Option<&Value>, expected: &AssertionExpectation<'_>) -> R
 }
 
 /// `exp` is required and near; `iat` and `nbf` may be absent (RFC 7523 §3) but lie in no future.
-fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, Flaw> {
+pub(crate) fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, Flaw> {
     let expires_at = claims.required_instant("exp")?;
     if expires_at <= now {
         return Err(Flaw("the assertion has expired"));

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::attestation::AttestedInstance;
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
+use crate::jwk::Jwks;
 use crate::refusal::Refusal;
+use crate::spiffe::VerifiedSvid;
 use crate::time::Timestamp;
 
 /// What came with the request, at most one kind of it (B02).
@@ -21,6 +24,15 @@ pub enum Presented<'a> {
         macs: &'a [String],
     },
     Assertion(&'a str),
+    Attestation(&'a AttestedInstance),
+    Svid(&'a VerifiedSvid),
+    /// At an enrollment: the key that would authenticate is the one that is not known yet.
+    KeyToBeEnrolled,
+    /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
+    InstanceAssertion {
+        assertion: &'a str,
+        key: &'a Jwks,
+    },
 }
 
 /// The names that an assertion may call this server by.
@@ -58,7 +70,9 @@ pub fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     client.must_be_active(now)?;
     let assertion = match (&client.registration.authentication, presented) {
-        (Authentication::None, Presented::Nothing | Presented::EmptySecret) => None,
+        (Authentication::None, Presented::Nothing | Presented::EmptySecret)
+        | (Authentication::Attested, Presented::Svid(_))
+        | (Authentication::InstanceKey, Presented::KeyToBeEnrolled) => None,
         (Authentication::ClientSecret { mac }, Presented::Secret { macs }) if is_one_of(mac, macs) => None,
         (Authentication::PrivateKeyJwt { audience, .. }, Presented::Assertion(assertion)) => {
             let audience = match audience {
@@ -67,18 +81,29 @@ pub fn authenticate(
                     token_endpoint: names.token_endpoint,
                 },
             };
-            Some(client_assertion::verify(
-                assertion,
-                &AssertionExpectation {
-                    client_id: &client.client_id,
-                    jwks: &client.jwks()?,
-                    issuer: names.issuer,
-                    audience,
-                },
-                now,
-            )?)
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: &client.jwks()?,
+                issuer: names.issuer,
+                audience,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
         }
-        (_, Presented::Nothing | Presented::EmptySecret) => return Err(Refusal::ClientAuthenticationMissing),
+        (Authentication::InstanceKey, Presented::InstanceAssertion { assertion, key }) => {
+            let expected = AssertionExpectation {
+                client_id: &client.client_id,
+                jwks: key,
+                issuer: names.issuer,
+                audience: AudienceRule::IssuerOnly,
+            };
+            Some(client_assertion::verify(assertion, &expected, now)?)
+        }
+        (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
+            None
+        }
+        (_, Presented::Nothing | Presented::EmptySecret | Presented::KeyToBeEnrolled) => {
+            return Err(Refusal::ClientAuthenticationMissing);
+        }
         _ => return Err(Refusal::ClientAuthenticationFailed),
     };
     Ok(AuthenticatedClient { client, assertion })

@@ -6,11 +6,14 @@ use serde_json::{Map, Value, json};
 use crate::authorization_request::{AuthorizationRequest, Content};
 use crate::fact::Fact;
 use crate::grant::Grant;
+use crate::instance::Instance;
 use crate::time::Timestamp;
 
 /// A closed list: rules are written against these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    AdmissionAdded,
+    AdmissionRemoved,
     ApproverAdded,
     ApproverDisabled,
     ApproverEnabled,
@@ -19,21 +22,40 @@ pub enum Action {
     ApproverRelinked,
     ApproverSignedIn,
     ApproverSignedOut,
+    ApproverUpstreamLinked,
+    ApproverUpstreamUnlinked,
     ClientAdded,
+    ClientChanged,
     ClientDeleted,
     ClientDisabled,
     ClientEnabled,
+    ClientUnused,
     DeviceApproved,
     DeviceCancelled,
     DeviceCodeChecked,
+    DeviceCodeRepeated,
+    DeviceCodeReported,
+    DeviceConfirmed,
     DeviceDenied,
+    DeviceEndorsed,
     DevicePolledEarly,
     DeviceRedeemed,
+    DeviceRefused,
     DeviceReplayed,
     DeviceReported,
     DeviceRequested,
     DeviceViewed,
     GrantEnded,
+    GroupMemberAdded,
+    GroupMemberRemoved,
+    InstanceEnrolled,
+    InstanceHandedOver,
+    InstanceKeyRotated,
+    InstanceOffered,
+    InstanceRemoved,
+    InstanceRenamed,
+    InstanceResumed,
+    InstanceSuspended,
     KeyRotated,
     TokenRefreshed,
     TokenReused,
@@ -43,6 +65,8 @@ pub enum Action {
 impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AdmissionAdded => "admission.added",
+            Self::AdmissionRemoved => "admission.removed",
             Self::ApproverAdded => "approver.added",
             Self::ApproverDisabled => "approver.disabled",
             Self::ApproverEnabled => "approver.enabled",
@@ -51,21 +75,40 @@ impl Action {
             Self::ApproverRelinked => "approver.relinked",
             Self::ApproverSignedIn => "approver.signed_in",
             Self::ApproverSignedOut => "approver.signed_out",
+            Self::ApproverUpstreamLinked => "approver.upstream_linked",
+            Self::ApproverUpstreamUnlinked => "approver.upstream_unlinked",
             Self::ClientAdded => "client.added",
+            Self::ClientChanged => "client.changed",
             Self::ClientDeleted => "client.deleted",
             Self::ClientDisabled => "client.disabled",
             Self::ClientEnabled => "client.enabled",
+            Self::ClientUnused => "client.unused",
             Self::DeviceApproved => "device.approved",
             Self::DeviceCancelled => "device.cancelled",
             Self::DeviceCodeChecked => "device.code_checked",
+            Self::DeviceCodeRepeated => "device.code_repeated",
+            Self::DeviceCodeReported => "device.code_reported",
+            Self::DeviceConfirmed => "device.confirmed",
             Self::DeviceDenied => "device.denied",
+            Self::DeviceEndorsed => "device.endorsed",
             Self::DevicePolledEarly => "device.polled_early",
             Self::DeviceRedeemed => "device.redeemed",
+            Self::DeviceRefused => "device.refused",
             Self::DeviceReplayed => "device.replayed",
             Self::DeviceReported => "device.reported",
             Self::DeviceRequested => "device.requested",
             Self::DeviceViewed => "device.viewed",
             Self::GrantEnded => "grant.ended",
+            Self::GroupMemberAdded => "group.member_added",
+            Self::GroupMemberRemoved => "group.member_removed",
+            Self::InstanceEnrolled => "instance.enrolled",
+            Self::InstanceHandedOver => "instance.handed_over",
+            Self::InstanceKeyRotated => "instance.key_rotated",
+            Self::InstanceOffered => "instance.offered",
+            Self::InstanceRemoved => "instance.removed",
+            Self::InstanceRenamed => "instance.renamed",
+            Self::InstanceResumed => "instance.resumed",
+            Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenReused => "token.reused",
@@ -124,6 +167,19 @@ impl Event {
         self
     }
 
+    /// Everything about an instance that rules are written on; its owner is the approver of the event.
+    pub fn instance(mut self, instance: &Instance) -> Self {
+        self.client_id = Some(instance.client_id.clone());
+        self.approver_id = Some(instance.owner.clone());
+        let facts: Vec<Value> = instance.about.facts.iter().map(fact_value).collect();
+        self.with("instance.id", instance.id.clone())
+            .with("instance.name", instance.about.name.clone())
+            .with("instance.environment", instance.about.environment.clone())
+            .with("instance.way_in", json!(instance.about.way_in))
+            .with("instance.expires_at", instance.expires_at.millis())
+            .with("facts", facts)
+    }
+
     pub fn request(self, request: &AuthorizationRequest) -> Self {
         self.content(&request.content)
     }
@@ -133,10 +189,15 @@ impl Event {
         self.request_id = Some(content.id.clone());
         self.client_id = Some(content.client_id.clone());
         let facts: Vec<Value> = content.facts.iter().map(fact_value).collect();
+        let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
             .with("profile", content.profile.clone())
             .with("key.jkt", content.jkt.clone())
+            .with("key.registered", content.instance.is_some())
+            .with("key.attested", way_in == Some("attested"))
+            .with("instance.id", content.instance.clone())
+            .with("owner.id", content.owner.clone())
             .with("facts", facts)
     }
 

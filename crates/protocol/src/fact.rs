@@ -26,7 +26,7 @@ impl Source {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// `requester.address`, `requester.user_agent`, `key.thumbprint`.
+    /// `requester.address`, `requester.user_agent`, `key.thumbprint`, `device.host`, …
     pub name: String,
     pub value: String,
     pub source: Source,
@@ -34,8 +34,19 @@ pub struct Fact {
 
 impl Fact {
     pub const REQUESTER_ADDRESS: &'static str = "requester.address";
+    /// How the server came to know the address: see `server/peer.rs`.
+    pub const REQUESTER_IP_SOURCE: &'static str = "requester.ip_source";
     pub const REQUESTER_USER_AGENT: &'static str = "requester.user_agent";
     pub const KEY_THUMBPRINT: &'static str = "key.thumbprint";
+    /// The name of the approver who signed at the device that asks (X15).
+    pub const INITIATOR: &'static str = "initiator.approver";
+    pub const INSTANCE_NAME: &'static str = "instance.name";
+    pub const DEVICE_HOST: &'static str = "device.host";
+    pub const DEVICE_KEY_STORAGE: &'static str = "device.key_storage";
+    pub const DEVICE_SYSTEM: &'static str = "device.system";
+    pub const DEVICE_USER: &'static str = "device.user";
+    pub const DEVICE_VERSION: &'static str = "device.version";
+    pub const INSTANCE_WAY_IN: &'static str = "instance.way_in";
 
     /// The longest value that is kept; the rest of a longer one is cut off.
     const LONGEST: usize = 256;
@@ -46,5 +57,10 @@ impl Fact {
             value: value.chars().take(Self::LONGEST).collect(),
             source,
         }
+    }
+
+    /// About the device that holds a key: these stay with its instance.
+    pub fn is_of_device(&self) -> bool {
+        self.name.starts_with("device.")
     }
 }

@@ -3,6 +3,8 @@
 use crate::approver::Approver;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
+use crate::instance::Instance;
+use crate::profile::Profiles;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
@@ -12,6 +14,8 @@ pub struct Grant {
     pub id: String,
     pub request_id: String,
     pub client_id: String,
+    /// The enrolled instance that asked, where one did.
+    pub instance_id: Option<String>,
     /// The approver: the `sub` of every token.
     pub subject: String,
     pub scope: String,
@@ -43,27 +47,27 @@ impl Grant {
     /// scope withdrawn.
     pub fn begin(
         id: String,
-        request: &AuthorizationRequest,
-        approved_by: (&Approver, AuthenticationContext),
-        redeemed_by: (&Client, Option<&str>),
+        (request, context): (&AuthorizationRequest, AuthenticationContext),
+        ground: &Ground<'_>,
+        jkt: Option<&str>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let (approver, context) = approved_by;
-        let (client, jkt) = redeemed_by;
-        still_stands(client, approver, &request.content.scope, now)?;
+        let content = &request.content;
+        ground.stands((&content.scope, content.instance.as_deref()), now)?;
         Ok(Self {
             id,
-            request_id: request.content.id.clone(),
-            client_id: client.client_id.clone(),
-            subject: approver.id.clone(),
-            scope: request.content.scope.clone(),
-            resource: request.content.resource.clone(),
-            jkt: request.content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
+            request_id: content.id.clone(),
+            client_id: ground.client.client_id.clone(),
+            instance_id: content.instance.clone(),
+            subject: ground.approver.id.clone(),
+            scope: content.scope.clone(),
+            resource: content.resource.clone(),
+            jkt: content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
             acr: context.acr,
             amr: context.amr,
             auth_time: context.auth_time,
             created_at: now,
-            expires_at: request.content.grant_expires_at,
+            expires_at: content.grant_expires_at,
             ended_at: None,
             ended_because: None,
             version: 1,
@@ -75,11 +79,11 @@ impl Grant {
     }
 
     /// Asked before every new token of the grant.
-    pub fn must_still_stand(&self, client: &Client, approver: &Approver, now: Timestamp) -> Result<(), Refusal> {
+    pub fn must_still_stand(&self, ground: &Ground<'_>, now: Timestamp) -> Result<(), Refusal> {
         if !self.is_live(now) {
             return Err(Refusal::GrantEnded);
         }
-        still_stands(client, approver, &self.scope, now)
+        ground.stands((&self.scope, self.instance_id.as_deref()), now)
     }
 
     /// No token outlives its grant.
@@ -88,13 +92,32 @@ impl Grant {
     }
 }
 
-fn still_stands(client: &Client, approver: &Approver, scope: &str, now: Timestamp) -> Result<(), Refusal> {
-    client.must_be_active(now)?;
-    client.profile()?;
-    approver.must_be_active()?;
-    if Scope::parse(scope)?.is_within(&client.scope_ceiling()?) {
-        Ok(())
-    } else {
-        Err(Refusal::ScopeNotAllowed)
+/// What a grant stands on, as it is now.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    pub client: &'a Client,
+    pub approver: &'a Approver,
+    /// The instance that the grant names, where it names one.
+    pub instance: Option<&'a Instance>,
+    pub profiles: &'a Profiles,
+}
+
+impl Ground<'_> {
+    fn stands(&self, (scope, instance_id): (&str, Option<&str>), now: Timestamp) -> Result<(), Refusal> {
+        self.client.must_be_active(now)?;
+        self.profiles.of(self.client)?;
+        self.approver.must_be_active()?;
+        if instance_id.is_some() {
+            let instance = self
+                .instance
+                .filter(|instance| Some(instance.id.as_str()) == instance_id);
+            let instance = instance.ok_or(Refusal::InstanceGone)?;
+            instance.must_be_active(now).map_err(|_| Refusal::InstanceGone)?;
+        }
+        if Scope::parse(scope)?.is_within(&self.client.scope_ceiling()?) {
+            Ok(())
+        } else {
+            Err(Refusal::ScopeNotAllowed)
+        }
     }
 }

@@ -251,9 +251,24 @@ impl From<Material> for PublicJwk {
     }
 }
 
-/// A client's registered keys (RFC 7517 §5).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The keys that somebody was registered with (RFC 7517 §5). Stored as the JSON that it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub struct Jwks(Vec<PublicJwk>);
+
+impl TryFrom<Value> for Jwks {
+    type Error = Flaw;
+
+    fn try_from(value: Value) -> Result<Self, Flaw> {
+        Self::parse(&value)
+    }
+}
+
+impl From<Jwks> for Value {
+    fn from(keys: Jwks) -> Self {
+        keys.to_value()
+    }
+}
 
 impl Jwks {
     /// A bound on the work that one assertion without a `kid` can cause.
@@ -295,6 +310,11 @@ impl Jwks {
             };
             named && key.speaks(algorithm)
         })
+    }
+
+    /// Whether one of the keys is called so.
+    pub fn has(&self, kid: &str) -> bool {
+        self.0.iter().any(|key| key.kid() == Some(kid))
     }
 
     pub fn to_value(&self) -> Value {

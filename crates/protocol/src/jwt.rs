@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::base64url;
-use crate::jwk::{Algorithm, Flaw, PublicJwk};
+use crate::jwk::{Algorithm, Flaw, Jwks, PublicJwk};
 use crate::strict_json;
 use crate::time::Timestamp;
 
@@ -75,6 +75,18 @@ impl<'a> Unverified<'a> {
         })
     }
 
+    /// By any key of a set that can have made the signature.
+    pub fn verify_by_any(&self, keys: &Jwks, allowed: &[Algorithm]) -> Result<Verified, Flaw> {
+        let mut flaw = Flaw("no key of the set can have signed it");
+        for key in keys.candidates(self.header.kid.as_deref(), self.header.alg) {
+            match self.verify(key, allowed) {
+                Ok(verified) => return Ok(verified),
+                Err(next) => flaw = next,
+            }
+        }
+        Err(flaw)
+    }
+
     /// The claims without proof. For one purpose: finding the client whose keys then check the signature.
     pub fn claims_unproven(&self) -> Result<Claims, Flaw> {
         Claims::parse(self.payload)
@@ -96,6 +108,13 @@ impl Verified {
 }
 
 impl Header {
+    /// The `typ` as a media type in lower case, without the `application/` that may be left out
+    /// (RFC 7515 §4.1.9).
+    pub fn media_type(&self) -> Option<String> {
+        let typ = self.typ.as_ref()?.to_ascii_lowercase();
+        Some(typ.strip_prefix("application/").unwrap_or(&typ).to_owned())
+    }
+
     fn parse(encoded: &str) -> Result<Self, Flaw> {
         let members = object(encoded).ok_or(Flaw("the header is not one JSON object without repeated members"))?;
         // RFC 7515 §4.1.11: an extension that is not understood makes the JWS invalid; we understand none.
@@ -136,6 +155,17 @@ impl Claims {
     /// A string claim that must be there.
     pub fn required_text(&self, name: &str) -> Result<&str, Flaw> {
         self.text(name)?.ok_or(Flaw("a required claim is missing"))
+    }
+
+    /// The one value of `aud`, as a string or in an array (RFC 7519 §4.1.3).
+    pub fn sole_audience(&self) -> Option<&str> {
+        match self.0.get("aud")? {
+            Value::Array(values) => match values.as_slice() {
+                [only] => only.as_str(),
+                _ => None,
+            },
+            value => value.as_str(),
+        }
     }
 
     /// A NumericDate (RFC 7519 §2), or none. Fractions are allowed there and kept to the millisecond.

@@ -1,6 +1,10 @@
 //! Every way the rules say no, and its code on the wire. One variant per reason; reasons that an
 //! outsider must not tell apart share a code and a sentence on purpose.
 
+mod error_code;
+
+pub use error_code::ErrorCode;
+
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -10,7 +14,15 @@ pub enum Refusal {
     ApproverExists,
     AssertionInvalid,
     AssertionReplayed,
+    AttestationChallengeRequired,
+    AttestationInvalid,
+    AttestationNotFresh,
+    AttestationReplayed,
+    AuthenticationTooWeak,
     AuthorizationPending,
+    BindingDataMissing,
+    BindingDataWrong,
+    CeremonyNotAllowed,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientDisabled,
@@ -18,28 +30,44 @@ pub enum Refusal {
     ClientExpired,
     ClientUnknown,
     CodeExpired,
+    CodeReportsNotAllowed,
+    ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
+    DeviceGrantUnused,
     DpopKeyMismatch,
     DpopNonceRequired,
     DpopProofInvalid,
     DpopProofMissing,
     DpopProofReplayed,
     EnrollmentLinkInvalid,
+    EnrollmentMalformed,
+    EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GroupMemberExists,
     GuessesExhausted,
+    InitiatorInvalid,
+    InitiatorMissing,
+    InstanceExpired,
+    InstanceGone,
+    InstanceKeyTaken,
+    InstanceSuspended,
+    InstanceUnknown,
     IntrospectionNotAllowed,
     KeyAlreadyRegistered,
     LastPasskey,
+    NetworkNotAllowed,
     NotTheViewer,
+    NotYoursToDecide,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
     RefreshTokenVoided,
@@ -47,78 +75,46 @@ pub enum Refusal {
     RequesterIsApprover,
     ResourceMalformed,
     ResourceNotAllowed,
+    SameDevice,
     ScopeAmbiguous,
     ScopeMalformed,
     ScopeNotAllowed,
     SignInRequired,
     SlowDown,
     SoftwareKeyNotAllowed,
+    StarterUnproven,
     TokenInvalid,
+    TooFarAway,
     TooManyMethods,
     TooManyOpenRequests,
+    TooManyPrompts,
     TooManyRequests,
+    UpstreamIdentityTaken,
+    UpstreamIdentityUnknown,
+    UpstreamSignInInvalid,
     UserCodeUnusable,
-}
-
-/// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
-/// RFC 6750 §3.1, and a few of our own for our own interfaces (the terminal approver, the local API).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorCode {
-    AccessDenied,
-    AuthorizationPending,
-    Exists,
-    ExpiredToken,
-    InvalidClient,
-    InvalidDpopProof,
-    InvalidGrant,
-    InvalidRequest,
-    InvalidScope,
-    InvalidTarget,
-    InvalidToken,
-    RateLimited,
-    Refused,
-    SlowDown,
-    UnauthorizedClient,
-    UnknownCode,
-    UnsupportedGrantType,
-    UseDpopNonce,
-}
-
-impl ErrorCode {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AccessDenied => "access_denied",
-            Self::AuthorizationPending => "authorization_pending",
-            Self::Exists => "exists",
-            Self::ExpiredToken => "expired_token",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidDpopProof => "invalid_dpop_proof",
-            Self::InvalidGrant => "invalid_grant",
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidScope => "invalid_scope",
-            Self::InvalidTarget => "invalid_target",
-            Self::InvalidToken => "invalid_token",
-            Self::RateLimited => "rate_limited",
-            Self::Refused => "refused",
-            Self::SlowDown => "slow_down",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnknownCode => "unknown_code",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UseDpopNonce => "use_dpop_nonce",
-        }
-    }
+    WorkloadTokenInvalid,
+    WorkloadTokenReplayed,
 }
 
 impl Refusal {
     /// Each once, for the tests that walk them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
+        Self::AttestationChallengeRequired,
+        Self::AttestationInvalid,
+        Self::AttestationNotFresh,
+        Self::AttestationReplayed,
+        Self::AuthenticationTooWeak,
         Self::AuthorizationPending,
+        Self::BindingDataMissing,
+        Self::BindingDataWrong,
+        Self::CeremonyNotAllowed,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
         Self::ClientDisabled,
@@ -126,28 +122,44 @@ impl Refusal {
         Self::ClientExpired,
         Self::ClientUnknown,
         Self::CodeExpired,
+        Self::CodeReportsNotAllowed,
+        Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
+        Self::DeviceGrantUnused,
         Self::DpopKeyMismatch,
         Self::DpopNonceRequired,
         Self::DpopProofInvalid,
         Self::DpopProofMissing,
         Self::DpopProofReplayed,
         Self::EnrollmentLinkInvalid,
+        Self::EnrollmentMalformed,
+        Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GroupMemberExists,
         Self::GuessesExhausted,
+        Self::InitiatorInvalid,
+        Self::InitiatorMissing,
+        Self::InstanceExpired,
+        Self::InstanceGone,
+        Self::InstanceKeyTaken,
+        Self::InstanceSuspended,
+        Self::InstanceUnknown,
         Self::IntrospectionNotAllowed,
         Self::KeyAlreadyRegistered,
         Self::LastPasskey,
+        Self::NetworkNotAllowed,
         Self::NotTheViewer,
+        Self::NotYoursToDecide,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
         Self::RefreshTokenVoided,
@@ -155,19 +167,42 @@ impl Refusal {
         Self::RequesterIsApprover,
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
+        Self::SameDevice,
         Self::ScopeAmbiguous,
         Self::ScopeMalformed,
         Self::ScopeNotAllowed,
         Self::SignInRequired,
         Self::SlowDown,
         Self::SoftwareKeyNotAllowed,
+        Self::StarterUnproven,
         Self::TokenInvalid,
+        Self::TooFarAway,
         Self::TooManyMethods,
         Self::TooManyOpenRequests,
+        Self::TooManyPrompts,
         Self::TooManyRequests,
+        Self::UpstreamIdentityTaken,
+        Self::UpstreamIdentityUnknown,
+        Self::UpstreamSignInInvalid,
         Self::UserCodeUnusable,
+        Self::WorkloadTokenInvalid,
+        Self::WorkloadTokenReplayed,
     ];
 
+    /// Its name as events have it: `StarterUnproven` is `starter_unproven`.
+    pub fn reason(self) -> String {
+        let name = format!("{self:?}");
+        let letters = name.chars().take_while(char::is_ascii_alphanumeric);
+        letters.fold(String::new(), |mut reason, letter| {
+            if letter.is_ascii_uppercase() && !reason.is_empty() {
+                reason.push('_');
+            }
+            reason.push(letter.to_ascii_lowercase());
+            reason
+        })
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
@@ -183,26 +218,51 @@ impl Refusal {
             | Self::ClientUnknown => Code::InvalidClient,
             Self::DpopProofInvalid | Self::DpopProofMissing | Self::DpopProofReplayed => Code::InvalidDpopProof,
             Self::DpopNonceRequired => Code::UseDpopNonce,
+            Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
+            Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
+            Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
             | Self::RefreshTokenUnknown
-            | Self::RefreshTokenVoided => Code::InvalidGrant,
-            Self::ParameterMissing(_)
+            | Self::RefreshTokenVoided
+            | Self::InstanceGone
+            | Self::WorkloadTokenInvalid
+            | Self::WorkloadTokenReplayed => Code::InvalidGrant,
+            Self::EnrollmentMalformed
+            | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
             | Self::RequestMalformed
-            | Self::TooManyMethods => Code::InvalidRequest,
+            | Self::TooManyMethods
+            | Self::BindingDataMissing
+            | Self::InitiatorInvalid
+            | Self::InitiatorMissing => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
-            Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests => Code::RateLimited,
-            Self::DeviceGrantNotAllowed | Self::IntrospectionNotAllowed => Code::UnauthorizedClient,
+            Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
+                Code::RateLimited
+            }
+            Self::DeviceGrantNotAllowed
+            | Self::IntrospectionNotAllowed
+            | Self::CodeReportsNotAllowed
+            | Self::DeviceGrantUnused
+            | Self::EnrollmentNotOffered
+            | Self::InstanceExpired
+            | Self::InstanceSuspended
+            | Self::InstanceUnknown
+            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
-            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => Code::UnknownCode,
-            Self::ApproverExists | Self::ClientExists => Code::Exists,
+            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
+                Code::UnknownCode
+            }
+            Self::ApproverExists | Self::ClientExists | Self::GroupMemberExists | Self::InstanceKeyTaken => {
+                Code::Exists
+            }
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
@@ -213,17 +273,46 @@ impl Refusal {
             | Self::ReauthenticationRequired
             | Self::RequesterIsApprover
             | Self::SignInRequired
-            | Self::SoftwareKeyNotAllowed => Code::Refused,
+            | Self::SoftwareKeyNotAllowed
+            | Self::AuthenticationTooWeak
+            | Self::BindingDataWrong
+            | Self::CeremonyNotAllowed
+            | Self::QuietHours
+            | Self::SameDevice
+            | Self::StarterUnproven
+            | Self::TooFarAway
+            | Self::UpstreamIdentityTaken
+            | Self::UpstreamIdentityUnknown
+            | Self::UpstreamSignInInvalid => Code::Refused,
+        }
+    }
+
+    /// What would be taken instead, where whoever asks can bring it by itself.
+    pub fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::BindingDataMissing => Some("binding_data"),
+            Self::InitiatorMissing => Some("initiator_assertion"),
+            Self::InstanceExpired => Some("new_key"),
+            Self::InstanceUnknown => Some("enrollment"),
+            _ => None,
         }
     }
 
     /// One fixed sentence for people: `error_description`, in the characters RFC 6749 §5.2 allows.
     /// Never carries what was sent.
+    #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
     pub fn sentence(self) -> &'static str {
         match self {
             Self::AccessDenied => "The request was declined.",
-            Self::ApproverDisabled | Self::GrantEnded => "What was approved no longer stands.",
+            Self::ApproverDisabled | Self::GrantEnded | Self::InstanceGone => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
+            Self::AttestationChallengeRequired => {
+                "Use the challenge of the OAuth-Client-Attestation-Challenge header in the proof of possession."
+            }
+            Self::AttestationInvalid | Self::AttestationReplayed => {
+                "The client attestation, or the proof of possession that came with it, was not accepted."
+            }
+            Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -251,13 +340,21 @@ impl Refusal {
             Self::EnrollmentLinkInvalid => {
                 "This enrollment link is unknown, used or expired. Ask an administrator for a new one."
             }
+            Self::EnrollmentMalformed => {
+                "name and environment are texts of 1 to 80 characters, none of them hidden; expires_in is 60 seconds to 400 days."
+            }
+            Self::EnrollmentNotOffered => {
+                "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
+            }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
+            Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
             Self::IntrospectionNotAllowed => "This client is not registered to introspect tokens.",
             Self::KeyAlreadyRegistered => "This key is registered already.",
             Self::LastPasskey => "The last passkey cannot be removed: add another one first.",
-            Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable => {
-                "This code is unknown, expired, used, or open in another browser."
+            Self::AlreadyDecided | Self::NotTheViewer | Self::NotYoursToDecide | Self::UserCodeUnusable => {
+                "This code is unknown, expired, used, open in another browser, or not yours to decide."
             }
             Self::ParameterMissing(_) => "A required parameter is missing.",
             Self::ParameterRepeated => "A parameter is repeated.",
@@ -277,6 +374,46 @@ impl Refusal {
             Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",
             Self::ScopeMalformed => "The scope is not well-formed.",
             Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",
+            Self::AuthenticationTooWeak => {
+                "The profile of this client asks for a stronger way to decide than this key."
+            }
+            Self::BindingDataWrong => "This is not what was typed where the request was started.",
+            Self::BindingDataMissing => {
+                "This client has to send binding_data: what its user typed, and will type again when approving."
+            }
+            Self::CeremonyNotAllowed => {
+                "The profile of this client lets nobody enroll a key by hand. An administrator can register the key."
+            }
+            Self::ConfirmationWrong => "These are not the six digits that the approver's page shows.",
+            Self::DeviceGrantUnused => {
+                "This client had the device grant and did not use it for long, so it was taken away. An administrator can give it again."
+            }
+            Self::InitiatorInvalid => {
+                "The initiator assertion was not accepted (a registered key of an approver: issuer, audience, this proof's key, expiry, used once)."
+            }
+            Self::InitiatorMissing => {
+                "This client has to send an initiator_assertion: a person signs before there is a code."
+            }
+            Self::InstanceExpired => "This instance has expired. Its owner can enroll it again with a new key.",
+            Self::InstanceKeyTaken => "This key was enrolled before; keys and identifiers are never reused.",
+            Self::InstanceSuspended => "This instance is suspended. Its owner or an administrator can resume it.",
+            Self::InstanceUnknown => {
+                "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
+            }
+            Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
+            Self::SameDevice => {
+                "The device that asks and this one look the same. Sign in there directly, or approve on another device."
+            }
+            Self::StarterUnproven => {
+                "Nothing proves that you started this: it was asked for from somewhere else. If somebody gave you the code, decline and tell your administrators."
+            }
+            Self::TooFarAway => {
+                "This was asked for from too far away. If somebody gave you the code, decline and tell your administrators."
+            }
+            Self::TooManyPrompts => {
+                "You were asked too often within the hour. If you did not start these requests, tell your administrators."
+            }
             Self::SignInRequired => "Sign in first.",
             Self::SlowDown => "Polled too soon: keep to the interval from now on.",
             Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",
@@ -284,6 +421,15 @@ impl Refusal {
             Self::TooManyMethods => "More than one way of client authentication was used.",
             Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",
             Self::TooManyRequests => "Too many requests from here. Wait a little.",
+            Self::WorkloadTokenInvalid | Self::WorkloadTokenReplayed => {
+                "No admission of this client accepts this evidence (issuer, audience, subject, expiry, used once)."
+            }
+            Self::UpstreamIdentityTaken => "This account is linked to another approver here.",
+            Self::UpstreamIdentityUnknown => {
+                "This account is linked to no approver here. Sign in with your passkey and link it on your account page."
+            }
+            // One sentence, whatever failed: the provider's answer is nobody's to study here.
+            Self::UpstreamSignInInvalid => "The sign-in did not come back as it began here. Start again.",
         }
     }
 
@@ -291,8 +437,8 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self.code() {
             // RFC 7662 §2.3: the caller is known, and not allowed.
-            _ if self == Self::IntrospectionNotAllowed => 403,
-            ErrorCode::InvalidClient | ErrorCode::InvalidToken => 401,
+            _ if matches!(self, Self::CodeReportsNotAllowed | Self::IntrospectionNotAllowed) => 403,
+            ErrorCode::InvalidClient | ErrorCode::InvalidClientAttestation | ErrorCode::InvalidToken => 401,
             ErrorCode::RateLimited => 429,
             ErrorCode::Refused => 403,
             ErrorCode::UnknownCode => 404,

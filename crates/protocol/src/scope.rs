@@ -42,6 +42,10 @@ impl Scope {
         self.0.is_subset(&ceiling.0)
     }
 
+    pub fn common(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     pub fn without(&self, token: &str) -> Self {
         Self(self.0.iter().filter(|&own| own != token).cloned().collect())
     }

@@ -58,6 +58,11 @@ secret! {
     ClientSecret
 }
 
+secret! {
+    /// RFC 10027 §6.1.16: six digits that go from the page to the device that asks.
+    ConfirmationDigits
+}
+
 impl DeviceCode {
     pub fn new(entropy: &Entropy) -> Self {
         Self(base64url::encode(&entropy.0))
@@ -67,6 +72,22 @@ impl DeviceCode {
 impl EnrollmentToken {
     pub fn new(entropy: &Entropy) -> Self {
         Self(base64url::encode(&entropy.0))
+    }
+}
+
+impl ConfirmationDigits {
+    const VALUES: u32 = 1_000_000;
+    /// Numbers from here on would make some digits likelier than others.
+    const FAIR: u32 = u32::MAX - u32::MAX % Self::VALUES;
+
+    /// From 32 bits, all digits equally likely; None for the few numbers that would spoil it: draw again.
+    pub fn from_number(number: u32) -> Option<Self> {
+        (number < Self::FAIR).then(|| Self(format!("{:06}", number % Self::VALUES)))
+    }
+
+    /// As a person typed them: spaces and dashes do not count.
+    pub fn typed(text: &str) -> Self {
+        Self(text.chars().filter(|letter| !matches!(letter, ' ' | '-')).collect())
     }
 }
 
@@ -121,6 +142,21 @@ mod tests {
             let text = String::from_utf8(text).unwrap();
             assert!(!RefreshToken::presented(text).is_well_formed(), "position {position}");
         }
+    }
+
+    #[test]
+    fn x16_digits_are_six_all_equally_likely_and_typed_as_people_do() {
+        let digits = |number| ConfirmationDigits::from_number(number).map(|digits| digits.reveal().to_owned());
+        assert_eq!(digits(7).as_deref(), Some("000007"));
+        assert_eq!(digits(4_293_999_999).as_deref(), Some("999999"));
+        assert_eq!(digits(4_294_000_000), None, "4294 of each, and no more");
+        assert_eq!(digits(u32::MAX), None);
+        assert_eq!(ConfirmationDigits::typed(" 123-4 56").reveal(), "123456");
+        assert_eq!(
+            ConfirmationDigits::typed("12345\u{0666}").reveal(),
+            "12345\u{0666}",
+            "no other digits"
+        );
     }
 
     #[test]

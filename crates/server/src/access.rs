@@ -2,7 +2,7 @@
 //! the grant stands on. RFC 9068 §4, RFC 7662 §2.2.
 
 use protocol::approver::Approver;
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Ground};
 use protocol::refusal::Refusal;
 use serde_json::{Map, Value};
 
@@ -28,9 +28,14 @@ impl Access {
         let grant = app.store.grant(grant_id).await?.ok_or(invalid)?;
         let approver = app.store.approver(&grant.subject).await?.ok_or(invalid)?;
         let client = app.store.client(&grant.client_id).await?.ok_or(invalid)?;
-        grant
-            .must_still_stand(&client, &approver, app.now())
-            .map_err(|_| invalid)?;
+        let instance = app.named_instance(grant.instance_id.as_deref()).await?;
+        let ground = Ground {
+            client: &client,
+            approver: &approver,
+            instance: instance.as_ref(),
+            profiles: app.profiles(),
+        };
+        grant.must_still_stand(&ground, app.now()).map_err(|_| invalid)?;
         Ok(Self {
             claims,
             grant,

@@ -1,15 +1,21 @@
 //! What every handler needs, once. One `App` serves production and tests; tests have another clock and
 //! other chance, never another type.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use protocol::authorization_request::{AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
 use protocol::grant::Grant;
+use protocol::instance::Instance;
+use protocol::network::Place;
+use protocol::profile::{Profile, Profiles};
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
+use store::upstream_identities::CountedClaims;
 use store::{Batch, Fault, Rejected, Store};
 use webauthn_rs::Webauthn;
 
@@ -18,11 +24,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
+use crate::upstream::Upstream;
 
 pub struct App {
     pub store: Store,
@@ -33,10 +42,14 @@ pub struct App {
     pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
+    pub places: Arc<Places>,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
+    pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
     pub webauthn: Webauthn,
+    /// None where no provider is configured.
+    pub upstream: Option<Upstream>,
     pub token_endpoint: String,
 }
 
@@ -78,12 +91,69 @@ impl App {
         Batch::default().end_grant(grant, because, self.now()).record(&event)
     }
 
+    /// For a request that ends undone.
+    pub fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Event {
+        let because = match state {
+            State::Cancelled { because, .. } => Some(because.clone()),
+            _ => None,
+        };
+        self.event(Action::DeviceCancelled)
+            .request(request)
+            .with("because", because)
+    }
+
     /// The client as it stands in the database now: for what is decided for good.
     pub async fn stored_client(&self, client_id: &str) -> Result<Client, Failure> {
         self.store
             .client(client_id)
             .await?
             .ok_or(Failure::Refusal(Refusal::ClientUnknown))
+    }
+
+    pub fn profiles(&self) -> &Profiles {
+        &self.config.profiles.profiles
+    }
+
+    /// The profile that governs a client now.
+    pub fn profile_of(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
+        self.profiles().of(client)
+    }
+
+    /// The instance that a grant or a request names; None where it names none, or none that is there.
+    pub async fn named_instance(&self, id: Option<&str>) -> Result<Option<Instance>, Fault> {
+        match id {
+            Some(id) => self.store.instance(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The groups that count for an approver, where the profile asks for one.
+    pub async fn groups_of(&self, approver_id: &str, profile: &Profile) -> Result<Vec<String>, Fault> {
+        match &profile.approval.group {
+            Some(_) => self.every_group_of(approver_id).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What is known of an address.
+    pub fn place(&self, address: Option<IpAddr>) -> Place {
+        self.places.place(address)
+    }
+
+    /// Every group that counts for this approver now.
+    pub async fn every_group_of(&self, approver_id: &str) -> Result<Vec<String>, Fault> {
+        self.store.groups_of(approver_id, self.counted_claims().as_ref()).await
+    }
+
+    /// Which groups of upstream claims count now: those of the configured provider that are mapped, and
+    /// for a limited time, since nobody tells this server when somebody leaves one.
+    pub fn counted_claims(&self) -> Option<CountedClaims> {
+        let config = self.config.upstream.as_ref()?;
+        Some(CountedClaims {
+            issuer: config.issuer.clone(),
+            since: self.now() - config.groups_lifetime,
+            groups: config.groups.clone(),
+        })
     }
 
     pub fn names(&self) -> ServerNames<'_> {

@@ -1,15 +1,18 @@
 //! `waypass check`: says what a configuration would do and what is wrong with it, and starts nothing.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use ipnet::IpNet;
 use protocol::time::Lifetime;
 use store::{Options, Store};
 
 use crate::config::{Config, EX_CONFIG, Problem, ServeArgs};
 use crate::keys::{KeyFault, MasterKey};
 use crate::listen::tls;
+use crate::place::Places;
 use crate::{local, start};
 
 #[derive(Args, Clone, Default)]
@@ -40,7 +43,10 @@ pub fn check(args: &CheckArgs) -> ExitCode {
 /// The configuration, with the files that it names looked at too.
 fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
     let config = Config::load(args)?;
-    let tls = config.tls.as_ref().and_then(|files| tls::load(files).err());
+    let tls = config
+        .tls
+        .as_ref()
+        .and_then(|files| tls::load(files, std::sync::Arc::default()).err());
     let key = match MasterKey::load(&config.key_file) {
         Ok(_) | Err(KeyFault::FileMissing(_)) => None,
         Err(fault) => Some(Problem {
@@ -48,7 +54,8 @@ fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
             text: fault.to_string(),
         }),
     };
-    let problems: Vec<Problem> = tls.into_iter().chain(key).collect();
+    let places = Places::open(&config.networks).err();
+    let problems: Vec<Problem> = tls.into_iter().chain(key).chain(places).collect();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
@@ -90,6 +97,7 @@ fn report(config: &Config) -> String {
         issuer,
         lifetimes,
         limits,
+        networks,
         ..
     } = config;
     let (rate, guesses) = (limits.requests_per_source, limits.guesses);
@@ -110,7 +118,15 @@ fn report(config: &Config) -> String {
                 .to_owned(),
         ),
         ("key file", key_file(config)),
+        (
+            "upstream",
+            or_off(config.upstream.as_ref().map(|upstream| &upstream.issuer)),
+        ),
         ("metrics", or_off(config.metrics_listen)),
+        ("listed networks", or_none(&networks.trusted)),
+        ("shared networks", or_none(&networks.shared)),
+        ("operators", file(networks.operator_database.as_deref())),
+        ("countries", file(networks.country_database.as_deref())),
         ("device code", time(lifetimes.device_code)),
         ("access token", time(lifetimes.access_token)),
         ("grant", time(lifetimes.grant)),
@@ -206,6 +222,19 @@ fn or_off(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "off".to_owned(), |value| value.to_string())
 }
 
+fn or_none(networks: &[IpNet]) -> String {
+    let texts: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    if texts.is_empty() {
+        "none".to_owned()
+    } else {
+        texts.join(", ")
+    }
+}
+
+fn file(path: Option<&Path>) -> String {
+    path.map_or_else(|| "no database".to_owned(), |path| path.display().to_string())
+}
+
 fn time(lifetime: Lifetime) -> String {
     let seconds = lifetime.seconds();
     match (seconds % 3600, seconds % 60) {
@@ -247,7 +276,12 @@ mod tests {
             data             d
             database         SQLite, in the data directory
             key file         d/key, made on the first start
+            upstream         off
             metrics          off
+            listed networks  none
+            shared networks  none
+            operators        no database
+            countries        no database
             device code      10 min
             access token     10 min
             grant            8 h
@@ -287,11 +321,11 @@ mod tests {
             tls_key: Some("/nowhere/tls.pem".to_owned()),
             ..args("https://login.example.com", "0.0.0.0:443", &[])
         };
-        expect![[r#"
+        expect![[r"
             This configuration cannot be used:
               tls_certificate /nowhere/chain.pem: cannot be read: No such file or directory (os error 2)
               key_file: the key file /etc/passwd/key cannot be read
-        "#]]
+        "]]
         .assert_eq(&report(&args));
     }
 }

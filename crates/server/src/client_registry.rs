@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use protocol::admission::{Admission, Evidence};
 use protocol::client::Client;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
@@ -15,6 +17,7 @@ use tokio::sync::Mutex;
 #[derive(Default)]
 struct Snapshot {
     clients: HashMap<String, Arc<Client>>,
+    admissions: Vec<Arc<Admission>>,
     /// Resources of resource servers, and the scopes that belong to each.
     declared: Vec<(String, Scope)>,
     loaded_at: Timestamp,
@@ -22,6 +25,7 @@ struct Snapshot {
 
 pub struct ClientRegistry {
     snapshot: ArcSwap<Snapshot>,
+    asks_for_certificates: Arc<AtomicBool>,
     /// Who reads has the turn, so that an older reading never replaces a newer one.
     turn: Mutex<()>,
 }
@@ -32,6 +36,7 @@ impl ClientRegistry {
     pub async fn load(store: &Store, now: Timestamp) -> Result<Self, Fault> {
         let registry = Self {
             snapshot: ArcSwap::default(),
+            asks_for_certificates: Arc::default(),
             turn: Mutex::default(),
         };
         registry.reload(store, now).await?;
@@ -45,6 +50,17 @@ impl ClientRegistry {
 
     async fn read(&self, store: &Store, now: Timestamp) -> Result<(), Fault> {
         let clients = store.clients().await?;
+        let admissions: Vec<Arc<Admission>> = store
+            .admissions()
+            .await?
+            .into_iter()
+            .filter(|listed| listed.removed_at.is_none())
+            .map(|listed| Arc::new(listed.admission))
+            .collect();
+        self.asks_for_certificates.store(
+            admissions.iter().any(|admission| takes_certificates(admission)),
+            Ordering::Relaxed,
+        );
         let declared = clients
             .iter()
             .filter(|client| client.registration.introspect)
@@ -56,6 +72,7 @@ impl ClientRegistry {
             .collect();
         self.snapshot.store(Arc::new(Snapshot {
             clients,
+            admissions,
             declared,
             loaded_at: now,
         }));
@@ -81,6 +98,36 @@ impl ClientRegistry {
         self.snapshot.load().clients.get(client_id).cloned()
     }
 
+    /// Whose word lets instances of a client in.
+    pub fn admissions_of(&self, client_id: &str) -> Vec<Arc<Admission>> {
+        let snapshot = self.snapshot.load();
+        let own = snapshot
+            .admissions
+            .iter()
+            .filter(|admission| admission.client_id == client_id);
+        own.cloned().collect()
+    }
+
+    /// The client that a workload is admitted to, where it is one: a JWT-SVID may come without a `client_id`.
+    pub fn client_of_workload(&self, spiffe_id: &str) -> Option<String> {
+        let snapshot = self.snapshot.load();
+        let mut clients = snapshot
+            .admissions
+            .iter()
+            .filter_map(|admission| match &admission.terms.evidence {
+                Evidence::Spiffe { subject, .. } if subject.as_str() == spiffe_id => Some(admission.client_id.as_str()),
+                _ => None,
+            });
+        let first = clients.next()?;
+        clients.all(|client_id| client_id == first).then(|| first.to_owned())
+    }
+
+    /// Whether TLS connections are asked for a certificate: only while somebody is admitted by one, because
+    /// browsers that have any then ask the person which to show.
+    pub fn asks_for_certificates(&self) -> Arc<AtomicBool> {
+        self.asks_for_certificates.clone()
+    }
+
     /// The resources that these scopes are declared for. A13.
     pub fn resources_of(&self, scope: &Scope) -> BTreeSet<String> {
         let snapshot = self.snapshot.load();
@@ -92,6 +139,10 @@ impl ClientRegistry {
             .map(|(resource, _)| resource.clone())
             .collect()
     }
+}
+
+fn takes_certificates(admission: &Admission) -> bool {
+    matches!(&admission.terms.evidence, Evidence::Spiffe { bundle, .. } if !bundle.x509.is_empty())
 }
 
 fn declared_by(client: &Client) -> Vec<(String, Scope)> {

@@ -2,24 +2,30 @@
 //! into every problem at once. Nothing is opened here but the configuration file itself. What a
 //! configuration will do is said in `check`.
 
+mod networks;
 mod rules;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
+use protocol::client::UnusedLimits;
 use protocol::guess;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::profiles::Loaded;
 
+pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
+pub use crate::config::upstream::{UpstreamConfig, is_protected};
 
 /// The exit code for a configuration that cannot be used: `EX_CONFIG` of sysexits.h.
 pub const EX_CONFIG: u8 = 78;
@@ -78,6 +84,10 @@ pub struct ServeArgs {
     )]
     pub trusted_proxy: Vec<String>,
 
+    /// Folder with profiles of your own, one TOML file each, beside those that are built in
+    #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
+    pub profiles: Option<String>,
+
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
@@ -101,10 +111,15 @@ pub struct Config {
     /// None means plain HTTP, on loopback.
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
+    pub networks: Networks,
+    pub profiles: Loaded,
+    pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
     pub limits: Limits,
+    /// Where approvers may sign in elsewhere.
+    pub upstream: Option<UpstreamConfig>,
 }
 
 /// A secret, since it may hold a password.
@@ -172,14 +187,19 @@ impl Config {
             sources.text("tls_certificate", args.tls_certificate.as_deref()),
             sources.text("tls_key", args.tls_key.as_deref()),
         );
-        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::network);
+        let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::proxy);
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
+        let networks = Networks::read(sources);
+        let profiles = sources.text("profiles", args.profiles.as_deref());
+        let profiles = rules::profiles(sources, profiles);
+        let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
             sources,
             issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http()),
         );
+        let upstream = upstream::read(sources);
 
         if let (Some(issuer), Some(listen)) = (&issuer, &listen) {
             let has_tls = tls.0.is_some() || tls.1.is_some();
@@ -196,10 +216,14 @@ impl Config {
             key_file: key_file?,
             tls,
             trusted_proxies: trusted.values,
+            networks,
+            profiles: profiles?,
+            unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,
             limits,
+            upstream,
         })
     }
 }

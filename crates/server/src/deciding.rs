@@ -1,24 +1,32 @@
 //! What a person does to a request, the same from page and terminal: try a code, look, approve, deny.
 //! The rules are in `protocol/authorization_request.rs`; here they are loaded and committed.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use protocol::approval::{ConfirmedApproval, Expected};
 use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
 use protocol::decision::{Evidence, StoredKey};
-use protocol::event::Action;
+use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
+use protocol::event::{Action, Event};
+use protocol::network;
+use protocol::platform;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
+use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
-use protocol::wire::approver::RequestView;
+use protocol::wire::approver::{Quorum, RequestView};
 use store::Batch;
 use store::guesses::Guesser;
 
 use crate::app::App;
+use crate::binding;
+use crate::ends::End;
 use crate::failure::Failure;
-use crate::peer;
+use crate::first_seen::FirstSeen;
+use crate::peer::{self, SeenAddress};
+use crate::quorum;
 use crate::request_view::{self, Onlooker};
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
@@ -26,9 +34,9 @@ pub struct Deciding {
     pub approver: Approver,
     /// The browser session, or the key that stands for one.
     pub viewer: Viewer,
-    pub address: Option<IpAddr>,
-    /// Whom limits count.
-    pub counted: IpAddr,
+    pub address: SeenAddress,
+    /// Of the browser or the terminal: a claim.
+    pub user_agent: Option<String>,
     /// What was proven on the way and takes effect once.
     pub used_up: Batch,
 }
@@ -37,12 +45,30 @@ pub struct Deciding {
 pub struct Opened {
     pub request: AuthorizationRequest,
     pub client: Client,
-    pub profile: &'static Profile,
+    pub profile: Arc<Profile>,
+    /// That this approver may, and what proves that the starter is theirs.
+    pub eligible: Eligible,
+    /// Where more than one person has to approve.
+    pub quorum: Option<Quorum>,
+    pub first_seen: FirstSeen,
+}
+
+/// What comes with an approval.
+pub struct Signed<'a> {
+    /// The approver's registered key that the evidence names.
+    pub key: &'a StoredKey,
+    pub evidence: &'a Evidence,
+    /// As it was typed (X17).
+    pub binding_data: Option<&'a str>,
 }
 
 impl Deciding {
-    fn guesser(&self) -> Guesser {
-        Guesser::new(&self.approver.id, &peer::network(self.counted).to_string())
+    pub fn guesser(&self) -> Guesser {
+        Guesser::new(&self.approver.id, &peer::network(self.address.counted).to_string())
+    }
+
+    pub fn end(&self, app: &App) -> End {
+        End::deciding(app, self.address, self.user_agent.as_deref())
     }
 
     /// Tries a code and opens its request, which from then on is this viewer's alone. The try counts
@@ -53,31 +79,25 @@ impl Deciding {
         limits.may_try(app.store.guess_counts(&guesser, app.now()).await?)?;
         app.commit(self.used_up.clone().count_guess(&guesser, limits, app.now()))
             .await?;
-        let opened = match UserCode::parse(typed) {
-            Some(code) => self.open_by_code(app, &code, entry).await,
+        let code = UserCode::parse(typed).map(|code| app.derived.user_code_mac(code.canonical()));
+        let opened = match &code {
+            Some(mac) => self.open_by_code(app, mac, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
-        if let Err(Failure::Refusal(_)) = &opened {
-            let event = app
-                .event(Action::DeviceCodeChecked)
-                .approver(&self.approver.id)
-                .failed("unknown_code");
-            app.commit(Batch::default().record(&self.seen_from(event))?).await?;
+        if let Err(Failure::Refusal(refusal)) = &opened {
+            self.not_opened(app, code.as_deref(), *refusal).await?;
         }
         opened
     }
 
-    async fn open_by_code(&self, app: &App, code: &UserCode, entry: CodeEntry) -> Result<String, Failure> {
-        let mac = app.derived.user_code_mac(code.canonical());
+    async fn open_by_code(&self, app: &App, mac: &str, entry: CodeEntry) -> Result<String, Failure> {
         let attempt = || async {
-            let request = app
-                .store
-                .request_by_user_code(&mac)
-                .await?
-                .ok_or(Refusal::UserCodeUnusable)?;
+            let found = app.store.request_by_user_code(mac).await?;
+            let request = found.ok_or(Refusal::UserCodeUnusable)?;
             let client = app.stored_client(&request.content.client_id).await?;
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
+            let (profile, _) = self.eligible(app, &request, &client).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -86,16 +106,15 @@ impl Deciding {
                 now,
             )?;
             let seconds = (now - request.content.requested_at).seconds();
-            let event = app
-                .event(Action::DeviceViewed)
-                .request(&request)
-                .approver(&self.approver.id)
-                .with("code.entry", serde_json::to_value(entry).unwrap_or_default())
+            let event = self
+                .event(app, Action::DeviceViewed, &request)
+                .with("code.entry", entry.as_str())
                 .with("latency.request_to_view_s", seconds);
-            let batch = Batch::default()
+            let batch = self
+                .prompted(&request, &profile, now)
                 .move_request(&request, &state)?
                 .give_back_guess(&self.guesser(), now)
-                .record(&self.seen_from(event))?;
+                .record(&event)?;
             Ok::<_, Failure>((batch, request.content.id))
         };
         app.store.decide(attempt).await
@@ -104,33 +123,84 @@ impl Deciding {
     /// The request, if it is open and this viewer's. Writes nothing.
     pub async fn opened(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+        self.look(app, request).await
+    }
+
+    pub async fn look(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
-        request.act(
-            &Act::View {
-                viewer: &self.viewer,
-                entry: CodeEntry::Typed,
-            },
-            app.now(),
-        )?;
+        request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
         must_be_somebody_else(app, &request).await?;
-        match request.state {
-            State::Viewed { .. } => Ok(Opened {
-                profile: client.profile()?,
-                request,
-                client,
-            }),
-            _ => Err(Refusal::NotTheViewer.into()),
+        let (profile, eligible) = self.eligible(app, &request, &client).await?;
+        let requester = End::asked(app, &request.content);
+        let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
+        Ok(Opened {
+            quorum: quorum::of(app, &request, &profile).await?,
+            request,
+            client,
+            profile,
+            eligible,
+            first_seen,
+        })
+    }
+
+    /// Each opening by code is a prompt: of so many an hour no more (RFC 10027 §6.1.11). A reload is none.
+    fn prompted(&self, request: &AuthorizationRequest, profile: &Profile, now: Timestamp) -> Batch {
+        match (&request.state, profile.limits.prompts_per_hour) {
+            (State::Pending, Some(most)) => Batch::default().count_prompt(&self.approver.id, most, now),
+            _ => Batch::default(),
         }
     }
 
-    pub fn view(&self, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
+    /// Asked when a request is opened and again when it is approved: between the two an owner can change, or
+    /// a group, or what the client may ask for at all.
+    pub async fn eligible(
+        &self,
+        app: &App,
+        request: &AuthorizationRequest,
+        client: &Client,
+    ) -> Result<(Arc<Profile>, Eligible), Failure> {
+        let content = &request.content;
+        let profile = app.profile_of(client)?;
+        // What was asked under another text of the profile is void.
+        if content.profile != profile.name || content.profile_version != profile.version.as_str() {
+            return Err(Refusal::UserCodeUnusable.into());
+        }
+        let instance = app.named_instance(content.instance.as_deref()).await?;
+        let owner = instance.as_ref().map(|instance| instance.owner.as_str());
+        if content.instance.is_some() && owner != content.owner.as_deref() {
+            return Err(Refusal::UserCodeUnusable.into());
+        }
+        if let Some(instance) = &instance {
+            instance
+                .must_be_active(app.now())
+                .map_err(|_| Refusal::UserCodeUnusable)?;
+        }
+        let groups = app.groups_of(&self.approver.id, profile).await?;
+        let (requester, own) = (End::asked(app, content), self.end(app));
+        let decider = Decider {
+            approver_id: &self.approver.id,
+            groups: &groups,
+            place: &own.place,
+        };
+        let around = Circumstances {
+            profile,
+            requester: &requester.place,
+            is_same_platform: platform::is_same(requester.user_agent.as_deref(), own.user_agent.as_deref()),
+            listed: &app.config.networks.trusted,
+            shared: &app.config.networks.shared,
+            now: app.now(),
+        };
+        Ok((profile.clone(), eligible(request, &decider, &around)?))
+    }
+
+    pub fn view(&self, app: &App, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
         let onlooker = Onlooker {
             approver_id: &self.approver.id,
-            address: self.address,
+            end: &self.end(app),
             nonce,
         };
-        request_view::view(&opened.request, &opened.client, opened.profile, &onlooker)
+        request_view::view(opened, &onlooker)
     }
 
     /// A nonce for the decision on one request by one viewer: it needs no storing, since only this
@@ -145,60 +215,86 @@ impl Deciding {
         app.derived.page_token(&parts).as_str().to_owned()
     }
 
-    /// `key` is the approver's registered key that the evidence names.
     pub async fn approve(
         &self,
         app: &App,
         request_id: &str,
-        key: &StoredKey,
-        evidence: &Evidence,
+        signed: &Signed<'_>,
     ) -> Result<AuthorizationRequest, Failure> {
-        let relying_party = app.config.issuer.relying_party();
         let attempt = || async {
             let now = app.now();
+            let opened = self.opened(app, request_id).await?;
+            let approver = self.still_active(app).await?;
+            let approval = self.confirmed(app, &opened, signed)?;
             let Opened {
                 request,
                 client,
                 profile,
-            } = self.opened(app, request_id).await?;
-            let approver = self.still_active(app).await?;
-            let nonce = self.nonce(app, &request);
-            let expected = Expected {
-                request: &request,
-                profile,
-                viewer: &self.viewer,
-                nonce: &nonce,
-                relying_party: &relying_party,
-                key,
+                eligible,
+                first_seen,
+                ..
+            } = opened;
+            if !binding::is_right(app, &request, signed.binding_data)? {
+                let (batch, state) = self.wrongly_bound(app, &request)?;
+                let request = AuthorizationRequest { state, ..request };
+                return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
+            }
+            let proofs: Vec<&str> = eligible.proofs().collect();
+            let act = Act::Approve {
+                approval: &approval,
+                quorum: profile.approval.quorum,
+                confirm_back: profile.confirm_back,
+                proofs: &proofs,
             };
-            let approval = ConfirmedApproval::check(&expected, evidence.clone())?;
-            let state = request.act(&Act::Approve(&approval), now)?;
-            let event = decided(app, Action::DeviceApproved, &request)
-                .approver(&approver.id)
+            let state = request.act(&act, now)?;
+            let action = match state {
+                State::Endorsed { .. } => Action::DeviceEndorsed,
+                _ => Action::DeviceApproved,
+            };
+            let event = self
+                .decided(app, action, &request)
                 .with("auth.acr", approval.acr())
                 .with("auth.amr", approval.amr())
+                .with("starter.proofs", proofs)
+                .with("quorum.needed", profile.approval.quorum)
                 .with("granted.scope", request.content.scope.clone());
-            let batch = self
-                .used_up
-                .clone()
+            let batch = first_seen
+                .noted(self.used_up.clone(), now)
                 .move_request(&request, &state)?
                 .approve(&request, &approval, now)?
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
-                .then(key_used(evidence, &approval, app))
-                .record(&self.seen_from(event))?;
-            Ok::<_, Failure>((batch, request))
+                .then(key_used(signed.evidence, &approval, app))
+                .record(&first_seen.on(event))?;
+            Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
-        let request = app.store.decide(attempt).await?;
+        let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;
         app.pending.forget(&request.device_code);
-        app.metrics.decided("approved");
+        decided?;
+        app.metrics.decided(match request.state {
+            State::Endorsed { .. } => "endorsed",
+            _ => "approved",
+        });
         Ok(request)
+    }
+
+    fn confirmed(&self, app: &App, opened: &Opened, signed: &Signed<'_>) -> Result<ConfirmedApproval, Refusal> {
+        let expected = Expected {
+            request: &opened.request,
+            profile: &opened.profile,
+            viewer: &self.viewer,
+            nonce: &self.nonce(app, &opened.request),
+            relying_party: &app.config.issuer.relying_party(),
+            key: signed.key,
+        };
+        ConfirmedApproval::check(&expected, signed.evidence.clone())
     }
 
     /// Declining needs no key ceremony: it is at least as easy as approving.
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
             let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
+            self.must_be_of_quorum(app, &request).await?;
             let state = request.act(
                 &Act::Deny {
                     viewer: &self.viewer,
@@ -206,18 +302,14 @@ impl Deciding {
                 },
                 app.now(),
             )?;
-            let event = decided(app, Action::DeviceDenied, &request).approver(&self.approver.id);
+            let event = self.decided(app, Action::DeviceDenied, &request);
             let mut batch = self
                 .used_up
                 .clone()
                 .move_request(&request, &state)?
-                .record(&self.seen_from(event.with("reported", reported)))?;
+                .record(&event.with("reported", reported))?;
             if reported {
-                let event = app
-                    .event(Action::DeviceReported)
-                    .request(&request)
-                    .approver(&self.approver.id);
-                batch = batch.record(&self.seen_from(event))?;
+                batch = batch.record(&self.event(app, Action::DeviceReported, &request))?;
             }
             Ok::<_, Failure>((batch, request.device_code))
         };
@@ -225,6 +317,21 @@ impl Deciding {
         app.pending.forget(&device_code);
         app.metrics.decided(if reported { "reported" } else { "denied" });
         Ok(())
+    }
+
+    /// No code and no lock says who else may decline what others have approved.
+    async fn must_be_of_quorum(&self, app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+        if !matches!(request.state, State::Endorsed { .. }) {
+            return Ok(());
+        }
+        let client = app.stored_client(&request.content.client_id).await?;
+        let profile = app.profile_of(&client)?;
+        let decider = Decider {
+            approver_id: &self.approver.id,
+            groups: &app.groups_of(&self.approver.id, profile).await?,
+            place: &self.end(app).place,
+        };
+        Ok(must_be_theirs(request, &decider, profile)?)
     }
 
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {
@@ -237,10 +344,27 @@ impl Deciding {
         Ok(approver)
     }
 
-    fn seen_from(&self, event: protocol::event::Event) -> protocol::event::Event {
-        event
-            .with("approver.ip", self.address.map(|address| address.to_string()))
-            .with("session.id", self.viewer.through.clone())
+    /// Both ends of a request, and this approver at it.
+    pub fn event(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
+        let requester = End::asked(app, &request.content);
+        let network = network::compare(&requester.place, &self.end(app).place, &app.config.networks.shared);
+        let event = requester.on(app.event(action).request(request));
+        self.seen_from(app, event).with("network.match", network.as_str())
+    }
+
+    pub fn seen_from(&self, app: &App, event: Event) -> Event {
+        let event = event.approver(&self.approver.id);
+        self.end(app).on(event).with("session.id", self.viewer.through.clone())
+    }
+
+    fn decided(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
+        let event = self.event(app, action, request);
+        match &request.state {
+            State::Viewed { at, entry, .. } => event
+                .with("code.entry", entry.as_str())
+                .with("latency.view_to_decide_s", (app.now() - *at).seconds()),
+            _ => event,
+        }
     }
 }
 
@@ -251,14 +375,6 @@ async fn must_be_somebody_else(app: &App, request: &AuthorizationRequest) -> Res
             Err(Refusal::RequesterIsApprover.into())
         }
         _ => Ok(()),
-    }
-}
-
-fn decided(app: &App, action: Action, request: &AuthorizationRequest) -> protocol::event::Event {
-    let event = app.event(action).request(request);
-    match &request.state {
-        State::Viewed { at, .. } => event.with("latency.view_to_decide_s", (app.now() - *at).seconds()),
-        _ => event,
     }
 }
 

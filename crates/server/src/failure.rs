@@ -18,6 +18,11 @@ pub enum Failure {
     SlowDown {
         interval: i64,
     },
+    /// X16: the six digits of the page are wanted, or were wrong.
+    Confirmation {
+        refusal: Refusal,
+        tries: u32,
+    },
     Fault(Fault),
     BodyTooLarge,
     MethodNotAllowed {
@@ -31,7 +36,7 @@ pub enum Failure {
 impl Failure {
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refusal(refusal) => Some(*refusal),
+            Self::Refusal(refusal) | Self::Confirmation { refusal, .. } => Some(*refusal),
             Self::SlowDown { .. } => Some(Refusal::SlowDown),
             _ => None,
         }
@@ -58,8 +63,9 @@ const DPOP: HeaderValue =
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
-            Self::Refusal(refusal) => refused(refusal, None),
-            Self::SlowDown { interval } => refused(Refusal::SlowDown, Some(interval)),
+            Self::Refusal(refusal) => refused(refusal, (None, None)),
+            Self::SlowDown { interval } => refused(Refusal::SlowDown, (Some(interval), None)),
+            Self::Confirmation { refusal, tries } => refused(refusal, (None, Some(tries))),
             Self::Fault(fault) => broken(&fault),
             Self::BodyTooLarge => {
                 let body = body("invalid_request", "The body is larger than 64 KiB.");
@@ -79,7 +85,7 @@ impl IntoResponse for Failure {
     }
 }
 
-fn refused(refusal: Refusal, interval: Option<i64>) -> Response {
+fn refused(refusal: Refusal, (interval, confirmation_tries): (Option<i64>, Option<u32>)) -> Response {
     tracing::debug!(refusal = ?refusal, "refused");
     let sentence = match refusal.parameter() {
         Some(name) => format!("The parameter {name} is missing."),
@@ -89,6 +95,8 @@ fn refused(refusal: Refusal, interval: Option<i64>) -> Response {
         error: refusal.code().as_str().to_owned(),
         error_description: Some(sentence),
         interval,
+        confirmation_tries,
+        needs: refusal.needs().map(str::to_owned),
         reference: None,
     };
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -138,6 +146,8 @@ fn body(error: &str, sentence: &str) -> ErrorBody {
         error: error.to_owned(),
         error_description: Some(sentence.to_owned()),
         interval: None,
+        confirmation_tries: None,
+        needs: None,
         reference: None,
     }
 }

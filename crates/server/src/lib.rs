@@ -4,28 +4,42 @@
 //! in `store`; a handler loads, decides, commits and answers.
 
 mod access;
+mod admitting;
 mod app;
+mod asker;
+mod binding;
 mod check;
 mod client_registry;
 pub mod clock;
 pub mod config;
+mod confirmation;
+mod containment;
 mod deciding;
 mod endpoints;
+mod ends;
 pub mod entropy;
 mod extract;
 mod failure;
+mod first_seen;
 mod health;
+mod initiating;
+mod instances;
 mod issuer;
+mod issuer_keys;
 mod keys;
 mod limits;
 mod listen;
 mod local;
 mod log;
 mod metrics;
+mod not_opened;
 mod pages;
 mod passkeys;
 mod peer;
 mod pending;
+mod place;
+mod profiles;
+mod quorum;
 mod request_view;
 mod routes;
 mod seen;
@@ -33,6 +47,8 @@ mod signing_keys;
 mod start;
 #[cfg(test)]
 mod tests;
+mod unused;
+mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;

@@ -36,7 +36,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::listen::crowd::Crowd;
-use crate::peer::Peer;
+use crate::peer::{Certificates, Peer};
 
 pub use self::local::{bind_local, serve_local};
 
@@ -116,6 +116,7 @@ pub async fn serve_public(
         let talk = Talk {
             router: router.clone(),
             peer: Some(Peer(address)),
+            certificates: None,
             settings,
         };
         let (tls, stopped) = (tls.clone(), stopped.clone());
@@ -128,13 +129,15 @@ pub async fn serve_public(
     places.empty().await;
 }
 
-async fn encrypt_and_talk(stream: TcpStream, tls: Option<TlsAcceptor>, talk: Talk, stopped: Stopped) {
+async fn encrypt_and_talk(stream: TcpStream, tls: Option<TlsAcceptor>, mut talk: Talk, stopped: Stopped) {
     // Answers are small and whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     match tls {
         None => talk.over(stream, stopped).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(talk.settings.head, tls.accept(stream)).await {
+                let shown = stream.get_ref().1.peer_certificates();
+                talk.certificates = shown.map(|shown| Certificates(shown.to_vec().into()));
                 talk.over(stream, stopped).await;
             }
         }
@@ -196,18 +199,27 @@ impl Places {
 struct Talk {
     router: Router,
     peer: Option<Peer>,
+    certificates: Option<Certificates>,
     settings: ConnectionSettings,
 }
 
 impl Talk {
     async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, mut stopped: Stopped) {
-        let Self { router, peer, settings } = self;
+        let Self {
+            router,
+            peer,
+            certificates,
+            settings,
+        } = self;
         let (open, watched) = watch::channel(0);
         let open = Arc::new(open);
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
+            }
+            if let Some(certificates) = certificates.clone() {
+                request.extensions_mut().insert(certificates);
             }
             answer(router.clone(), request, settings.request, OpenRequest::new(&open))
         });

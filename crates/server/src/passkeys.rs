@@ -20,6 +20,7 @@ use webauthn_rs::prelude::{
 use crate::app::App;
 use crate::failure::Failure;
 use crate::issuer::Issuer;
+use crate::pages::upstream::Purpose;
 
 /// How long a browser may take from start to finish.
 const CEREMONY: Lifetime = Lifetime::from_seconds(300);
@@ -47,6 +48,7 @@ pub enum Ceremony {
         session_id: String,
         state: PasskeyRegistration,
     },
+    Upstream(Purpose),
 }
 
 /// What the browser is given at the start.
@@ -270,7 +272,7 @@ fn public_jwk(key: &COSEKey) -> Result<PublicJwk, Refusal> {
     jwk.map_err(|_| Refusal::PasskeyKindUnsupported)
 }
 
-fn to_json(value: &impl Serialize) -> Result<Value, Fault> {
+pub fn to_json(value: &impl Serialize) -> Result<Value, Fault> {
     serde_json::to_value(value).map_err(|error| Fault::broken("a ceremony cannot be written as JSON").because(error))
 }
 

@@ -3,14 +3,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
-use http::HeaderMap;
-use http::header::FORWARDED;
+use http::header::{FORWARDED, ORIGIN};
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 
 /// The other end of the connection. In the extensions of every request of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// The certificates that the other end showed, the leaf first. Its key was there; whose it is was not asked.
+#[derive(Clone, Debug)]
+pub struct Certificates(pub Arc<[CertificateDer<'static>]>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenAddress {
@@ -27,6 +33,20 @@ pub enum Via {
     TrustedProxy,
     /// Forwarding headers by somebody who is not trusted with them.
     UntrustedHeaders,
+    /// A web page, where only programs ask.
+    Browser,
+}
+
+impl Via {
+    /// Field `requester.ip_source` and `approver.ip_source` of events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::TrustedProxy => "trusted_proxy",
+            Self::UntrustedHeaders => "untrusted_headers",
+            Self::Browser => "browser",
+        }
+    }
 }
 
 /// What limits count as one source: an IPv4 address, or an IPv6 network of one site.
@@ -59,6 +79,25 @@ pub fn seen(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> SeenAddress
         address,
         counted: peer,
         via,
+    }
+}
+
+/// What a browser adds by itself to what a page of another site sends, and no page can leave out: `Origin`
+/// (RFC 6454 §7.3) to every POST, `Sec-Fetch-Site` by the newer ones.
+const BROWSERS: [HeaderName; 2] = [ORIGIN, HeaderName::from_static("sec-fetch-site")];
+
+impl SeenAddress {
+    /// Of a program's request. An attacker's page, open in the victim's browser, could send one too and lend
+    /// it the victim's address, which would then match the victim's own: such an address is nobody's.
+    pub fn of_program(self, headers: &HeaderMap) -> Self {
+        if !BROWSERS.iter().any(|name| headers.contains_key(name)) {
+            return self;
+        }
+        Self {
+            address: None,
+            via: Via::Browser,
+            ..self
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, Poller};
+use protocol::authorization_request::{AuthorizationRequest, Binding, Poll, PollMark, Poller, State};
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
@@ -20,6 +20,9 @@ struct Waiting {
     request_id: Arc<str>,
     client_id: Arc<str>,
     jkt: Option<Arc<str>>,
+    enrolls: bool,
+    /// Approved, and six digits are awaited (X16): how often they may still be tried.
+    confirmation_tries: Option<u32>,
     expires_at: Timestamp,
     loaded_at: Timestamp,
     mark: PollMark,
@@ -62,10 +65,10 @@ impl PendingRequests {
             if is_stale || now >= waiting.expires_at {
                 return None;
             }
-            if let Err(refusal) = by.must_hold(&waiting.client_id, waiting.jkt.as_deref()) {
+            if let Err(refusal) = by.must_hold(waiting.binding()) {
                 return Some(Err(refusal));
             }
-            let poll = AuthorizationRequest::pending(waiting.mark, now);
+            let poll = AuthorizationRequest::pending(waiting.confirmation_tries, waiting.mark, now);
             if let Poll::SlowDown { interval, .. } = poll {
                 waiting.mark.interval = interval;
             }
@@ -136,9 +139,22 @@ impl Waiting {
             request_id: request.content.id.as_str().into(),
             client_id: request.content.client_id.as_str().into(),
             jkt: request.content.jkt.as_deref().map(Into::into),
+            enrolls: request.content.purpose.is_enrollment(),
+            confirmation_tries: match request.state {
+                State::Approved { confirmation_tries, .. } => confirmation_tries,
+                _ => None,
+            },
             expires_at: request.content.expires_at,
             loaded_at: now,
             mark,
+        }
+    }
+
+    fn binding(&self) -> Binding<'_> {
+        Binding {
+            client_id: &self.client_id,
+            jkt: self.jkt.as_deref(),
+            enrolls: self.enrolls,
         }
     }
 }

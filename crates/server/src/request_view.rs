@@ -1,34 +1,41 @@
 //! What an approver is shown, as data: one source for the page and the terminal. Texts from elsewhere
 //! stand here as they were sent: whoever shows them to a person escapes them, once.
 
-use std::net::IpAddr;
-
 use protocol::approval;
-use protocol::authorization_request::AuthorizationRequest;
-use protocol::client::Client;
+use protocol::authorization_request::{Content, Purpose};
+use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
+use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::wire::approver::{Permission, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+
+use crate::binding;
+use crate::deciding::Opened;
+use crate::ends::End;
 
 /// Who looks: the other side of the comparison.
 pub struct Onlooker<'a> {
     pub approver_id: &'a str,
-    pub address: Option<IpAddr>,
+    pub end: &'a End,
     /// Of the decision that this onlooker may sign.
     pub nonce: &'a str,
 }
 
-pub fn view(
-    request: &AuthorizationRequest,
-    client: &Client,
-    profile: &Profile,
-    onlooker: &Onlooker<'_>,
-) -> Result<RequestView, Refusal> {
+pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Refusal> {
+    let Opened {
+        request,
+        client,
+        profile,
+        eligible,
+        quorum,
+        ..
+    } = opened;
     let content = &request.content;
     let registration = &client.registration;
+    let first = quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
     let decision = approval::decision_on(request, onlooker.approver_id, onlooker.nonce)?;
     Ok(RequestView {
         request_id: content.id.clone(),
@@ -38,27 +45,57 @@ pub fn view(
         client_owner: registration.owner.clone(),
         client_verified: registration.verified,
         purpose: registration.purpose.clone(),
-        profile: profile.name.to_owned(),
-        warnings: profile.warning.map(str::to_owned).into_iter().collect(),
-        permissions: permissions(content.scope.as_str(), &content.resource)?,
-        facts: facts(request, onlooker),
+        profile: profile.name.clone(),
+        education: profile.education.clone(),
+        enrollment: enrollment(content),
+        asks_binding_data: binding::is_wanted(request),
+        quorum: quorum.clone(),
+        warnings: warnings(profile, eligible),
+        permissions: permissions(content, first.map(String::as_str))?,
+        network_match: eligible.network(),
+        facts: facts(opened, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
         requested_at: content.requested_at.millis(),
         expires_at: content.expires_at.millis(),
         grant_expires_at: content.grant_expires_at.millis(),
-        consequences: consequences(content.scope.as_str(), content.jkt.is_some())?,
+        consequences: match content.purpose {
+            Purpose::Access => consequences(content, quorum.as_ref())?,
+            Purpose::Enrollment(_) => OF_ENROLLMENT.map(str::to_owned).to_vec(),
+        },
         decision: decision.to_value(),
     })
 }
 
-fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refusal> {
-    let scopes = Scope::parse(scope)?;
+fn warnings(profile: &Profile, eligible: &Eligible) -> Vec<String> {
+    let far = (!eligible.is_near_enough()).then_some(FAR);
+    let same = eligible.is_same_device().then_some(SAME_DEVICE);
+    let own = [far, same].into_iter().flatten().map(str::to_owned);
+    profile.warning.iter().cloned().chain(own).collect()
+}
+
+const FAR: &str = "This was asked for from far away from you, or from nobody knows where. If you are not just using a machine elsewhere, decline.";
+const SAME_DEVICE: &str = "The device that asks looks like the one you decide on. A code is for another device: whoever told you to type it here may be using you.";
+
+fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
+    match &content.purpose {
+        Purpose::Access => None,
+        Purpose::Enrollment(enrollment) => Some(EnrollmentAsked {
+            name: enrollment.name.clone(),
+            environment: enrollment.environment.clone(),
+            expires_at: enrollment.expires_at.millis(),
+        }),
+    }
+}
+
+/// `whose`: the first of a quorum, in whose name it would be.
+fn permissions(content: &Content, whose: Option<&str>) -> Result<Vec<Permission>, Refusal> {
+    let scopes = Scope::parse(&content.scope)?;
     let scopes = scopes.iter().map(|name| Permission {
         kind: "scope".to_owned(),
         name: name.to_owned(),
-        sentence: sentence(name),
+        sentence: sentence(name, whose),
     });
-    let resources = resource.iter().map(|name| Permission {
+    let resources = content.resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
         name: name.clone(),
         sentence: "Use it at this address".to_owned(),
@@ -66,63 +103,118 @@ fn permissions(scope: &str, resource: &[String]) -> Result<Vec<Permission>, Refu
     Ok(scopes.chain(resources).collect())
 }
 
-fn sentence(scope: &str) -> String {
-    match scope {
-        "openid" => "Know who you are here (a pseudonymous identifier)".to_owned(),
-        "profile" => "See your name".to_owned(),
-        "offline_access" => "Go on without asking again until the time below has passed".to_owned(),
-        other => format!("Act with the permission \u{201c}{other}\u{201d}"),
+fn sentence(scope: &str, whose: Option<&str>) -> String {
+    match (scope, whose) {
+        ("openid", None) => "Know who you are here (a pseudonymous identifier)".to_owned(),
+        ("openid", Some(first)) => format!("Know who {first} is here (a pseudonymous identifier)"),
+        ("profile", None) => "See your name".to_owned(),
+        ("profile", Some(first)) => format!("See the name of {first}"),
+        ("offline_access", _) => "Go on without asking again until the time below has passed".to_owned(),
+        (other, _) => format!("Act with the permission \u{201c}{other}\u{201d}"),
     }
 }
 
-fn facts(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
-    let own = request.content.facts.iter().map(|fact| ShownFact {
+/// Those that the request was made with, this approver's own, and what both make together.
+fn facts(opened: &Opened, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
+    let content = &opened.request.content;
+    let own = onlooker.end.facts();
+    let own = own
+        .iter()
+        .filter(|fact| !IS_KNOWN_TO_ITSELF.contains(&fact.name.as_str()));
+    let compared = Fact::new("network.match", nearness(opened.eligible.network()), Source::Derived);
+    let first_seen = opened.first_seen.facts();
+    let facts = content.facts.iter().chain(own).chain([&compared]).chain(&first_seen);
+    facts.map(shown_fact).collect()
+}
+
+/// Nobody is told what browser they use.
+const IS_KNOWN_TO_ITSELF: [&str; 2] = ["approver.ip_source", "approver.user_agent"];
+
+pub fn shown_fact(fact: &Fact) -> ShownFact {
+    ShownFact {
         name: fact.name.clone(),
         label: label(&fact.name).to_owned(),
-        value: fact.value.clone(),
+        value: match fact.name.as_str() {
+            Fact::REQUESTER_IP_SOURCE => ip_source(&fact.value).to_owned(),
+            _ => fact.value.clone(),
+        },
         source: fact.source.as_str().to_owned(),
-    });
-    own.chain([network_match(request, onlooker)]).collect()
+    }
 }
 
 fn label(name: &str) -> &'static str {
     match name {
         Fact::REQUESTER_ADDRESS => "Asked from the address",
+        Fact::REQUESTER_IP_SOURCE => "Known by",
+        "requester.operator" => "Its network operator",
+        "requester.country" => "Its country",
         Fact::REQUESTER_USER_AGENT => "Calls itself",
+        "approver.address" => "Your address",
+        "approver.operator" => "Your network operator",
+        "approver.country" => "Your country",
+        "network.match" => "Compared with you",
         Fact::KEY_THUMBPRINT => "Holds the key",
+        Fact::DEVICE_HOST => "Its name in the network",
+        Fact::DEVICE_KEY_STORAGE => "Keeps its key in",
+        Fact::DEVICE_SYSTEM => "Its system",
+        Fact::DEVICE_USER => "Its user",
+        Fact::DEVICE_VERSION => "Version of the program",
+        Fact::INITIATOR => "Started by",
+        Fact::INSTANCE_NAME => "Enrolled as",
+        Fact::INSTANCE_WAY_IN => "Became known by",
+        name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }
 }
 
-/// Both sides compared. Equal is weak evidence (a NAT has many behind it), different is a signal.
-fn network_match(request: &AuthorizationRequest, onlooker: &Onlooker<'_>) -> ShownFact {
-    let requester = request
-        .content
-        .fact(Fact::REQUESTER_ADDRESS)
-        .map(|fact| fact.value.as_str());
-    let value = match (requester, onlooker.address.map(|address| address.to_string())) {
-        (Some(requester), Some(own)) if requester == own => "The same address as yours".to_owned(),
-        (Some(_), Some(own)) => format!("Another address than yours ({own})"),
-        _ => "Cannot be compared: an address is not known".to_owned(),
-    };
-    ShownFact {
-        name: "network.match".to_owned(),
-        label: "Compared with you".to_owned(),
-        value,
-        source: Source::Derived.as_str().to_owned(),
+fn ip_source(name: &str) -> &str {
+    match name {
+        "direct" => "the connection itself",
+        "trusted_proxy" => "a proxy that this server trusts",
+        "untrusted_headers" => "nothing: headers of a proxy that this server does not trust",
+        "browser" => "nothing: a web page asked, where programs do",
+        other => other,
     }
 }
 
-fn consequences(scope: &str, is_bound: bool) -> Result<Vec<String>, Refusal> {
-    let mut consequences = vec!["The program gets access in your name at once, without asking again.".to_owned()];
-    if Scope::parse(scope)?.contains("offline_access") {
+/// Equal is weak evidence (a NAT has many behind it), different is a signal.
+fn nearness(network: NetworkMatch) -> &'static str {
+    match network {
+        NetworkMatch::Unknown => "Cannot be compared: too little is known of one side",
+        NetworkMatch::Different => "Another network than yours",
+        NetworkMatch::SameCountry => "Your country, another network",
+        NetworkMatch::SameOperator => "Your network operator, another address",
+        NetworkMatch::SamePrefix => "An address beside yours",
+        NetworkMatch::SameAddress => "The same address as yours",
+    }
+}
+
+const OF_ENROLLMENT: [&str; 3] = [
+    "The device becomes known as yours, and you answer for it. It gets no access to anything yet.",
+    "From then on it may ask for access, and nobody but you can give it. Each time you decide.",
+    "You can suspend it, remove it or hand it over at any time, under Your devices.",
+];
+
+fn consequences(content: &Content, quorum: Option<&Quorum>) -> Result<Vec<String>, Refusal> {
+    let first = quorum.and_then(|quorum| quorum.approved_by.first());
+    let name = first.map_or("your name".to_owned(), |name| format!("the name of {name}"));
+    let others = quorum.map_or(0, |quorum| quorum.needed.saturating_sub(quorum.have + 1));
+    let when = match others {
+        0 => "at once, without asking again.".to_owned(),
+        1 => "as soon as one more person has approved.".to_owned(),
+        others => format!("as soon as {others} more people have approved."),
+    };
+    let mut consequences = vec![format!("The program gets access in {name} {when}")];
+    if Scope::parse(&content.scope)?.contains("offline_access") {
         consequences.push("It can renew its access by itself until the end.".to_owned());
     }
-    consequences.push(if is_bound {
+    consequences.push(if content.jkt.is_some() {
         "Its access works only with the key whose words are shown.".to_owned()
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
-    consequences.push("You can end it at any time under Your account.".to_owned());
+    if first.is_none() {
+        consequences.push("You can end it at any time under Your account.".to_owned());
+    }
     Ok(consequences)
 }

@@ -8,7 +8,11 @@ use axum::routing::{any, get, post};
 use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
-use crate::endpoints::{approver, device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::endpoints::{
+    approver, challenge, code_reports, device_authorization, enrollment, introspection, jwks, metadata, revocation,
+    token, userinfo,
+};
+use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
 use crate::{health, log, pages};
 
@@ -44,9 +48,14 @@ fn clients() -> Router<Shared> {
             "/device_authorization",
             post_only(post(device_authorization::device_authorization)),
         )
+        .route("/challenge", post_only(post(challenge::challenge)))
+        .route("/enrollment", post_only(post(enrollment::enrollment)))
+        .route("/enrollment/finish", post_only(post(enrollment::finish)))
+        .route("/instance/rotate", post_only(post(enrollment::rotate)))
         .route("/token", post_only(post(token::token)))
         .route("/revoke", post_only(post(revocation::revoke)))
         .route("/introspect", post_only(post(introspection::introspect)))
+        .route("/code_reports", post_only(post(code_reports::code_reports)))
 }
 
 /// Approvers in a terminal.
@@ -54,6 +63,8 @@ fn approvers() -> Router<Shared> {
     Router::new()
         .route("/approver/enroll", post_only(post(approver::enroll)))
         .route("/approver/view", post_only(post(approver::view)))
+        .route("/approver/waiting", post_only(post(approver::waiting)))
+        .route("/approver/digits", post_only(post(approver::digits)))
         .route("/approver/approve", post_only(post(approver::approve)))
         .route("/approver/deny", post_only(post(approver::deny)))
 }
@@ -97,10 +108,15 @@ pub async fn carried_through(request: Request, next: Next) -> Response {
     }
 }
 
-/// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one.
+/// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one; to an
+/// attested client it is its next challenge too.
 async fn fresh_nonce(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let is_attested = request.headers().contains_key(ATTESTATION);
     let mut response = next.run(request).await.into_response();
     if let Ok(nonce) = HeaderValue::from_str(&app.derived.nonces.issue(app.now())) {
+        if is_attested {
+            response.headers_mut().insert(CHALLENGE, nonce.clone());
+        }
         response.headers_mut().insert(DPOP_NONCE, nonce);
     }
     response

@@ -15,15 +15,21 @@ use crate::client_registry::ClientRegistry;
 use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::failure::Failure;
+use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
+use crate::place::Places;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys};
+use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+/// How often permissions that nobody uses are looked for: they count in days.
+const REVIEW: Duration = Duration::from_hours(1);
 
 /// `waypass serve`: runs until SIGTERM or SIGINT, then drains.
 pub fn serve(args: &ServeArgs) -> ExitCode {
@@ -40,7 +46,7 @@ pub fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return failed(&error.to_string()),
     };
     runtime.block_on(async {
-        match run(config).await {
+        match Box::pin(run(config)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(fault) => failed(&chain(&fault)),
         }
@@ -94,13 +100,19 @@ pub struct Running {
 
 /// Opens the store, the keys and the sockets, and serves. Tests come in here with another clock.
 pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, Fault> {
-    let app = Arc::new(open(config, surroundings).await?);
+    let app = Arc::new(Box::pin(open(config, surroundings)).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let tls = app.config.tls.as_ref().map(listen::tls::load).transpose();
+    let asks = app.clients.asks_for_certificates();
+    let tls = app
+        .config
+        .tls
+        .as_ref()
+        .map(|files| listen::tls::load(files, asks))
+        .transpose();
     let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),
@@ -151,11 +163,14 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         keys: ArcSwap::from_pointee(keys),
         derived,
         clients: ClientRegistry::load(&store, now).await?,
+        places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
+        issuer_keys: IssuerKeys::default(),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
+        upstream: upstream::open(&config)?,
         token_endpoint: config.issuer.url("/token"),
         store,
         config,
@@ -213,13 +228,20 @@ async fn announce(app: &App) -> Result<(), Fault> {
 
 async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
+    let mut review = tokio::time::interval(REVIEW);
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            _ = tick.tick() => {
+                if let Err(fault) = sweep(&app).await {
+                    failure::log(&fault);
+                }
+            }
+            _ = review.tick() => {
+                if let Err(Failure::Fault(fault)) = unused::review(&app).await {
+                    failure::log(&fault);
+                }
+            }
             _ = stopped.changed() => return,
-        }
-        if let Err(fault) = sweep(&app).await {
-            failure::log(&fault);
         }
     }
 }
@@ -232,6 +254,9 @@ async fn sweep(app: &App) -> Result<(), Fault> {
         .open_requests_counted(app.store.waiting_requests(now).await?);
     app.clients.reload(&app.store, now).await?;
     signing_keys::reload(app).await?;
+    // As long as the files are large.
+    let places = app.places.clone();
+    tokio::task::spawn_blocking(move || places.reload());
     Ok(app.store.commit(store::Batch::default().sweep(now)).await?)
 }
 

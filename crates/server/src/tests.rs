@@ -2,16 +2,28 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod attested;
+mod binding;
+mod confirmation;
 mod crash;
+mod governance;
+mod groups;
+mod initiator;
+mod instances;
 mod keys;
 mod limits;
+mod mitigations;
 mod pages;
+mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod quorum;
 mod races;
 mod rechecks;
 mod refusals;
 mod replay;
 mod secrets;
+mod signed;
 mod waiting;
-mod world;
+mod workloads;
+pub mod world;

@@ -31,17 +31,23 @@ const WAITING: &str =
     "SELECT COUNT(*) FROM authorization_request WHERE expires_at > $1 AND state IN ('pending', 'viewed')";
 const INSERT: &str = "INSERT INTO authorization_request
     (id, device_code_digest, user_code_mac, source, client_id, content, digest, state, state_detail, interval_millis, version,
-     requested_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12) ON CONFLICT DO NOTHING";
+     requested_at, expires_at, instance_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13) ON CONFLICT DO NOTHING";
 const MOVE: &str = "UPDATE authorization_request SET state = $3, state_detail = $4, version = version + 1
     WHERE id = $1 AND version = $2";
 const UNCHANGED: &str = "SELECT 1 FROM authorization_request WHERE id = $1 AND version = $2";
 const RAISE_INTERVAL: &str =
     "UPDATE authorization_request SET interval_millis = $2 WHERE id = $1 AND interval_millis < $2";
 const APPROVE: &str = "INSERT INTO approval (request_id, approver_id, decision, evidence, acr, amr, approved_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const APPROVAL: &str =
-    "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval WHERE request_id = $1";
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+const APPROVALS: &str = "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval
+    WHERE request_id = $1 ORDER BY approved_at, approver_id";
+const OPEN_OF_CLIENT: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE client_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
+const OPEN_OF_INSTANCE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE instance_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
+const ENDORSED: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%' ORDER BY id LIMIT 100";
 
 /// What else a new request is stored under.
 pub struct Filed<'a> {
@@ -99,12 +105,48 @@ impl Store {
         self.rows(RECENT, args![limit]).await?.iter().map(request).collect()
     }
 
-    pub async fn approval(&self, request_id: &str) -> Result<Option<StoredApproval>, Fault> {
-        self.row(APPROVAL, args![request_id])
+    /// In the order in which they were given: one, or those of a quorum.
+    pub async fn approvals(&self, request_id: &str) -> Result<Vec<StoredApproval>, Fault> {
+        self.rows(APPROVALS, args![request_id])
             .await?
-            .as_ref()
+            .iter()
             .map(approval)
-            .transpose()
+            .collect()
+    }
+
+    /// Those of a client that may still become something.
+    pub async fn open_requests_of_client(
+        &self,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Vec<AuthorizationRequest>, Fault> {
+        self.rows(OPEN_OF_CLIENT, args![client_id, now.millis()])
+            .await?
+            .iter()
+            .map(request)
+            .collect()
+    }
+
+    /// Those of an instance that may still become something.
+    pub async fn open_requests_of_instance(
+        &self,
+        instance_id: &str,
+        now: Timestamp,
+    ) -> Result<Vec<AuthorizationRequest>, Fault> {
+        self.rows(OPEN_OF_INSTANCE, args![instance_id, now.millis()])
+            .await?
+            .iter()
+            .map(request)
+            .collect()
+    }
+
+    /// Those that wait for the others of a quorum, oldest first; as many as one look is worth.
+    pub async fn endorsed_requests(&self, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
+        self.rows(ENDORSED, args![now.millis()])
+            .await?
+            .iter()
+            .map(request)
+            .collect()
     }
 }
 
@@ -133,11 +175,12 @@ impl Batch {
             &*content.client_id,
             to_json(content)?,
             request.digest.as_str(),
-            request.state.name(),
+            request.state.phase(),
             to_json(&request.state)?,
             request.interval.millis(),
             content.requested_at.millis(),
             content.expires_at.millis(),
+            content.instance.as_deref(),
         ];
         Ok(self.guard(INSERT, arguments))
     }
@@ -146,7 +189,7 @@ impl Batch {
     pub fn move_request(self, request: &AuthorizationRequest, state: &State) -> Result<Self, Fault> {
         Ok(self.guard(
             MOVE,
-            args![&*request.content.id, request.version, state.name(), to_json(state)?],
+            args![&*request.content.id, request.version, state.phase(), to_json(state)?],
         ))
     }
 

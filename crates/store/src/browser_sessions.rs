@@ -1,5 +1,6 @@
 //! Tables `browser_session` and `ceremony`: who is signed in, and passkey ceremonies under way.
 
+use protocol::approver::SignInMethod;
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
@@ -9,14 +10,18 @@ use crate::batch::args;
 use crate::stored::{from_json, to_json};
 use crate::{Batch, Fault, Row, Store};
 
-const BY_TOKEN: &str = "SELECT id, approver_id, user_agent, address, created_at, expires_at FROM browser_session
+const BY_TOKEN: &str =
+    "SELECT id, approver_id, user_agent, address, created_at, expires_at, method FROM browser_session
     WHERE token_digest = $1 AND expires_at > $2";
-const OF_APPROVER: &str = "SELECT id, approver_id, user_agent, address, created_at, expires_at FROM browser_session
+const OF_APPROVER: &str =
+    "SELECT id, approver_id, user_agent, address, created_at, expires_at, method FROM browser_session
     WHERE approver_id = $1 AND expires_at > $2 ORDER BY created_at DESC";
 const INSERT: &str = "INSERT INTO browser_session
-    (id, token_digest, approver_id, user_agent, address, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    (id, token_digest, approver_id, user_agent, address, created_at, expires_at, method)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const END: &str = "DELETE FROM browser_session WHERE id = $1 AND approver_id = $2";
 const END_ALL: &str = "DELETE FROM browser_session WHERE approver_id = $1";
+const END_UPSTREAM: &str = "DELETE FROM browser_session WHERE approver_id = $1 AND method <> 'passkey'";
 const BEGIN_CEREMONY: &str = "INSERT INTO ceremony (id, content, expires_at) VALUES ($1, $2, $3)";
 const CEREMONY: &str = "SELECT content FROM ceremony WHERE id = $1 AND expires_at > $2";
 const END_CEREMONY: &str = "DELETE FROM ceremony WHERE id = $1";
@@ -29,6 +34,7 @@ pub struct BrowserSession {
     pub address: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    pub method: SignInMethod,
 }
 
 impl Store {
@@ -65,6 +71,7 @@ impl Batch {
             session.address.as_deref(),
             session.created_at.millis(),
             session.expires_at.millis(),
+            session.method.as_str(),
         ];
         self.any(INSERT, arguments)
     }
@@ -78,6 +85,11 @@ impl Batch {
         self.any(END_ALL, args![approver_id])
     }
 
+    /// Those that stand on an upstream identity.
+    pub fn end_upstream_sessions(self, approver_id: &str) -> Self {
+        self.any(END_UPSTREAM, args![approver_id])
+    }
+
     pub fn begin_ceremony(self, id: &str, content: &Json, expires_at: Timestamp) -> Result<Self, Fault> {
         Ok(self.any(BEGIN_CEREMONY, args![id, to_json(content)?, expires_at.millis()]))
     }
@@ -85,6 +97,11 @@ impl Batch {
     /// One use: of two answers to one ceremony the second finds none.
     pub fn end_ceremony(self, id: &str) -> Self {
         self.one(END_CEREMONY, args![id], Refusal::PasskeyInvalid)
+    }
+
+    /// The same for a sign-in through an upstream provider.
+    pub fn end_upstream_ceremony(self, id: &str) -> Self {
+        self.one(END_CEREMONY, args![id], Refusal::UpstreamSignInInvalid)
     }
 }
 
@@ -96,5 +113,7 @@ fn session(row: &Row) -> Result<BrowserSession, Fault> {
         address: row.maybe_text(3)?,
         created_at: Timestamp::from_millis(row.int(4)?),
         expires_at: Timestamp::from_millis(row.int(5)?),
+        method: SignInMethod::from_stored(&row.text(6)?)
+            .ok_or_else(|| Fault::broken("a stored browser session does not decode"))?,
     })
 }

@@ -14,6 +14,8 @@ const ALL: &str = "SELECT client_id, registration, created_at, disabled_at, vers
     WHERE deleted_at IS NULL ORDER BY client_id";
 const INSERT: &str = "INSERT INTO client (client_id, registration, created_at, version) VALUES ($1, $2, $3, 1)
     ON CONFLICT DO NOTHING";
+const CHANGE: &str = "UPDATE client SET registration = $3, version = version + 1
+    WHERE client_id = $1 AND version = $2 AND deleted_at IS NULL";
 const SET_DISABLED: &str = "UPDATE client SET disabled_at = $3, version = version + 1
     WHERE client_id = $1 AND version = $2 AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE client SET deleted_at = $3, disabled_at = COALESCE(disabled_at, $3), version = version + 1
@@ -42,6 +44,14 @@ impl Batch {
             INSERT,
             args![&*client.client_id, registration, client.created_at.millis()],
             Refusal::ClientExists,
+        ))
+    }
+
+    /// What the client is registered for becomes another; whoever decided upon the old text decides again.
+    pub fn change_client(self, client: &Client, registration: &Registration) -> Result<Self, Fault> {
+        Ok(self.guard(
+            CHANGE,
+            args![&*client.client_id, client.version, to_json(registration)?],
         ))
     }
 

@@ -1,5 +1,7 @@
 //! Table `access_grant`.
 
+use std::collections::HashMap;
+
 use protocol::grant::Grant;
 use protocol::time::Timestamp;
 
@@ -8,21 +10,28 @@ use crate::stored::{from_json, to_json};
 use crate::{Batch, Fault, Row, Store};
 
 const BY_ID: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version FROM access_grant WHERE id = $1";
+    expires_at, ended_at, ended_because, version, instance_id FROM access_grant WHERE id = $1";
 const OF_SUBJECT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version FROM access_grant
+    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
     WHERE subject = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const RECENT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
+    expires_at, ended_at, ended_because, version, instance_id FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
 const INSERT: &str = "INSERT INTO access_grant (id, request_id, client_id, subject, scope, resource, jkt, acr, amr,
-    auth_time, created_at, expires_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
+    auth_time, created_at, expires_at, version, instance_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)";
 const END: &str = "UPDATE access_grant SET ended_at = $3, ended_because = $4, version = version + 1
     WHERE id = $1 AND version = $2 AND ended_at IS NULL";
 const OF_CLIENT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version FROM access_grant
+    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
     WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const OF_INSTANCE: &str =
+    "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
+    WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
+const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -48,6 +57,23 @@ impl Store {
             .collect()
     }
 
+    /// Live ones, newest first.
+    pub async fn grants_of_instance(&self, instance_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
+        self.rows(OF_INSTANCE, args![instance_id, now.millis()])
+            .await?
+            .iter()
+            .map(grant)
+            .collect()
+    }
+
+    /// When each client last got a grant.
+    pub async fn last_grants(&self) -> Result<HashMap<String, Timestamp>, Fault> {
+        let rows = self.rows(LAST_OF_CLIENTS, args![]).await?;
+        rows.iter()
+            .map(|row| Ok((row.text(0)?, Timestamp::from_millis(row.int(1)?))))
+            .collect()
+    }
+
     /// Newest first, ended ones too.
     pub async fn recent_grants(&self, limit: i64) -> Result<Vec<Grant>, Fault> {
         self.rows(RECENT, args![limit]).await?.iter().map(grant).collect()
@@ -69,12 +95,18 @@ impl Batch {
             grant.auth_time.millis(),
             grant.created_at.millis(),
             grant.expires_at.millis(),
+            grant.instance_id.as_deref(),
         ];
         Ok(self.any(INSERT, arguments))
     }
 
     pub fn end_grant(self, grant: &Grant, because: &str, now: Timestamp) -> Self {
         self.guard(END, args![&*grant.id, grant.version, now.millis(), because])
+    }
+
+    /// Its tokens are bound to another key of its instance from now on.
+    pub fn bind_grant(self, grant: &Grant) -> Self {
+        self.guard(BIND, args![&*grant.id, grant.version, grant.jkt.as_deref()])
     }
 
     pub fn grant_is_unchanged(self, grant: &Grant) -> Self {
@@ -99,5 +131,6 @@ fn grant(row: &Row) -> Result<Grant, Fault> {
         ended_at: row.maybe_int(12)?.map(Timestamp::from_millis),
         ended_because: row.maybe_text(13)?,
         version: row.int(14)?,
+        instance_id: row.maybe_text(15)?,
     })
 }

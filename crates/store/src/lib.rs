@@ -2,26 +2,33 @@
 //! In reading order: `batch` (a write as a value), `row` (what is read), `sqlite` and `postgres` (the two
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
+pub mod admissions;
 pub mod approver_keys;
 pub mod approvers;
 pub mod authorization_requests;
 pub mod batch;
 pub mod browser_sessions;
 mod clients;
+mod code_presentations;
 pub mod events;
 
 mod connection_url;
 mod fault;
+mod first_seen;
 mod grants;
+pub mod groups;
 pub mod guesses;
+pub mod instances;
 pub mod migrate;
 mod postgres;
+mod prompts;
 mod row;
 pub mod settings;
 mod sqlite;
 mod stored;
 mod sweep;
 mod tokens;
+pub mod upstream_identities;
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

@@ -11,7 +11,10 @@ use crate::Fault;
 pub type Migration = (u32, &'static str, &'static str);
 
 /// One text for both databases: TEXT and BIGINT only.
-pub const MIGRATIONS: &[Migration] = &[(1, "device_grant", include_str!("../migrations/0001_device_grant.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    (1, "device_grant", include_str!("../migrations/0001_device_grant.sql")),
+    (2, "instances", include_str!("../migrations/0002_instances.sql")),
+];
 
 // No time column: time comes from the server's clock, and nothing here needs to know when.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL)";

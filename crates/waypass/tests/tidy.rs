@@ -6,6 +6,7 @@
 mod tidy {
     mod arrows;
     mod conformance;
+    mod events;
     mod files;
     mod words;
 
@@ -85,7 +86,7 @@ mod tidy {
             "only {rust} Rust files were found: the rules were not checked"
         );
         let mut findings = Vec::new();
-        for check in [files::check, words::check, conformance::check] {
+        for check in [files::check, words::check, conformance::check, events::check] {
             check(&files, &mut findings);
         }
         arrows::check(&mut findings);

@@ -1,16 +1,17 @@
 //! `waypass approver`: the people who decide. All but `enroll` is for whoever runs the server.
 
 use clap::Subcommand;
-use protocol::time::Timestamp;
 use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink};
 use serde_json::Value;
 
-use crate::commands::enroll::{self, EnrollArgs};
+use self::enroll::EnrollArgs;
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
+use crate::local::LocalArgs;
 use crate::print::say;
+
+pub mod enroll;
 
 /// Manage approvers: the people who decide about requests.
 #[derive(Debug, Subcommand)]
@@ -49,81 +50,72 @@ impl ApproverCommand {
 pub async fn run(command: &ApproverCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
         ApproverCommand::Enroll(args) => enroll::run(args, io).await,
-        ApproverCommand::Add(args) => {
-            let body = AddApprover {
-                name: args.name.clone(),
-            };
-            let value = Local::open(&args.local.data)?.post(io, &["approvers"], &body).await?;
-            print_link(io, args.local.json, value)
-        }
-        ApproverCommand::List(local) => list(local, io).await,
-        ApproverCommand::Relink(args) => {
-            let local = Local::open(&args.local.data)?;
+        ApproverCommand::Add(OneArgs { name, local }) => {
             let value = local
-                .post(io, &["approvers", &args.name, "relink"], &Value::Null)
+                .open()?
+                .post(io, &["approvers"], &AddApprover { name: name.clone() })
                 .await?;
-            print_link(io, args.local.json, value)
+            local.tell(io, value, print_link)
+        }
+        ApproverCommand::List(local) => {
+            let value = local.open()?.get(io, &["approvers"]).await?;
+            local.tell(io, value, list)
+        }
+        ApproverCommand::Relink(args) => {
+            let value = post(args, io, "relink").await?;
+            args.local.tell(io, value, print_link)
         }
         ApproverCommand::Disable(args) => change(args, io, "disable").await,
         ApproverCommand::Enable(args) => change(args, io, "enable").await,
     }
 }
 
-fn print_link(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
-    if as_json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let link: EnrollmentLink = read(value)?;
-    let end = date::utc(Timestamp::from_millis(link.expires_at));
-    say!(io.output, "The link for {}, good once and until {end}:", link.approver);
+fn print_link(io: &mut Io, link: EnrollmentLink) {
+    let EnrollmentLink {
+        approver,
+        enrollment_link,
+        expires_at,
+    } = link;
+    let end = date::moment(expires_at);
+    say!(io.output, "The link for {approver}, good once and until {end}:");
     say!(io.output, "");
-    say!(io.output, "    {}", link.enrollment_link);
+    say!(io.output, "    {enrollment_link}");
     say!(io.output, "");
     say!(
         io.output,
-        "Whoever opens it first becomes {}. Opened in a browser, it makes a passkey.",
-        link.approver
+        "Whoever opens it first becomes {approver}. Opened in a browser, it makes a passkey."
     );
-    Ok(())
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["approvers"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let mut rows = vec![
-        ["APPROVER", "PASSKEYS", "SOFTWARE KEYS", "STATE", "SINCE"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for approver in read::<Vec<ApproverView>>(value)? {
+fn list(io: &mut Io, approvers: Vec<ApproverView>) {
+    let rows = approvers.into_iter().map(|approver| {
         let state = if approver.disabled_at.is_some() {
             "disabled"
         } else {
             "enabled"
         };
-        rows.push(vec![
+        [
             approver.name,
             approver.passkeys.to_string(),
             approver.software_keys.to_string(),
             state.to_owned(),
-            date::utc(Timestamp::from_millis(approver.created_at)),
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+            date::moment(approver.created_at),
+        ]
+    });
+    io.output
+        .table(["APPROVER", "PASSKEYS", "SOFTWARE KEYS", "STATE", "SINCE"], rows);
+}
+
+async fn post(args: &OneArgs, io: &Io, verb: &str) -> Result<Value, Failure> {
+    args.local
+        .open()?
+        .post(io, &["approvers", &args.name, verb], &Value::Null)
+        .await
 }
 
 async fn change(args: &OneArgs, io: &mut Io, verb: &str) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    let value = local.post(io, &["approvers", &args.name, verb], &Value::Null).await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Approver {} is {verb}d.", args.name);
-    }
+    let value = post(args, io, verb).await?;
+    args.local
+        .tell_done(io, &value, &format!("Approver {} is {verb}d.", args.name));
     Ok(())
 }

@@ -4,19 +4,21 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddClient, ClientView};
+use protocol::wire::local::{AddClient, ChangeClient, ClientView};
 use serde_json::Value;
 
 use crate::date;
 use crate::failure::Failure;
+use crate::files;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::{LocalArgs, read};
+use crate::print::{or_dash, say};
 
 /// Register and manage clients: the programs that may ask for access.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     Add(Box<AddArgs>),
+    Set(SetArgs),
     /// List all clients
     List(LocalArgs),
     /// Show one client
@@ -45,7 +47,7 @@ pub struct OneArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -60,6 +62,12 @@ pub struct AddArgs {
     /// It authenticates with a key of this JWK set (private_key_jwt)
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
+    /// It authenticates with the key of an enrolled instance (private_key_jwt)
+    #[arg(long)]
+    instance_key: bool,
+    /// It authenticates by what its admissions take: a client attestation, or an SVID
+    #[arg(long)]
+    attested: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -72,6 +80,9 @@ pub struct AddArgs {
     /// It is a resource server and may introspect tokens
     #[arg(long)]
     introspect: bool,
+    /// It may report codes that were seen in messages: a mail gateway, for instance
+    #[arg(long)]
+    report_codes: bool,
     /// Refuse its token requests without a DPoP proof
     #[arg(long)]
     require_dpop: bool,
@@ -110,10 +121,39 @@ pub struct AddArgs {
     expires: Option<String>,
 }
 
+/// Change what a client may do; what is not named stays. Its open requests are void then
+///
+///   waypass client set cli --data DIR --profile standard
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file"])]
+pub struct SetArgs {
+    /// The client id
+    client_id: String,
+    #[command(flatten)]
+    local: LocalArgs,
+    /// What is demanded of it; the same one again brings back a device grant that went off unused
+    #[arg(long)]
+    profile: Option<String>,
+    /// Take its profile, and with it the device grant
+    #[arg(long, conflicts_with = "profile")]
+    no_profile: bool,
+    /// The scopes it may ask for, separated by spaces
+    #[arg(long)]
+    scope: Option<String>,
+    /// The resources it may ask for, all of them; may be repeated
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
+    /// It authenticates with a key of this JWK set from now on
+    #[arg(long, value_name = "FILE")]
+    jwks_file: Option<PathBuf>,
+}
+
 impl ClientCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Add(args) => args.local.json,
+            Self::Set(args) => args.local.json,
             Self::List(local) => local.json,
             Self::Show(args) | Self::Disable(args) | Self::Enable(args) | Self::Delete(args) => args.local.json,
         }
@@ -123,43 +163,70 @@ impl ClientCommand {
 pub async fn run(command: &ClientCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
         ClientCommand::Add(args) => add(args, io).await,
-        ClientCommand::List(local) => list(local, io).await,
-        ClientCommand::Show(args) => {
-            let value = Local::open(&args.local.data)?
-                .get(io, &["clients", &args.client_id])
-                .await?;
-            show(io, args.local.json, value)
+        ClientCommand::Set(args) => set(args, io).await,
+        ClientCommand::List(local) => {
+            let value = local.open()?.get(io, &["clients"]).await?;
+            local.tell(io, value, list)
+        }
+        ClientCommand::Show(OneArgs { client_id, local }) => {
+            let value = local.open()?.get(io, &["clients", client_id]).await?;
+            local.tell(io, value, show)
         }
         ClientCommand::Disable(args) => change(args, io, "disable").await,
         ClientCommand::Enable(args) => change(args, io, "enable").await,
-        ClientCommand::Delete(args) => delete(args, io).await,
+        ClientCommand::Delete(OneArgs { client_id, local }) => {
+            let value = local.open()?.delete(io, &["clients", client_id]).await?;
+            local.tell_done(io, &value, &format!("Client {client_id} is deleted."));
+            Ok(())
+        }
     }
 }
 
 async fn add(args: &AddArgs, io: &mut Io) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    let value = local.post(io, &["clients"], &meant(args, io.now())?).await?;
+    let value = args
+        .local
+        .open()?
+        .post(io, &["clients"], &meant(args, io.now())?)
+        .await?;
     let client: ClientView = read(value.clone())?;
+    warn(io, &client);
+    let sentence = format!("Client {} is registered.", client.client_id);
+    args.local.tell_done(io, &value, &sentence);
+    Ok(())
+}
+
+async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
+    let body = ChangeClient {
+        profile: args.profile.clone().or(args.no_profile.then(String::new)),
+        scope: args.scope.clone(),
+        resource: (!args.resource.is_empty()).then(|| args.resource.clone()),
+        jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
+    };
+    let value = args
+        .local
+        .open()?
+        .post(io, &["clients", &args.client_id, "change"], &body)
+        .await?;
+    let client: ClientView = read(value.clone())?;
+    warn(io, &client);
+    args.local
+        .tell_done(io, &value, &format!("Client {} is changed.", client.client_id));
+    Ok(())
+}
+
+fn warn(io: &mut Io, client: &ClientView) {
     for warning in &client.warnings {
         say!(io.errors, "warning: {warning}");
     }
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is registered.", client.client_id);
-    }
-    Ok(())
 }
 
 /// What was typed, with its files read.
 fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
-    let expires_at = match &args.expires {
-        None => None,
-        Some(text) => Some(date::parse_end(text, now).ok_or_else(|| {
-            Failure::usage(format!("{text:?} is no end")).hint("write 90d, 12h, or a day such as 2027-01-31")
-        })?),
-    };
+    let expires_at = args.expires.as_deref().map(|text| date::end(text, now)).transpose()?;
     Ok(AddClient {
+        instance_key: args.instance_key,
+        attested: args.attested,
+        report_codes: args.report_codes,
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),
@@ -183,12 +250,8 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
     })
 }
 
-fn text_of(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-}
-
 fn secret(file: &Path) -> Result<String, Failure> {
-    let text = text_of(file)?;
+    let text = files::text_of(file)?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     if secret.is_empty() {
         return Err(Failure::usage(format!("{} holds no secret", file.display())));
@@ -197,101 +260,71 @@ fn secret(file: &Path) -> Result<String, Failure> {
 }
 
 fn jwks(file: &Path) -> Result<Value, Failure> {
-    serde_json::from_str(&text_of(file)?)
+    serde_json::from_str(&files::text_of(file)?)
         .map_err(|_| Failure::usage(format!("{} holds no JWK set", file.display())).hint(r#"it reads {"keys": [...]}"#))
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["clients"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let mut rows = vec![
-        ["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for client in read::<Vec<ClientView>>(value)? {
+fn list(io: &mut Io, clients: Vec<ClientView>) {
+    let rows = clients.into_iter().map(|client| {
         let state = if client.disabled_at.is_some() {
             "disabled"
         } else {
             "enabled"
         };
-        rows.push(vec![
+        [
             client.client_id,
-            client.profile.unwrap_or_else(|| "-".to_owned()),
+            or_dash(client.profile),
             client.authentication,
             state.to_owned(),
             client.scope,
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+        ]
+    });
+    io.output
+        .table(["CLIENT", "PROFILE", "AUTHENTICATION", "STATE", "SCOPE"], rows);
 }
 
-fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
-    if as_json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let client: ClientView = read(value)?;
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let moment = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), |at| date::utc(Timestamp::from_millis(at)));
+fn show(io: &mut Io, client: ClientView) {
+    warn(io, &client);
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let lifetime = client
         .code_lifetime
         .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
-    let rows = [
+    let since = client
+        .device_grant_since
+        .map(|at| format!(", since {}", date::moment(at)));
+    let device_grant = client.device_grant + &since.unwrap_or_default();
+    io.output.fields([
         ("Client", client.client_id),
         ("Name", client.name),
         ("Kind", client.kind),
-        ("Environment", or_none(client.environment)),
-        ("Owner", or_none(client.owner)),
-        ("Purpose", or_none(client.purpose)),
+        ("Environment", or_dash(client.environment)),
+        ("Owner", or_dash(client.owner)),
+        ("Purpose", or_dash(client.purpose)),
         ("Verified", yes(client.verified)),
-        ("Profile", or_none(client.profile)),
+        ("Profile", or_dash(client.profile)),
         ("Authentication", client.authentication),
-        ("Assertion audience", or_none(client.assertion_audience)),
+        ("Assertion audience", or_dash(client.assertion_audience)),
         ("Scope", client.scope),
         ("Resources", client.resource.join(" ")),
         ("DPoP required", yes(client.require_dpop)),
         ("Strict", yes(client.strict)),
         ("May introspect", yes(client.introspect)),
+        ("May report codes", yes(client.report_codes)),
+        ("Device grant", device_grant),
         ("Code lifetime", lifetime),
         ("Signed with", client.signing_alg),
-        ("Registered", moment(Some(client.created_at))),
-        ("Ends", moment(client.expires_at)),
-        ("Disabled", moment(client.disabled_at)),
-    ];
-    io.output.table(&rows.map(|(name, text)| vec![name.to_owned(), text]));
-    for warning in &client.warnings {
-        say!(io.errors, "warning: {warning}");
-    }
-    Ok(())
+        ("Registered", date::moment(client.created_at)),
+        ("Ends", or_dash(client.expires_at.map(date::moment))),
+        ("Disabled", or_dash(client.disabled_at.map(date::moment))),
+    ]);
 }
 
 async fn change(args: &OneArgs, io: &mut Io, verb: &str) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
+    let OneArgs { client_id, local } = args;
     let value = local
-        .post(io, &["clients", &args.client_id, verb], &Value::Null)
+        .open()?
+        .post(io, &["clients", client_id, verb], &Value::Null)
         .await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is {verb}d.", args.client_id);
-    }
-    Ok(())
-}
-
-async fn delete(args: &OneArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&args.local.data)?
-        .delete(io, &["clients", &args.client_id])
-        .await?;
-    if args.local.json {
-        io.output.json(&value);
-    } else {
-        say!(io.output, "Client {} is deleted.", args.client_id);
-    }
+    local.tell_done(io, &value, &format!("Client {client_id} is {verb}d."));
     Ok(())
 }

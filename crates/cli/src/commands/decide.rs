@@ -98,7 +98,8 @@ impl Approver {
             caller,
             (&self.issuer, "view"),
             &ViewRequest {
-                user_code: user_code.reveal(),
+                user_code: Some(user_code.reveal()),
+                request_id: None,
             },
         )
         .await
@@ -144,6 +145,11 @@ pub async fn approve_if(
             )),
         );
     }
+    let binding_data = if view.asks_binding_data {
+        Some(io.ask("What was typed where this was started: ").await)
+    } else {
+        None
+    };
     let canonical = decision
         .canonical()
         .map_err(|_| Failure::failed("the decision has no canonical form"))?;
@@ -155,6 +161,7 @@ pub async fn approve_if(
         request_id: view.request_id,
         decision: view.decision,
         signature,
+        binding_data,
     };
     let decided: DecidedResponse = post(io, &mut caller, (&approver.issuer, "approve"), &body).await?;
     tell(args, io, &decided);
@@ -176,10 +183,18 @@ pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
 
 fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
     if args.json {
-        io.output
-            .json(&json!({"request_id": decided.request_id, "state": decided.state}));
-    } else {
-        say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
+        io.output.json(&json!(decided));
+        return;
+    }
+    say!(io.output, "Request {}: {}.", decided.request_id, decided.state);
+    if let Some(digits) = &decided.confirmation {
+        say!(io.output, "");
+        say!(io.output, "    {digits}");
+        say!(io.output, "");
+        say!(
+            io.output,
+            "Type these digits where you started the request yourself. Tell them to nobody: whoever has them gets the access."
+        );
     }
 }
 
@@ -233,57 +248,46 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     } else {
         "NOT verified"
     };
-    let mut rows = vec![
-        vec![
-            "Who".to_owned(),
-            format!("{} (client {}, {verified})", view.client_name, view.client_id),
-        ],
-        vec![
-            "Owner".to_owned(),
-            view.client_owner
-                .clone()
-                .unwrap_or_else(|| "nobody is named".to_owned()),
-        ],
+    let who = format!("{} (client {}, {verified})", view.client_name, view.client_id);
+    let nobody = || "nobody is named".to_owned();
+    let mut fields = vec![
+        ("Who", who),
+        ("Owner", view.client_owner.clone().unwrap_or_else(nobody)),
     ];
-    rows.extend(
-        view.purpose
-            .iter()
-            .map(|purpose| vec!["Purpose".to_owned(), purpose.clone()]),
-    );
+    let mut add = |name, text: String| fields.push((name, text));
+    view.purpose.iter().for_each(|purpose| add("Purpose", purpose.clone()));
+    if let Some(asked) = &view.enrollment {
+        let environment = asked.environment.as_deref().unwrap_or("no environment named");
+        let end = date::moment(asked.expires_at);
+        add(
+            "ENROLLS",
+            format!("{} ({environment}), known as yours until {end}", asked.name),
+        );
+    }
     for permission in &view.permissions {
-        rows.push(vec![
-            "Asks for".to_owned(),
-            format!("{}: {}", permission.name, permission.sentence),
-        ]);
+        add("Asks for", format!("{}: {}", permission.name, permission.sentence));
     }
     for fact in &view.facts {
-        rows.push(vec![fact.label.clone(), format!("{} [{}]", fact.value, fact.source)]);
+        add(&fact.label, format!("{} [{}]", fact.value, fact.source));
     }
-    rows.extend(
-        view.key_words
-            .iter()
-            .map(|words| vec!["Key words".to_owned(), words.clone()]),
-    );
-    let left = date::countdown(Timestamp::from_millis(view.expires_at) - now);
-    rows.push(vec![
-        "Asked at".to_owned(),
-        date::utc(Timestamp::from_millis(view.requested_at)),
-    ]);
-    rows.push(vec!["Decide in".to_owned(), left]);
-    rows.push(vec![
-        "Good until".to_owned(),
-        date::utc(Timestamp::from_millis(view.grant_expires_at)),
-    ]);
-    rows.extend(
-        view.consequences
-            .iter()
-            .map(|consequence| vec!["If approved".to_owned(), consequence.clone()]),
-    );
-    rows.extend(
-        view.warnings
-            .iter()
-            .map(|warning| vec!["WARNING".to_owned(), warning.clone()]),
-    );
-    printer.record(&rows);
+    view.key_words.iter().for_each(|words| add("Key words", words.clone()));
+    add("Asked at", date::moment(view.requested_at));
+    let left = Timestamp::from_millis(view.expires_at) - now;
+    add("Decide in", date::countdown(left));
+    add("Good until", date::moment(view.grant_expires_at));
+    if let Some(quorum) = &view.quorum {
+        add(
+            "Approvals",
+            format!("{} of {} that are needed", quorum.have, quorum.needed),
+        );
+    }
+    for consequence in &view.consequences {
+        add("If approved", consequence.clone());
+    }
+    view.education.iter().for_each(|text| add("Remember", text.clone()));
+    for warning in &view.warnings {
+        add("WARNING", warning.clone());
+    }
+    printer.record(&fields);
     say!(printer, "");
 }

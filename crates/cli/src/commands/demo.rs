@@ -12,7 +12,7 @@ mod told;
 
 use std::future::Future;
 
-use protocol::wire::device_authorization::DeviceAuthorizationResponse;
+use protocol::wire::enrollment::EnrollmentResponse;
 use protocol::wire::local::{ApproverView, GrantView};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,9 +22,11 @@ use crate::commands::demo::cast::Cast;
 use crate::commands::demo::desk::Desk;
 use crate::commands::demo::server::Server;
 use crate::commands::demo::told::Place;
+use crate::commands::enroll;
 use crate::commands::login::Request;
 use crate::commands::whoami::claims_of;
 use crate::credentials::Tokens;
+use crate::device_flow::{Asked, Poll};
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
@@ -90,7 +92,9 @@ async fn play(args: &DemoArgs, io: &mut Io, server: &mut Option<Server>) -> Resu
     let cast = Cast::gather(io, server).await?;
     told::start(io, server.issuer.as_str());
     let key = io.draw_key()?;
-    let tokens = ask(args, io, server, &cast, &key).await?;
+    let mut desk = Desk::open(io, &cast);
+    enroll_key(args, io, (server, &cast, &key), &mut desk).await?;
+    let tokens = ask(args, io, (server, &cast, &key), &mut desk).await?;
 
     let claims = claims_of(&tokens.access_token).ok_or_else(|| Failure::failed("the token cannot be read"))?;
     let grant_id = claims.get("grant_id").and_then(Value::as_str).unwrap_or_default();
@@ -106,36 +110,90 @@ async fn play(args: &DemoArgs, io: &mut Io, server: &mut Option<Server>) -> Resu
     bearer.find_it_ended(io).await
 }
 
-/// From the request to its token: the second and the third step.
-async fn ask(args: &DemoArgs, io: &mut Io, server: &Server, cast: &Cast, key: &Key) -> Result<Tokens, Failure> {
+/// Who takes part in one request: the server, those around it, the program's key.
+type Around<'a> = (&'a Server, &'a Cast, &'a Key);
+
+/// The second step: the program's key becomes known, and whoever approves answers for it from then on.
+async fn enroll_key(
+    args: &DemoArgs,
+    io: &mut Io,
+    (server, cast, key): Around<'_>,
+    desk: &mut Desk,
+) -> Result<(), Failure> {
+    let client_id = cast.profile.client_id.as_str();
+    let mut caller = Caller::new(&server.http, key);
+    let url = server.issuer.endpoint("enrollment");
+    let form = [
+        ("client_id", client_id),
+        ("name", cast::MACHINE),
+        ("expires_in", "3600"),
+    ];
+    let asked_at = io.now();
+    let answer = caller.form(io, &url, &form).await;
+    let answer = answer.map_err(|unanswered| unanswered.failure(&url))?;
+    let unreadable = || answer.failure("the key was not enrolled");
+    let Some(EnrollmentResponse::Pending(shown)) = answer.json() else {
+        return Err(unreadable());
+    };
+    let asked = Asked::of(shown, asked_at).ok_or_else(unreadable)?;
+    told::what_is_enrolled(io, key);
+    decide(args, io, server, (&asked, desk), Some(&cast.enrollment_link)).await?;
+    let url = server.issuer.endpoint("enrollment/finish");
+    let mut poll = Poll {
+        caller: &mut caller,
+        url: &url,
+        form: &[("client_id", client_id)],
+        again: "waypass demo",
+    };
+    let enrolled = poll.wait(io, &asked, desk, enroll::finished).await;
+    io.output.end_live();
+    told::enrolled(io, &enrolled?.owner);
+    Ok(())
+}
+
+/// Tells where to approve, or approves by itself.
+async fn decide(
+    args: &DemoArgs,
+    io: &mut Io,
+    server: &Server,
+    (asked, desk): (&Asked, &mut Desk),
+    enrollment_link: Option<&str>,
+) -> Result<(), Failure> {
+    desk.turn_to(asked);
+    if args.auto {
+        told::decided_alone(io);
+        return desk.decide_alone(io).await;
+    }
+    let place = Place {
+        enrollment_link,
+        verification_uri: &asked.shown.verification_uri,
+        user_code: &asked.shown.user_code,
+        minutes: asked.shown.expires_in / 60,
+        port: server.port,
+    };
+    told::where_to_approve(io, &place);
+    Ok(())
+}
+
+/// The third step: from the request to its token.
+async fn ask(
+    args: &DemoArgs,
+    io: &mut Io,
+    (server, cast, key): Around<'_>,
+    desk: &mut Desk,
+) -> Result<Tokens, Failure> {
     let mut request = Request {
         profile: &cast.profile,
         metadata: &cast.metadata,
         caller: Caller::new(&server.http, key),
+        brought: Vec::new(),
     };
-    let asked = request.ask(io).await?;
-    told::what_is_asked(io, key);
-    let mut desk = Desk::open(io, cast, &asked);
-    if args.auto {
-        told::decided_alone(io);
-        desk.decide_alone(io).await?;
-    } else {
-        told::where_to_approve(io, &place(server, cast, &asked.shown));
-    }
-    let pause = async |io: &mut Io, until| desk.pause(io, until).await;
-    let tokens = request.wait(io, &asked, pause).await;
+    let asked = request.ask(io, |failure, _| failure).await?;
+    told::what_is_asked(io);
+    decide(args, io, server, (&asked, desk), None).await?;
+    let tokens = request.wait(io, &asked, desk).await;
     io.output.end_live();
     tokens
-}
-
-fn place<'a>(server: &Server, cast: &'a Cast, shown: &'a DeviceAuthorizationResponse) -> Place<'a> {
-    Place {
-        enrollment_link: &cast.enrollment_link,
-        verification_uri: &shown.verification_uri,
-        user_code: &shown.user_code,
-        minutes: shown.expires_in / 60,
-        port: server.port,
-    }
 }
 
 async fn tell_events(io: &mut Io, cast: &Cast) -> Result<(), Failure> {

@@ -1,154 +1,245 @@
-//! `waypass approver enroll`: turns an enrollment link into a software key of one's own.
+//! `waypass enroll`: makes this machine's key known, once and with care. An administrator has registered it,
+//! somebody vouches for it, or a person answers for it in a ceremony.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use protocol::secret::EnrollmentToken;
-use protocol::wire::approver::{EnrollRequest, EnrollResponse};
+use http::Method;
+use protocol::time::Timestamp;
+use protocol::wire::enrollment::{EnrolledInstance, EnrollmentResponse};
 use serde_json::json;
 
-use crate::approver_key::{self, KeyFile};
-use crate::dpop::Caller;
+use crate::commands::instance::own;
+use crate::credentials::Credentials;
+use crate::date;
+use crate::device;
+use crate::device_flow::{Asked, Poll, Polled};
+use crate::dpop::{Body, Call, Caller};
 use crate::failure::{Exit, Failure};
 use crate::files;
-use crate::http::Http;
+use crate::http::Answer;
 use crate::io::Io;
-use crate::metadata::Issuer;
 use crate::print::say;
+use crate::profile_key;
+use crate::screen::{Screen, ScreenArgs};
+use crate::settings::Settings;
+use crate::target::{Target, TargetArgs};
 
-/// Make a software key and register it with the link an administrator has sent
+/// Make this machine's key known to a server, so that it may ask for access
 ///
-/// A passkey is stronger: open the link in a browser to make one. A software key decides only for
-/// clients whose profile allows it.
+/// Where somebody vouches for the machine, or an administrator has registered its key, it is known at once.
+/// Otherwise a person opens a page and answers for it.
 ///
-///   waypass approver enroll 'https://login.example.com/enroll#TOKEN' --key-file alice.key
+///   waypass enroll --server https://login.example.com --client-id cli --name "alice's laptop"
+///   waypass enroll --workload-token-file /var/run/secrets/tokens/waypass
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
+#[group(id = "evidence", multiple = false, args = ["workload_token_file", "jwt_svid_file", "attestation_file"])]
 pub struct EnrollArgs {
-    /// The enrollment link; it is good once
-    pub link: String,
-    /// Where to write the private key (0600); an existing file is never overwritten
+    #[command(flatten)]
+    target: TargetArgs,
+    /// What people call this copy of the program [default: the host's name]
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Where it runs, `production` for instance
+    #[arg(long, value_name = "TEXT")]
+    environment: Option<String>,
+    /// When it ends, if the server allows that long: `90d`, `12h`, or a day such as 2027-01-31
+    #[arg(long, value_name = "WHEN", default_value = "90d")]
+    expires: String,
+    /// A token that the platform gives this workload: Kubernetes, GitHub Actions, GitLab CI, any configured issuer
     #[arg(long, value_name = "FILE")]
-    pub key_file: PathBuf,
-    /// Trust the certificate authorities in this PEM file instead of the system's
+    workload_token_file: Option<PathBuf>,
+    /// A JWT-SVID of this workload
     #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Print the result as one JSON object
+    jwt_svid_file: Option<PathBuf>,
+    /// A client attestation for this machine's key, by an attester that the server knows
+    #[arg(long, value_name = "FILE")]
+    attestation_file: Option<PathBuf>,
+    /// Make a new key first: for an instance that has expired or was removed. Tokens kept here are forgotten
     #[arg(long)]
-    pub json: bool,
+    new_key: bool,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 impl EnrollArgs {
     pub fn json(&self) -> bool {
-        self.json
+        self.screen.json
+    }
+
+    fn form(&self, io: &Io, target: &Target) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut form = vec![
+            ("client_id", target.profile.client_id.clone()),
+            ("key_storage", target.key.kept.key_storage().name().to_owned()),
+            (
+                "expires_in",
+                (date::end(&self.expires, io.now())? - io.now()).seconds().to_string(),
+            ),
+        ];
+        let claims = device::claims(io);
+        let host = claims
+            .iter()
+            .find(|(name, _)| *name == "host")
+            .map(|(_, host)| host.clone());
+        let name = self.name.clone().or(host);
+        let name = name.ok_or_else(|| Failure::usage("this machine has no name: --name is missing"))?;
+        form.push(("name", name));
+        form.extend(self.environment.clone().map(|environment| ("environment", environment)));
+        for (parameter, file) in [
+            ("workload_token", &self.workload_token_file),
+            ("jwt_svid", &self.jwt_svid_file),
+        ] {
+            form.extend(
+                file.as_deref()
+                    .map(token_of)
+                    .transpose()?
+                    .map(|token| (parameter, token)),
+            );
+        }
+        form.extend(claims);
+        Ok(form)
     }
 }
 
 pub async fn run(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
-    let EnrollResponse {
-        approver, thumbprint, ..
-    } = enroll(args, io).await?;
-    if args.json {
-        io.output
-            .json(&json!({"approver": approver, "thumbprint": thumbprint, "key_file": args.key_file}));
-    } else {
-        say!(
-            io.output,
-            "Enrolled as {approver}. The key is in {}.",
-            args.key_file.display()
-        );
-        say!(
-            io.output,
-            "Whoever can read that file decides in your name: keep it to yourself."
-        );
+    let outcome = enroll(args, io).await;
+    args.screen.ended(io, &outcome);
+    outcome
+}
+
+async fn enroll(args: &EnrollArgs, io: &mut Io) -> Result<(), Failure> {
+    args.screen.check(io)?;
+    let mut target = args.target.open(io).await?;
+    target.key.must_be_kept(&args.target.profile)?;
+    if args.new_key {
+        let _lock = target.vault.lock().await?;
+        target.key = profile_key::make(io, &target.vault, &target.profile, args.target.key_storage)?;
     }
+    let mut caller = Caller::of_client(&target.http, &target.key.key, target.issuer.as_str());
+    let asked_at = io.now();
+    let answer = ask(args, io, &target, &mut caller).await?;
+    let unreadable = || answer.unreadable("the answer cannot be read");
+    let instance = match answer.json().ok_or_else(unreadable)? {
+        EnrollmentResponse::Enrolled(instance) => instance,
+        EnrollmentResponse::Pending(shown) => {
+            let asked = Asked::of(shown, asked_at).ok_or_else(unreadable)?;
+            ceremony(args, io, &target, &mut caller, &asked).await?
+        }
+    };
+    if instance.thumbprint != target.key.key.thumbprint().as_str() {
+        return Err(Failure::failed("the server has enrolled another key than ours"));
+    }
+    keep(args, io, &target, instance).await
+}
+
+/// `POST {issuer}/enrollment`.
+async fn ask(args: &EnrollArgs, io: &mut Io, target: &Target, caller: &mut Caller<'_>) -> Result<Answer, Failure> {
+    let form = args.form(io, target)?;
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let attestation = args.attestation_file.as_deref().map(token_of).transpose()?;
+    let url = target.issuer.endpoint("enrollment");
+    let call = Call {
+        body: Body::Form(&form),
+        attestation: attestation.as_deref(),
+        ..Call::new(Method::POST, &url)
+    };
+    let answer = caller
+        .call(io, &call)
+        .await
+        .map_err(|unanswered| unanswered.failure(&url))?;
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    let failure = answer.failure("the key was not enrolled");
+    Err(match failure.error.as_str() {
+        "exists" => failure.hint("a key is enrolled once: log in with it, or make another one with --new-key"),
+        // Nobody may answer for it here: the other ways in are an administrator's.
+        "refused" => failure.hint(format!(
+            "waypass instance key --profile {} prints the key; an administrator registers it with: \
+             waypass instance add {} --jwk-file FILE --owner NAME --name NAME --expires 90d",
+            args.target.profile, target.profile.client_id
+        )),
+        _ => failure,
+    })
+}
+
+/// The same page, code, words and digits as for access.
+async fn ceremony(
+    args: &EnrollArgs,
+    io: &mut Io,
+    target: &Target,
+    caller: &mut Caller<'_>,
+    asked: &Asked,
+) -> Result<EnrolledInstance, Failure> {
+    let mut screen = Screen::show(&args.screen, io, asked, &target.key.key).await;
+    let url = target.issuer.endpoint("enrollment/finish");
+    let mut poll = Poll {
+        caller,
+        url: &url,
+        form: &[("client_id", &target.profile.client_id)],
+        again: "waypass enroll",
+    };
+    let interrupted = (io.interrupted)();
+    tokio::select! {
+        biased;
+        enrolled = poll.wait(io, asked, &mut screen, finished) => enrolled,
+        () = interrupted => Err(Failure::new(Exit::Failed, "interrupted", "stopped; the key is not enrolled")
+            .hint("the request ends by itself")),
+    }
+}
+
+pub fn finished(answer: &Answer, _: Timestamp) -> Result<Polled<EnrolledInstance>, Failure> {
+    if answer.is_success() {
+        let enrolled = answer
+            .json()
+            .ok_or_else(|| answer.unreadable("the answer cannot be read"));
+        return enrolled.map(Polled::Given);
+    }
+    let body = answer.error().ok_or_else(|| answer.failure("the key was not enrolled"));
+    body.map(Polled::Refused)
+}
+
+async fn keep(args: &EnrollArgs, io: &mut Io, target: &Target, instance: EnrolledInstance) -> Result<(), Failure> {
+    let kept = &target.key.kept;
+    let credentials = Credentials {
+        instance: Some(instance.clone()),
+        ..kept.credentials.clone()
+    };
+    let place = {
+        let _lock = target.vault.lock().await?;
+        target.vault.save(io, &credentials, kept.place)?
+    };
+    let name = &args.target.profile;
+    Settings::keep(io, name, &target.profile)?;
+    let stored_in = target.vault.describe(place, &credentials.key);
+    if args.json() {
+        io.output.json(&json!({
+            "event": "enrolled", "profile": name, "instance": instance,
+            "key_storage": kept.key_storage().name(), "stored_in": stored_in
+        }));
+        return Ok(());
+    }
+    say!(
+        io.output,
+        "Enrolled: this machine is now known to {}.",
+        target.profile.server
+    );
+    say!(io.output, "");
+    let fields = own::fields(&instance);
+    io.output.fields(fields);
+    say!(io.output, "");
+    say!(
+        io.output,
+        "The key is in {stored_in}. Ask for access with: waypass login --profile {name}"
+    );
     Ok(())
 }
 
-pub async fn enroll(args: &EnrollArgs, io: &mut Io) -> Result<EnrollResponse, Failure> {
-    let (issuer, token) = take_apart(&args.link)?;
-    let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
-    let key = io.draw_key()?;
-    let mut file = KeyFile {
-        jwk: key
-            .to_jwk()
-            .ok_or_else(|| Failure::failed("the key cannot be written"))?,
-        approver: None,
-        approver_id: None,
-        server: issuer.as_str().to_owned(),
-    };
-    // Before the link is used up: a key that cannot be kept must not be registered.
-    files::create_new(&args.key_file, file.to_text()?.as_bytes()).map_err(|error| {
-        Failure::usage(format!(
-            "the key file {} cannot be made: {error}",
-            args.key_file.display()
-        ))
-        .hint("an existing file is never overwritten: name another one")
-    })?;
-
-    let body = EnrollRequest {
-        enrollment_token: token.reveal().to_owned(),
-    };
-    let mut caller = Caller::new(&http, &key);
-    let answer = approver_key::post(io, &mut caller, (&issuer, "enroll"), &body).await;
-    let enrolled: EnrollResponse = answer.map_err(|failure| give_up(args, failure))?;
-    if enrolled.thumbprint != key.thumbprint().as_str() {
-        return Err(Failure::failed("the server has registered another key than ours"));
+/// A JWT in a file of its own; the line break that editors and echo leave is none of it.
+fn token_of(file: &Path) -> Result<String, Failure> {
+    let token = files::text_of(file)?.trim().to_owned();
+    if token.is_empty() {
+        return Err(Failure::usage(format!("{} holds no token", file.display())));
     }
-    file.approver = Some(enrolled.approver.clone());
-    file.approver_id = Some(enrolled.approver_id.clone());
-    file.replace(&args.key_file)?;
-    Ok(enrolled)
-}
-
-/// `{issuer}/enroll#TOKEN`.
-fn take_apart(link: &str) -> Result<(Issuer, EnrollmentToken), Failure> {
-    let parts = link
-        .trim()
-        .split_once('#')
-        .and_then(|(page, token)| Some((page.strip_suffix("/enroll")?, token)));
-    match parts {
-        Some((issuer, token)) if !token.is_empty() => Ok((Issuer::parse(issuer)?, EnrollmentToken::presented(token))),
-        _ => Err(Failure::usage("this is no enrollment link")
-            .hint("it reads https://SERVER/enroll#TOKEN; in a shell, put it in quotes")),
-    }
-}
-
-/// After a clear no the file is of no use. Without an answer the key may be registered: then the file is
-/// the only half of it, and stays.
-fn give_up(args: &EnrollArgs, failure: Failure) -> Failure {
-    let path = args.key_file.display();
-    if failure.exit == Exit::Unreachable {
-        return failure.hint(format!(
-            "{path} is kept, in case the server has registered it: try `waypass show` with it"
-        ));
-    }
-    match files::remove(&args.key_file) {
-        Ok(()) => failure,
-        Err(error) => failure.hint(format!("{path} is of no use and could not be removed: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_is_a_server_and_a_token() {
-        for (link, issuer, token) in [
-            ("http://localhost:8628/enroll#abc", "http://localhost:8628", "abc"),
-            (" https://a.example/as/enroll#a#b\n", "https://a.example/as", "a#b"),
-        ] {
-            let (found, secret) = take_apart(link).ok().unwrap();
-            assert_eq!((found.as_str(), secret.reveal()), (issuer, token));
-        }
-        for link in [
-            "",
-            "abc",
-            "http://localhost/enroll",
-            "http://localhost/enroll#",
-            "http://a.example/enroll#t",
-        ] {
-            assert!(take_apart(link).is_err(), "{link:?}");
-        }
-    }
+    Ok(token)
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::LocalArgs;
+use crate::print::or_dash;
 
 /// See and revoke grants: what was approved and still holds.
 #[derive(Debug, Subcommand)]
@@ -41,30 +41,23 @@ impl GrantCommand {
 
 pub async fn run(command: &GrantCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
-        GrantCommand::List(local) => list(local, io).await,
-        GrantCommand::Show(args) => {
-            let value = Local::open(&args.local.data)?
-                .get(io, &["grants", &args.grant_id])
-                .await?;
-            show(io, args.local.json, value)
+        GrantCommand::List(args) => {
+            let value = args.open()?.get(io, &["grants"]).await?;
+            args.tell(io, value, list)
         }
-        GrantCommand::Revoke(args) => {
-            let local = Local::open(&args.local.data)?;
+        GrantCommand::Show(OneArgs { grant_id, local }) => {
+            let value = local.open()?.get(io, &["grants", grant_id]).await?;
+            local.tell(io, value, show)
+        }
+        GrantCommand::Revoke(OneArgs { grant_id, local }) => {
             let value = local
-                .post(io, &["grants", &args.grant_id, "revoke"], &Value::Null)
+                .open()?
+                .post(io, &["grants", grant_id, "revoke"], &Value::Null)
                 .await?;
-            if args.local.json {
-                io.output.json(&value);
-            } else {
-                say!(io.output, "Grant {} is revoked.", args.grant_id);
-            }
+            local.tell_done(io, &value, &format!("Grant {grant_id} is revoked."));
             Ok(())
         }
     }
-}
-
-fn moment(at: i64) -> String {
-    date::utc(Timestamp::from_millis(at))
 }
 
 fn state(grant: &GrantView, now: Timestamp) -> String {
@@ -76,40 +69,27 @@ fn state(grant: &GrantView, now: Timestamp) -> String {
     }
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["grants"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let mut rows = vec![
-        ["GRANT", "STATE", "CLIENT", "APPROVER", "UNTIL", "SCOPE"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for grant in read::<Vec<GrantView>>(value)? {
-        let state = state(&grant, io.now());
-        rows.push(vec![
+fn list(io: &mut Io, grants: Vec<GrantView>) {
+    let now = io.now();
+    let rows = grants.into_iter().map(|grant| {
+        let (state, until) = (state(&grant, now), date::moment(grant.expires_at));
+        [
             grant.grant_id,
             state,
             grant.client_id,
             grant.approver,
-            moment(grant.expires_at),
+            until,
             grant.scope,
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+        ]
+    });
+    io.output
+        .table(["GRANT", "STATE", "CLIENT", "APPROVER", "UNTIL", "SCOPE"], rows);
 }
 
-fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
-    if as_json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let grant: GrantView = read(value)?;
+fn show(io: &mut Io, grant: GrantView) {
     let state = state(&grant, io.now());
-    let rows = [
+    let evidence = grant.evidence.map(|_| "kept: see --json".to_owned());
+    io.output.fields([
         ("Grant", grant.grant_id),
         ("State", state),
         ("Request", grant.request_id),
@@ -118,18 +98,8 @@ fn show(io: &mut Io, as_json: bool, value: Value) -> Result<(), Failure> {
         ("Scope", grant.scope),
         ("Resources", grant.resource.join(" ")),
         ("Bound to key", grant.jkt.unwrap_or_else(|| "no key".to_owned())),
-        ("Approved", moment(grant.created_at)),
-        ("Until", moment(grant.expires_at)),
-        (
-            "Signed decision",
-            if grant.evidence.is_some() {
-                "kept: see --json"
-            } else {
-                "-"
-            }
-            .to_owned(),
-        ),
-    ];
-    io.output.table(&rows.map(|(name, text)| vec![name.to_owned(), text]));
-    Ok(())
+        ("Approved", date::moment(grant.created_at)),
+        ("Until", date::moment(grant.expires_at)),
+        ("Signed decision", or_dash(evidence)),
+    ]);
 }

@@ -1,14 +1,14 @@
 //! `waypass key`: the keys that sign tokens. For whoever runs the server.
 
 use clap::Subcommand;
-use protocol::time::Timestamp;
 use protocol::wire::local::KeyView;
 use serde_json::Value;
 
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
+use crate::local::LocalArgs;
+use crate::print::or_dash;
 
 /// See and rotate the keys that sign tokens.
 #[derive(Debug, Subcommand)]
@@ -28,29 +28,21 @@ impl KeyCommand {
 }
 
 pub async fn run(command: &KeyCommand, io: &mut Io) -> Result<(), Failure> {
-    let (local, value) = match command {
-        KeyCommand::List(local) => (local, Local::open(&local.data)?.get(io, &["keys"]).await?),
-        KeyCommand::Rotate(local) => {
-            let value = Local::open(&local.data)?
-                .post(io, &["keys", "rotate"], &Value::Null)
-                .await?;
-            (local, value)
-        }
+    let (args, value) = match command {
+        KeyCommand::List(args) => (args, args.open()?.get(io, &["keys"]).await?),
+        KeyCommand::Rotate(args) => (args, args.open()?.post(io, &["keys", "rotate"], &Value::Null).await?),
     };
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let moment = |at: i64| date::utc(Timestamp::from_millis(at));
-    let mut rows = vec![
-        ["KEY", "ALGORITHM", "STATE", "MADE", "RETIRES"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for key in read::<Vec<KeyView>>(value)? {
-        let retires = key.retires_at.map_or_else(|| "-".to_owned(), moment);
-        rows.push(vec![key.kid, key.alg, key.state, moment(key.created_at), retires]);
-    }
-    io.output.table(&rows);
-    Ok(())
+    args.tell(io, value, |io, keys: Vec<KeyView>| {
+        let rows = keys.into_iter().map(|key| {
+            let retires = key.retires_at.map(date::moment);
+            [
+                key.kid,
+                key.alg,
+                key.state,
+                date::moment(key.created_at),
+                or_dash(retires),
+            ]
+        });
+        io.output.table(["KEY", "ALGORITHM", "STATE", "MADE", "RETIRES"], rows);
+    })
 }

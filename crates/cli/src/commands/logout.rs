@@ -48,7 +48,7 @@ pub async fn run(args: &LogoutArgs, io: &mut Io) -> Result<(), Failure> {
         tokens: None,
         ..kept.credentials
     };
-    session.vault.save(io, &credentials, Some(kept.place))?;
+    session.vault.save(io, &credentials, kept.place)?;
     if args.json {
         io.output.json(&json!({"profile": args.profile, "revoked": revoked}));
     } else if revoked {
@@ -81,8 +81,10 @@ async fn revoke(io: &mut Io, session: &Session, tokens: &Tokens) -> Result<bool,
         ("token_type_hint", hint),
         ("client_id", &credentials.client_id),
     ];
-    let key = credentials.signing_key()?;
-    let answer = Caller::new(&session.http, &key).form(io, url, &form).await;
+    let key = credentials.signing_key(io)?;
+    let answer = Caller::of_client(&session.http, &key, &credentials.issuer)
+        .form(io, url, &form)
+        .await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;
     if !answer.is_success() {
         return Err(answer.failure("the token was not revoked"));

@@ -1,5 +1,6 @@
 //! One file per command: what is typed on top, what it does below.
 
+pub mod admission;
 pub mod approver;
 pub mod client;
 pub mod decide;
@@ -7,9 +8,13 @@ pub mod demo;
 pub mod enroll;
 pub mod event;
 pub mod grant;
+pub mod group;
+pub mod instance;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod posture;
+pub mod profile;
 pub mod request;
 pub mod status;
 pub mod token;

@@ -1,15 +1,14 @@
 //! `waypass request`: what has been asked for. For whoever runs the server.
 
 use clap::{Args, Subcommand};
-use protocol::time::Timestamp;
-use protocol::wire::local::RequestSummary;
+use protocol::wire::local::{CodeReported, ReportCode, RequestSummary};
 use serde_json::{Value, json};
 
 use crate::date;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::local::{Local, LocalArgs, read};
-use crate::print::say;
+use crate::local::LocalArgs;
+use crate::print::{or_dash, say};
 
 /// See the requests and how they were decided.
 #[derive(Debug, Subcommand)]
@@ -18,6 +17,19 @@ pub enum RequestCommand {
     List(LocalArgs),
     /// Cancel a request that nobody has redeemed yet
     Cancel(CancelArgs),
+    /// Say that a code was seen in a message: what came of it ends at once
+    ReportCode(ReportArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// The code; case and dashes do not matter
+    user_code: String,
+    /// Where it was seen
+    #[arg(long, value_parser = ["mail", "chat", "text_message", "call", "web_page", "other"])]
+    seen_in: String,
+    #[command(flatten)]
+    local: LocalArgs,
 }
 
 #[derive(Args, Debug)]
@@ -33,51 +45,62 @@ impl RequestCommand {
         match self {
             Self::List(local) => local.json,
             Self::Cancel(args) => args.local.json,
+            Self::ReportCode(args) => args.local.json,
         }
     }
 }
 
 pub async fn run(command: &RequestCommand, io: &mut Io) -> Result<(), Failure> {
     match command {
-        RequestCommand::List(local) => list(local, io).await,
-        RequestCommand::Cancel(args) => cancel(args, io).await,
+        RequestCommand::List(local) => {
+            let value = local.open()?.get(io, &["requests"]).await?;
+            local.tell(io, value, list)
+        }
+        RequestCommand::Cancel(CancelArgs { request_id, local }) => {
+            local
+                .open()?
+                .post(io, &["requests", request_id, "cancel"], &Value::Null)
+                .await?;
+            let value = json!({ "request_id": request_id, "state": "cancelled" });
+            local.tell_done(io, &value, &format!("Request {request_id} is cancelled."));
+            Ok(())
+        }
+        RequestCommand::ReportCode(args) => report(args, io).await,
     }
 }
 
-async fn cancel(args: &CancelArgs, io: &mut Io) -> Result<(), Failure> {
-    let local = Local::open(&args.local.data)?;
-    local
-        .post(io, &["requests", &args.request_id, "cancel"], &Value::Null)
-        .await?;
-    if args.local.json {
-        io.output
-            .json(&json!({ "request_id": args.request_id, "state": "cancelled" }));
-    } else {
-        say!(io.output, "Request {} is cancelled.", args.request_id);
-    }
-    Ok(())
+async fn report(args: &ReportArgs, io: &mut Io) -> Result<(), Failure> {
+    let body = ReportCode {
+        user_code: args.user_code.clone(),
+        seen_in: args.seen_in.clone(),
+    };
+    let value = args.local.open()?.post(io, &["codes", "report"], &body).await?;
+    args.local
+        .tell(io, value, |io, found: CodeReported| match found.request_id {
+            Some(request_id) => say!(
+                io.output,
+                "The code is of request {request_id}. Ended: {}.",
+                found.ended
+            ),
+            None => say!(
+                io.output,
+                "There is no such code, or it was used up long ago. Nothing ended."
+            ),
+        })
 }
 
-async fn list(local: &LocalArgs, io: &mut Io) -> Result<(), Failure> {
-    let value = Local::open(&local.data)?.get(io, &["requests"]).await?;
-    if local.json {
-        io.output.json(&value);
-        return Ok(());
-    }
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let headings = ["REQUEST", "STATE", "CLIENT", "FROM", "ASKED AT", "APPROVER", "SCOPE"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    for request in read::<Vec<RequestSummary>>(value)? {
-        rows.push(vec![
+fn list(io: &mut Io, requests: Vec<RequestSummary>) {
+    let rows = requests.into_iter().map(|request| {
+        [
             request.request_id,
             request.state,
             request.client_id,
-            or_none(request.requester_address),
-            date::utc(Timestamp::from_millis(request.requested_at)),
-            or_none(request.approver),
+            or_dash(request.requester_address),
+            date::moment(request.requested_at),
+            or_dash(request.approver),
             request.scope,
-        ]);
-    }
-    io.output.table(&rows);
-    Ok(())
+        ]
+    });
+    let headings = ["REQUEST", "STATE", "CLIENT", "FROM", "ASKED AT", "APPROVER", "SCOPE"];
+    io.output.table(headings, rows);
 }

@@ -60,10 +60,7 @@ fn status(io: &Io, name: &str, profile: &Profile) -> Result<Value, Failure> {
     let kept = vault.load(io)?;
     let credentials = kept.as_ref().map(|kept| &kept.credentials);
     let tokens = credentials.and_then(|credentials| credentials.tokens.as_ref());
-    let thumbprint = match credentials {
-        Some(credentials) => Some(credentials.signing_key()?.thumbprint()),
-        None => None,
-    };
+    let thumbprint = credentials.map(|credentials| credentials.key.thumbprint());
     Ok(json!({
         "profile": name,
         "server": profile.server,
@@ -75,46 +72,34 @@ fn status(io: &Io, name: &str, profile: &Profile) -> Result<Value, Failure> {
         "has_refresh_token": tokens.is_some_and(|tokens| tokens.refresh_token.is_some()),
         "key_words": thumbprint.as_ref().map(|thumbprint| protocol::key_words::of(thumbprint.as_str())),
         "key_thumbprint": thumbprint,
-        "stored_in": kept.as_ref().map(|kept| vault.describe(kept.place)),
+        "key_storage": kept.as_ref().map(|kept| kept.key_storage().name()),
+        "stored_in": kept.as_ref().map(|kept| vault.describe(kept.place, &kept.credentials.key)),
     }))
 }
 
 fn print(io: &mut Io, status: &Value) {
     let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let is = |name: &str| status.get(name).and_then(Value::as_bool) == Some(true);
-    let mut rows = vec![
-        vec!["Profile".to_owned(), text("profile")],
-        vec!["Server".to_owned(), text("server")],
-        vec!["Client".to_owned(), text("client_id")],
+    let mut fields = vec![
+        ("Profile", text("profile")),
+        ("Server", text("server")),
+        ("Client", text("client_id")),
     ];
     if let Some(seconds) = status.get("expires_at").and_then(Value::as_i64) {
-        let ended = if Timestamp::from_seconds(seconds) <= io.now() {
-            "ended"
-        } else {
-            "until"
-        };
-        let renewal = if is("has_refresh_token") {
-            ", renewed by itself"
-        } else {
-            ""
-        };
-        rows.push(vec!["Scope".to_owned(), text("scope")]);
-        rows.push(vec![
-            "Token".to_owned(),
-            format!(
-                "{} {ended} {}{renewal}",
-                text("token_type"),
-                date::utc(Timestamp::from_seconds(seconds))
-            ),
-        ]);
+        let end = Timestamp::from_seconds(seconds);
+        let ended = if end <= io.now() { "ended" } else { "until" };
+        let is_renewed = status.get("has_refresh_token").and_then(Value::as_bool) == Some(true);
+        let renewal = if is_renewed { ", renewed by itself" } else { "" };
+        fields.push(("Scope", text("scope")));
+        fields.push((
+            "Token",
+            format!("{} {ended} {}{renewal}", text("token_type"), date::utc(end)),
+        ));
     } else {
-        rows.push(vec![
-            "Token".to_owned(),
-            format!("not logged in: waypass login --profile {}", text("profile")),
-        ]);
+        let how = format!("not logged in: waypass login --profile {}", text("profile"));
+        fields.push(("Token", how));
     }
-    rows.push(vec!["Key words".to_owned(), text("key_words")]);
-    rows.push(vec!["Stored in".to_owned(), text("stored_in")]);
-    io.output.table(&rows);
+    fields.push(("Key words", text("key_words")));
+    fields.push(("Stored in", text("stored_in")));
+    io.output.fields(fields);
     say!(io.output, "");
 }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 use url::Url;
 
-use crate::dpop::{Body, Call, proof};
+use crate::dpop::{Call, proof};
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::print::say;
@@ -53,14 +53,11 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
     let proof = match wanted {
         None => None,
         Some((method, url)) => {
-            let access_token = Some(tokens.access_token.as_str());
             let call = Call {
-                method,
-                url: &url,
-                body: Body::None,
-                access_token,
+                access_token: Some(&tokens.access_token),
+                ..Call::new(method, &url)
             };
-            let proof = proof(io, &credentials.signing_key()?, &call, args.nonce.as_deref());
+            let proof = proof(io, &credentials.signing_key(io)?, &call, args.nonce.as_deref());
             Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
         }
     };

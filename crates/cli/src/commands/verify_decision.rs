@@ -33,26 +33,27 @@ impl VerifyDecisionArgs {
     }
 }
 
-/// The record, and the request it is about where the export carries that too.
+/// The record, the request it is about where the export carries that too, and the others of a quorum.
 #[derive(Deserialize)]
 struct Export {
     #[serde(default)]
     request: Option<Value>,
+    #[serde(default)]
+    others: Vec<Export>,
     #[serde(flatten)]
     record: Value,
 }
 
 pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
-    let (record, request) = read(args)?;
-    let refused = |_| refused("the signature does not fit this decision");
-    verify_record(&record).map_err(refused)?;
-    let decision = Decision::from_value(&record.decision).map_err(refused)?;
-    if let Some(request) = &request {
-        must_be_about(&decision, request)?;
-    }
+    let export = read(args)?;
+    let (record, decision) = export.verified()?;
+    let others = export.others_of(&decision)?;
     if args.json {
-        io.output
-            .json(&json!({"valid": true, "approver": decision.approver, "decision": record.decision}));
+        let mut told = json!({"valid": true, "approver": decision.approver, "decision": record.decision});
+        if let Some(members) = told.as_object_mut().filter(|_| !others.is_empty()) {
+            members.insert("others".to_owned(), others.into());
+        }
+        io.output.json(&told);
         return Ok(());
     }
     let until = date::utc(Timestamp::from_seconds(decision.granted.expires_at));
@@ -61,14 +62,20 @@ pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
         "The signature is good: approver {} has approved",
         decision.approver
     );
-    io.output.table(&[
-        vec!["  request".to_owned(), decision.request_digest.as_str().to_owned()],
-        vec!["  scope".to_owned(), decision.granted.scope.to_string()],
-        vec!["  resources".to_owned(), decision.granted.resource.join(" ")],
-        vec!["  until".to_owned(), until],
-        vec!["  signed for".to_owned(), record.relying_party.origin.clone()],
+    io.output.fields([
+        ("  request", decision.request_digest.as_str().to_owned()),
+        ("  scope", decision.granted.scope.to_string()),
+        ("  resources", decision.granted.resource.join(" ")),
+        ("  until", until),
+        ("  signed for", record.relying_party.origin.clone()),
     ]);
-    if request.is_some() {
+    for other in &others {
+        say!(
+            io.output,
+            "Approver {other} has approved the same, with a signature of their own."
+        );
+    }
+    if export.request.is_some() {
         say!(io.output, "The request in this file is the one that was decided on.");
     }
     say!(
@@ -78,7 +85,7 @@ pub fn run(args: &VerifyDecisionArgs, io: &mut Io) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(args: &VerifyDecisionArgs) -> Result<(DecisionRecord, Option<Value>), Failure> {
+fn read(args: &VerifyDecisionArgs) -> Result<Export, Failure> {
     let file = args.file.display();
     let text = std::fs::read_to_string(&args.file).map_err(|error| Failure::usage(format!("{file}: {error}")))?;
     let no_record =
@@ -90,8 +97,43 @@ fn read(args: &VerifyDecisionArgs) -> Result<(DecisionRecord, Option<Value>), Fa
         .filter(|evidence| evidence.get("decision").is_some())
         .unwrap_or(&value);
     let export = Export::deserialize(export).map_err(|_| no_record())?;
-    let record = serde_json::from_value(export.record).map_err(|_| no_record())?;
-    Ok((record, export.request))
+    export.record().map_err(|_| no_record())?;
+    Ok(export)
+}
+
+impl Export {
+    fn record(&self) -> Result<DecisionRecord, serde_json::Error> {
+        DecisionRecord::deserialize(&self.record)
+    }
+
+    /// The signature fits the decision, and the decision the request.
+    fn verified(&self) -> Result<(DecisionRecord, Decision), Failure> {
+        let unfit = || refused("the signature does not fit this decision");
+        let record = self.record().map_err(|_| unfit())?;
+        verify_record(&record).map_err(|_| unfit())?;
+        let decision = Decision::from_value(&record.decision).map_err(|_| unfit())?;
+        if let Some(request) = &self.request {
+            must_be_about(&decision, request)?;
+        }
+        Ok((record, decision))
+    }
+
+    /// The others of a quorum: other people, the same request, the same that was granted.
+    fn others_of(&self, first: &Decision) -> Result<Vec<String>, Failure> {
+        let mut approvers = vec![first.approver.clone()];
+        for other in &self.others {
+            let (_, decision) = other.verified()?;
+            let is_same = decision.request_digest.matches(&first.request_digest) && decision.granted == first.granted;
+            if !is_same || approvers.contains(&decision.approver) || !other.others.is_empty() {
+                return Err(refused(
+                    "the approvals in this file are not of different people for the same thing",
+                ));
+            }
+            approvers.push(decision.approver);
+        }
+        approvers.remove(0);
+        Ok(approvers)
+    }
 }
 
 /// What was signed names the request by the digest of its content. A member that is not read is not

@@ -5,7 +5,7 @@ use http::Method;
 use protocol::base64url;
 use serde_json::{Map, Value};
 
-use crate::dpop::{Body, Call, Caller};
+use crate::dpop::{Call, Caller};
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::metadata::discover;
@@ -49,11 +49,8 @@ pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
         io.output.json(&Value::Object(claims));
         return Ok(());
     }
-    let rows: Vec<_> = claims
-        .iter()
-        .map(|(name, value)| vec![name.clone(), plain(value)])
-        .collect();
-    io.output.table(&rows);
+    let fields = claims.iter().map(|(name, value)| (name.as_str(), plain(value)));
+    io.output.fields(fields);
     Ok(())
 }
 
@@ -62,12 +59,10 @@ async fn userinfo(io: &mut Io, session: &Session, token: &str) -> Result<Option<
     let Some(url) = &metadata.userinfo_endpoint else {
         return Ok(None);
     };
-    let key = session.kept.credentials.signing_key()?;
+    let key = session.kept.credentials.signing_key(io)?;
     let call = Call {
-        method: Method::GET,
-        url,
-        body: Body::None,
         access_token: Some(token),
+        ..Call::new(Method::GET, url)
     };
     let answer = Caller::new(&session.http, &key).call(io, &call).await;
     let answer = answer.map_err(|unanswered| unanswered.failure(url))?;

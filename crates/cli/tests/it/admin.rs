@@ -13,7 +13,8 @@ fn client(id: &str) -> Value {
         "client_id": id, "name": EVIL, "kind": "cli", "environment": null, "owner": EVIL, "purpose": EVIL,
         "verified": false, "expires_at": null, "scope": "read", "resource": [], "profile": "open",
         "authentication": "none", "assertion_audience": null, "require_dpop": false, "strict": false,
-        "code_lifetime": 15, "signing_alg": "ES256", "introspect": false, "created_at": START * 1000,
+        "code_lifetime": 15, "signing_alg": "ES256", "introspect": false, "report_codes": false, "device_grant": "report",
+        "device_grant_since": START * 1000, "created_at": START * 1000,
         "disabled_at": null, "warnings": ["open takes any stock client"]
     })
 }
@@ -22,6 +23,13 @@ fn grant() -> Value {
     json!({
         "grant_id": "g1", "request_id": "r1", "client_id": "cli", "approver": EVIL, "scope": EVIL, "resource": [],
         "jkt": null, "created_at": 0, "expires_at": START * 1000 + 1, "ended_at": null, "ended_because": null
+    })
+}
+
+fn admission() -> Value {
+    json!({
+        "id": "a1", "client_id": EVIL, "kind": "oidc", "by": EVIL, "subject": EVIL, "audience": EVIL, "owner": EVIL,
+        "environment": EVIL, "lifetime": 3600, "created_at": 0, "removed_at": null
     })
 }
 
@@ -47,6 +55,9 @@ fn server(world: &World) -> Stub {
             ("GET", "/local/approvers") => json!([{
                 "id": "approver_1", "name": EVIL, "passkeys": 1, "software_keys": 0, "created_at": 0, "disabled_at": null
             }]),
+            ("GET", "/local/admissions") => json!([admission()]),
+            ("DELETE", "/local/admissions/a1") => admission(),
+            ("POST", "/local/admissions") => return reply(201, &admission()),
             ("GET", "/local/requests") => json!([{
                 "request_id": "r1", "client_id": EVIL, "state": "pending", "scope": EVIL, "requester_address": EVIL,
                 "requested_at": 0, "expires_at": 0, "approver": null
@@ -75,6 +86,9 @@ fn every_line_of_an_administrator_works_in_both_forms_and_prints_nothing_hostile
         "client disable cli",
         "client enable cli",
         "client delete cli",
+        "admission add cli --owner alice --lifetime 1h --issuer https://i.example --subject s",
+        "admission list",
+        "admission remove a1",
         "approver add alice",
         "approver list",
         "approver relink alice",
@@ -298,4 +312,54 @@ fn follow_goes_on_from_the_last_event_until_ctrl_c() {
         .must(Exit::Done);
     assert_eq!(ran.output.lines().count(), 2, "{}", ran.output);
     assert!(server.seen().len() >= 3);
+}
+
+#[test]
+fn an_admission_sends_what_was_typed_and_what_its_files_hold() {
+    let world = World::new();
+    let server = server(&world);
+    std::fs::write(world.folder.join("keys"), r#"{"keys": []}"#).unwrap();
+    let (keys, data) = (world.path("keys"), world.folder.to_str().unwrap().to_owned());
+    let common = [
+        "admission",
+        "add",
+        "cli",
+        "--data",
+        &data,
+        "--owner",
+        "alice",
+        "--lifetime",
+        "12h",
+    ];
+    let oidc = [
+        "--issuer",
+        "https://i.example",
+        "--subject",
+        "s",
+        "--audience",
+        "a",
+        "--environment",
+        "ci",
+    ];
+    for (words, expected) in [
+        (
+            &oidc[..],
+            json!({"issuer": "https://i.example", "subject": "s", "audience": "a", "environment": "ci", "jwks": null}),
+        ),
+        (
+            &["--attester", "a", "--jwks-file", &keys],
+            json!({"attester": "a", "jwks": {"keys": []}}),
+        ),
+        (
+            &["--spiffe-id", "spiffe://d/w", "--bundle-file", &keys],
+            json!({"spiffe_id": "spiffe://d/w", "bundle": {"keys": []}}),
+        ),
+    ] {
+        world.run(&[&common, words].concat()).must(Exit::Done);
+        let sent = server.seen().last().unwrap().json();
+        assert_eq!((&sent["owner"], &sent["lifetime"]), (&json!("alice"), &json!(43_200)));
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(&sent[name], value, "{name} of {words:?}");
+        }
+    }
 }

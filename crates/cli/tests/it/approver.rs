@@ -6,6 +6,7 @@ use cli::Exit;
 use protocol::authorization_request::Content;
 use protocol::decision::{Decision, DecisionRecord, Evidence, RelyingParty, verify_record};
 use protocol::digest::Digest;
+use protocol::wire::approver::RequestView;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -140,7 +141,8 @@ fn show_shows_what_the_page_would_and_decides_nothing() {
     ] {
         assert!(ran.output.contains(shown), "{shown} in {}", ran.output);
     }
-    assert_eq!(decide(&world, &server, "show", &["--json"]).json(), view(&server.url));
+    let view: RequestView = serde_json::from_value(view(&server.url)).unwrap();
+    assert_eq!(decide(&world, &server, "show", &["--json"]).json(), json!(view));
     assert_eq!(
         server.seen_at("/approver/view").last().unwrap().json(),
         json!({"user_code": "WDJB-MJHT"})
@@ -185,8 +187,9 @@ fn without_a_terminal_approve_signs_the_decision_at_once() {
 #[test]
 fn an_exported_decision_is_about_the_request_beside_it() {
     let request = json!({
-        "id": "r1", "client_id": "cli", "profile": "open", "scope": "openid read", "resource": [], "jkt": null,
-        "facts": [{"name": "requester.address", "source": "proven", "value": "192.0.2.1"}], "requested_at": 1,
+        "id": "r1", "client_id": "cli", "purpose": {"kind": "access"}, "profile": "open", "profile_version": "v1",
+        "scope": "openid read", "resource": [], "jkt": null, "instance": null, "owner": null, "initiator": null,
+        "binding": null, "facts": [{"name": "requester.address", "source": "proven", "value": "192.0.2.1"}], "requested_at": 1,
         "expires_at": 2, "grant_expires_at": 3
     });
     let digest = Content::deserialize(&request).unwrap().digest().unwrap();

@@ -3,7 +3,9 @@
 use cli::Exit;
 use serde_json::{Value, json};
 
-use crate::stub::{Reply, authorization_server, authorization_server_with, error, tokens};
+use crate::stub::{
+    Reply, Stub, authorization_server, authorization_server_with, decode, error, metadata, reply, tokens,
+};
 use crate::world::{MemoryKeyring, START, World, mode};
 
 fn pending() -> Reply {
@@ -364,4 +366,94 @@ fn ctrl_c_leaves_a_key_and_no_half_of_anything() {
     let credentials = world.credentials();
     assert!(credentials.get("tokens").is_none() && credentials["key"]["d"].is_string());
     world.run(&["token"]).must(Exit::Failed);
+}
+
+/// A server that refuses to give a code, and says what it needs.
+fn refusing(code: &'static str, needs: &'static str) -> Stub {
+    Stub::start(move |url, seen| match seen.path.as_str() {
+        "/.well-known/oauth-authorization-server" => reply(200, &metadata(url)),
+        _ => reply(400, &json!({"error": code, "error_description": "No.", "needs": needs})),
+    })
+}
+
+#[test]
+fn x07_an_unknown_key_is_told_how_to_be_enrolled_with_the_very_values() {
+    for (needs, more) in [("enrollment", ""), ("new_key", " --new-key")] {
+        let server = refusing("unauthorized_client", needs);
+        let ran = World::new().login(&server, &["--profile", "work"]).must(Exit::Refused);
+        let hint = format!(
+            "waypass enroll --server {} --client-id cli --profile work{more}\n",
+            server.url
+        );
+        assert!(ran.errors.contains(&hint), "{}", ran.errors);
+    }
+    for (needs, flag) in [
+        ("binding_data", "--binding"),
+        ("initiator_assertion", "--initiator-key-file"),
+    ] {
+        let ran = World::new()
+            .login(&refusing("invalid_request", needs), &[])
+            .must(Exit::Refused);
+        assert!(ran.errors.contains(flag), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn x17_a_word_is_asked_for_or_read_and_sent_with_the_request() {
+    let server = authorization_server(vec![tokens("at-1", "rt-1"), tokens("at-2", "rt-2")]);
+    let mut world = World::new();
+    world.typed = Some("heron 17\n");
+    let ran = world.login(&server, &["--binding"]).must(Exit::Done);
+    assert!(ran.errors.contains("typed again when approving"), "{}", ran.errors);
+    let file = world.path("word");
+    std::fs::write(&file, "from a file\n").unwrap();
+    world.login(&server, &["--binding-file", &file]).must(Exit::Done);
+    let sent: Vec<_> = server
+        .seen_at("/device_authorization")
+        .iter()
+        .map(|seen| seen.form("binding_data"))
+        .collect();
+    assert_eq!(sent, [Some("heron 17".to_owned()), Some("from a file".to_owned())]);
+    assert!(
+        !world.everything_kept().contains("heron"),
+        "it is for this request only"
+    );
+
+    world.typed = Some("\n");
+    world.login(&server, &["--binding"]).must(Exit::Usage);
+}
+
+#[test]
+fn x15_a_person_signs_for_the_key_that_asks_before_there_is_a_code() {
+    let server = authorization_server(vec![tokens("at-1", "rt-1")]);
+    let world = World::new();
+    let file = world.path("alice.key");
+    // The private key of RFC 7517 appendix A.2.
+    let key = json!({
+        "kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE",
+        "approver": "alice", "approver_id": "approver_1", "server": server.url
+    });
+    std::fs::write(&file, key.to_string()).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    world.login(&server, &["--initiator-key-file", &file]).must(Exit::Done);
+
+    let asked = &server.seen_at("/device_authorization")[0];
+    let (header, claims) = decode(&asked.form("initiator_assertion").unwrap());
+    assert_eq!(header["kid"], "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
+    let thumbprint = world.run(&["status", "--json"]).json()[0]["key_thumbprint"].clone();
+    assert_eq!(
+        (&claims["aud"], &claims["cnf"]["jkt"]),
+        (&json!(server.url), &thumbprint)
+    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+
+    let other = authorization_server(Vec::new());
+    world
+        .login(&other, &["--profile", "other", "--initiator-key-file", &file])
+        .must(Exit::Usage);
+    assert!(
+        other.seen_at("/device_authorization").is_empty(),
+        "a key is for one server"
+    );
 }

@@ -6,6 +6,12 @@ mod admin;
 #[cfg(test)]
 mod approver;
 #[cfg(test)]
+mod enroll;
+#[cfg(test)]
+mod govern;
+#[cfg(test)]
+mod key_storage;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod login_attacks;
@@ -13,5 +19,7 @@ mod login_attacks;
 mod stub;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod tpm;
 #[cfg(test)]
 mod world;

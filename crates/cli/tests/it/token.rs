@@ -282,3 +282,51 @@ fn damaged_credentials_are_reported_without_their_content() {
         ran.errors
     );
 }
+
+#[test]
+fn a_client_that_has_to_authenticate_does_so_with_the_key_of_its_instance() {
+    let answers = std::sync::Mutex::new(vec![error(400, "authorization_pending"), tokens("at-1", "rt-1")].into_iter());
+    let server = Stub::start(move |url, seen| match seen.path.as_str() {
+        "/.well-known/oauth-authorization-server" => reply(200, &metadata(url)),
+        _ if seen.form("client_assertion").is_none() => error(401, "invalid_client"),
+        "/device_authorization" => reply(
+            200,
+            &json!({
+                "device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": format!("{url}/device"),
+                "expires_in": 600, "interval": 5
+            }),
+        ),
+        _ => answers.lock().unwrap().next().unwrap(),
+    });
+    let world = World::new();
+    world.login(&server, &[]).must(Exit::Done);
+    let seen = server.seen_at("/device_authorization");
+    assert_eq!(seen.len(), 2, "only the server knows, so it is asked once");
+    assert_eq!(
+        server.seen_at("/token").len(),
+        2,
+        "and is remembered while this goes on"
+    );
+    let mut used = std::collections::HashSet::new();
+    for seen in [seen[1].clone()].into_iter().chain(server.seen_at("/token")) {
+        let (header, claims) = decode(&seen.form("client_assertion").unwrap());
+        let (status, now) = (world.run(&["status", "--json"]).json(), claims["iat"].as_i64().unwrap());
+        assert_eq!(
+            (&header["typ"], &header["kid"]),
+            (&json!("client-authentication+jwt"), &status[0]["key_thumbprint"])
+        );
+        assert_eq!(
+            (&claims["iss"], &claims["sub"], &claims["aud"]),
+            (&json!("cli"), &json!("cli"), &json!(server.url))
+        );
+        assert_eq!(claims["exp"], now + 60);
+        assert!(used.insert(claims["jti"].to_string()), "each is used once");
+    }
+
+    let refusing = Stub::start(|url, seen| match seen.path.as_str() {
+        "/.well-known/oauth-authorization-server" => reply(200, &metadata(url)),
+        _ => error(401, "invalid_client"),
+    });
+    world.login(&refusing, &["--profile", "other"]).must(Exit::Refused);
+    assert_eq!(refusing.seen_at("/device_authorization").len(), 2);
+}

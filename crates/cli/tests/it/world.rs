@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use cli::{Clock, Command, Exit, Io, Keyring, Pause, Printer};
+use cli::{Clock, Command, Exit, Io, Keyring, Pause, Printer, Tpm};
 use protocol::secret::Entropy;
 use protocol::time::{Lifetime, Timestamp};
 use tokio::sync::Notify;
@@ -100,6 +100,7 @@ pub struct World {
     pub folder: PathBuf,
     pub clock: Arc<TestClock>,
     pub keyring: Option<MemoryKeyring>,
+    pub tpm: Option<Tpm>,
     /// What is typed; with it, standard input is a terminal.
     pub typed: Option<&'static str>,
     /// Whether standard output and error are a terminal.
@@ -144,6 +145,7 @@ impl World {
                 hung: Arc::default(),
             }),
             keyring: None,
+            tpm: None,
             typed: None,
             is_terminal: false,
             interrupt: Arc::default(),
@@ -166,7 +168,7 @@ impl World {
         let folder = self.folder.clone();
         let mut seed = self.seed.fetch_add(50, Ordering::SeqCst);
         let interrupt = Arc::clone(&self.interrupt);
-        let keyring = self.keyring.clone();
+        let (keyring, tpm) = (self.keyring.clone(), self.tpm.clone());
         Io {
             input: Box::new(Cursor::new(self.typed.unwrap_or_default())),
             input_is_terminal: self.typed.is_some(),
@@ -187,6 +189,7 @@ impl World {
                 Box::pin(async move { interrupt.notified().await })
             }),
             keyring: Box::new(move || keyring.clone().map(|keyring| Box::new(keyring) as Box<dyn Keyring>)),
+            tpm: Box::new(move || tpm.clone()),
         }
     }
 
@@ -225,6 +228,12 @@ impl World {
 
     pub fn credentials(&self) -> serde_json::Value {
         serde_json::from_str(&std::fs::read_to_string(self.credentials_file()).unwrap()).unwrap()
+    }
+
+    /// Settings and credentials.
+    pub fn everything_kept(&self) -> String {
+        let settings = std::fs::read_to_string(self.folder.join("config/waypass/config.toml")).unwrap();
+        settings + &self.credentials().to_string()
     }
 
     pub fn path(&self, name: &str) -> String {

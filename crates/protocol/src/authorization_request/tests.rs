@@ -18,10 +18,16 @@ fn request(state: State) -> AuthorizationRequest {
     let content = Content {
         id: "request".into(),
         client_id: "cli".into(),
+        purpose: Purpose::Access,
         profile: "open".into(),
+        profile_version: "version".into(),
         scope: "read".into(),
         resource: vec!["https://as.example".into()],
         jkt: None,
+        instance: None,
+        owner: None,
+        initiator: None,
+        binding: None,
         facts: Vec::new(),
         requested_at: START,
         expires_at: START + Lifetime::from_seconds(600),
@@ -45,10 +51,27 @@ fn states() -> Vec<State> {
             viewer: viewer("alice"),
             at,
             entry: CodeEntry::Typed,
+            wrong_bindings: 0,
+        },
+        State::Endorsed {
+            viewer: viewer("alice"),
+            at,
+            by: vec![viewer("alice").approver_id],
+            proofs: Vec::new(),
         },
         State::Approved {
             viewer: viewer("alice"),
             at,
+            by: vec![viewer("alice").approver_id],
+            confirmation_tries: None,
+            proofs: Vec::new(),
+        },
+        State::Approved {
+            viewer: viewer("alice"),
+            at,
+            by: vec![viewer("alice").approver_id],
+            confirmation_tries: Some(3),
+            proofs: Vec::new(),
         },
         State::Denied {
             viewer: viewer("alice"),
@@ -60,11 +83,24 @@ fn states() -> Vec<State> {
             jkt: None,
             at,
         },
+        State::Enrolled {
+            instance_id: "instance".into(),
+            at,
+        },
         State::Cancelled {
             at,
             because: "client disabled".into(),
         },
     ]
+}
+
+fn approve(approval: &ConfirmedApproval) -> Act<'_> {
+    Act::Approve {
+        approval,
+        quorum: 1,
+        confirm_back: false,
+        proofs: &["same_address"],
+    }
 }
 
 fn row(state: &str, what: &str, outcome: Result<String, Refusal>) -> String {
@@ -97,9 +133,9 @@ fn acts_of_people() -> String {
                     entry: CodeEntry::Typed,
                 },
             ),
-            ("alice approves", Act::Approve(&by_alice)),
-            ("  another digest", Act::Approve(&of_another)),
-            ("bob approves", Act::Approve(&by_bob)),
+            ("alice approves", approve(&by_alice)),
+            ("  another digest", approve(&of_another)),
+            ("bob approves", approve(&by_bob)),
             (
                 "alice denies",
                 Act::Deny {
@@ -125,6 +161,7 @@ fn acts_of_people() -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_acts_of_people() {
     expect![[r#"
         pending   alice views        -> viewed
@@ -143,6 +180,22 @@ fn the_acts_of_people() {
         viewed    alice denies       -> denied
         viewed    bob denies         -> refused: NotTheViewer
         viewed    cancel             -> cancelled
+        endorsed  alice views        -> refused: AlreadyDecided
+        endorsed  bob views          -> refused: AlreadyDecided
+        endorsed  alice approves     -> refused: AlreadyDecided
+        endorsed    another digest   -> refused: AlreadyDecided
+        endorsed  bob approves       -> approved
+        endorsed  alice denies       -> refused: AlreadyDecided
+        endorsed  bob denies         -> denied
+        endorsed  cancel             -> cancelled
+        approved  alice views        -> refused: AlreadyDecided
+        approved  bob views          -> refused: AlreadyDecided
+        approved  alice approves     -> refused: AlreadyDecided
+        approved    another digest   -> refused: AlreadyDecided
+        approved  bob approves       -> refused: AlreadyDecided
+        approved  alice denies       -> refused: AlreadyDecided
+        approved  bob denies         -> refused: AlreadyDecided
+        approved  cancel             -> cancelled
         approved  alice views        -> refused: AlreadyDecided
         approved  bob views          -> refused: AlreadyDecided
         approved  alice approves     -> refused: AlreadyDecided
@@ -167,6 +220,14 @@ fn the_acts_of_people() {
         redeemed  alice denies       -> refused: AlreadyDecided
         redeemed  bob denies         -> refused: AlreadyDecided
         redeemed  cancel             -> refused: AlreadyDecided
+        enrolled  alice views        -> refused: AlreadyDecided
+        enrolled  bob views          -> refused: AlreadyDecided
+        enrolled  alice approves     -> refused: AlreadyDecided
+        enrolled    another digest   -> refused: AlreadyDecided
+        enrolled  bob approves       -> refused: AlreadyDecided
+        enrolled  alice denies       -> refused: AlreadyDecided
+        enrolled  bob denies         -> refused: AlreadyDecided
+        enrolled  cancel             -> refused: AlreadyDecided
         cancelled alice views        -> refused: AlreadyDecided
         cancelled bob views          -> refused: AlreadyDecided
         cancelled alice approves     -> refused: AlreadyDecided
@@ -189,7 +250,7 @@ fn after_expiry_no_person_can_do_anything() {
                 viewer: &alice,
                 entry: CodeEntry::Typed,
             },
-            Act::Approve(&approval),
+            approve(&approval),
             Act::Deny {
                 viewer: &alice,
                 reported: false,
@@ -206,6 +267,7 @@ fn after_expiry_no_person_can_do_anything() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_answers_to_polls() {
     let mut table = String::new();
     let interval = Lifetime::from_seconds(5);
@@ -225,11 +287,14 @@ fn the_answers_to_polls() {
             let by = Poller {
                 client_id: "cli",
                 jkt: None,
+                enrolls: false,
             };
             let outcome = request
                 .poll(by, mark, START + Lifetime::from_seconds(now))
                 .map(|poll| match poll {
                     Poll::Redeem => "Redeem".to_owned(),
+                    Poll::Confirm { tries } => format!("Confirm, {tries} tries"),
+                    Poll::Enrolled { .. } => "Enrolled".to_owned(),
                     Poll::SlowDown { interval, .. } => format!("SlowDown, interval {}", interval.seconds()),
                     Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
                     Poll::Pending => "Pending".to_owned(),
@@ -246,9 +311,17 @@ fn the_answers_to_polls() {
         viewed    on time            -> Pending
         viewed    early              -> SlowDown, interval 10
         viewed    expired            -> refused: CodeExpired
+        endorsed  first              -> Pending
+        endorsed  on time            -> Pending
+        endorsed  early              -> SlowDown, interval 10
+        endorsed  expired            -> refused: CodeExpired
         approved  first              -> Redeem
         approved  on time            -> Redeem
         approved  early              -> Redeem
+        approved  expired            -> refused: CodeExpired
+        approved  first              -> Confirm, 3 tries
+        approved  on time            -> Confirm, 3 tries
+        approved  early              -> Confirm, 3 tries
         approved  expired            -> refused: CodeExpired
         denied    first              -> refused: AccessDenied
         denied    on time            -> refused: AccessDenied
@@ -258,6 +331,10 @@ fn the_answers_to_polls() {
         redeemed  on time            -> Replayed, revoke false
         redeemed  early              -> Replayed, revoke false
         redeemed  expired            -> Replayed, revoke true
+        enrolled  first              -> Enrolled
+        enrolled  on time            -> Enrolled
+        enrolled  early              -> Enrolled
+        enrolled  expired            -> Enrolled
         cancelled first              -> refused: AccessDenied
         cancelled on time            -> refused: AccessDenied
         cancelled early              -> refused: AccessDenied
@@ -268,6 +345,7 @@ fn the_answers_to_polls() {
 
 /// Who presents a code: its client and key, or another.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
     let mut table = String::new();
     let mark = PollMark {
@@ -288,7 +366,15 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
             ("other client", "x", Some("key")),
         ] {
             let outcome = request
-                .poll(Poller { client_id, jkt }, mark, now)
+                .poll(
+                    Poller {
+                        client_id,
+                        jkt,
+                        enrolls: false,
+                    },
+                    mark,
+                    now,
+                )
                 .map(|poll| match poll {
                     Poll::Replayed { revoke, .. } => format!("Replayed, revoke {revoke}"),
                     Poll::Redeem => "Redeem".to_owned(),
@@ -306,7 +392,15 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
         viewed    other key          -> refused: DpopKeyMismatch
         viewed    no proof           -> refused: DpopKeyMismatch
         viewed    other client       -> refused: DeviceCodeUnknown
+        endorsed  own key            -> Pending
+        endorsed  other key          -> refused: DpopKeyMismatch
+        endorsed  no proof           -> refused: DpopKeyMismatch
+        endorsed  other client       -> refused: DeviceCodeUnknown
         approved  own key            -> Redeem
+        approved  other key          -> refused: DpopKeyMismatch
+        approved  no proof           -> refused: DpopKeyMismatch
+        approved  other client       -> refused: DeviceCodeUnknown
+        approved  own key            -> Confirm { tries: 3 }
         approved  other key          -> refused: DpopKeyMismatch
         approved  no proof           -> refused: DpopKeyMismatch
         approved  other client       -> refused: DeviceCodeUnknown
@@ -318,6 +412,10 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
         redeemed  other key          -> Replayed, revoke true
         redeemed  no proof           -> Replayed, revoke true
         redeemed  other client       -> Replayed, revoke true
+        enrolled  own key            -> Enrolled { instance_id: "instance" }
+        enrolled  other key          -> refused: DpopKeyMismatch
+        enrolled  no proof           -> refused: DpopKeyMismatch
+        enrolled  other client       -> refused: DeviceCodeUnknown
         cancelled own key            -> refused: AccessDenied
         cancelled other key          -> refused: DpopKeyMismatch
         cancelled no proof           -> refused: DpopKeyMismatch
@@ -335,7 +433,7 @@ fn d21_slow_down_adds_five_seconds_for_good_up_to_a_minute() {
     let mut intervals = Vec::new();
     for second in 0..15 {
         let now = START + Lifetime::from_seconds(second);
-        if let Poll::SlowDown { interval, raised } = AuthorizationRequest::pending(mark, now) {
+        if let Poll::SlowDown { interval, raised } = AuthorizationRequest::pending(None, mark, now) {
             assert_eq!(raised, interval > mark.interval);
             mark.interval = interval;
             intervals.push(interval.seconds());
@@ -356,7 +454,7 @@ fn an_honest_client_with_jitter_is_never_slowed() {
         let mut now = START;
         for poll in 0..100 {
             assert_eq!(
-                AuthorizationRequest::pending(mark, now),
+                AuthorizationRequest::pending(None, mark, now),
                 Poll::Pending,
                 "jitter {jitter} ms, poll {poll}"
             );
@@ -383,6 +481,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
         let by = Poller {
             client_id: "cli",
             jkt: None,
+            enrolls: false,
         };
         let poll = request.poll(by, mark, at + Lifetime::from_seconds(seconds));
         assert_eq!(
@@ -399,7 +498,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
 #[test]
 fn the_digest_covers_every_member() {
     let original = request(State::Pending).content;
-    let mut changed: Vec<Content> = (0..8).map(|_| original.clone()).collect();
+    let mut changed: Vec<Content> = (0..15).map(|_| original.clone()).collect();
     changed[0].scope = "read write".into();
     changed[1].client_id = "other".into();
     changed[2].jkt = Some("key".into());
@@ -408,7 +507,107 @@ fn the_digest_covers_every_member() {
     changed[5].grant_expires_at = START;
     changed[6].facts = vec![Fact::new("requester.address", "192.0.2.1", crate::fact::Source::Proven)];
     changed[7].id = "other".into();
+    changed[8].profile_version = "other".into();
+    changed[9].instance = Some("instance".into());
+    changed[10].owner = Some("alice".into());
+    changed[11].initiator = Some("alice".into());
+    changed[12].binding = Some("digest".into());
+    changed[13].purpose = Purpose::Enrollment(Enrollment {
+        name: "laptop".into(),
+        environment: None,
+        expires_at: START,
+        key: json!({}),
+    });
+    changed[14].profile = "other".into();
     for content in changed {
         assert_ne!(content.digest(), original.digest(), "{content:?}");
     }
+}
+
+/// RFC 10027 §6.1.16 and §6.1.17: three guesses, then nothing comes of it.
+#[test]
+fn x16_x17_what_is_typed_wrong_three_times_cancels() {
+    let now = START + Lifetime::from_seconds(10);
+    let mut asked = request(states()[4].clone());
+    for left in [2, 1] {
+        asked.state = asked.wrongly_confirmed(now).unwrap();
+        assert!(matches!(asked.state, State::Approved { confirmation_tries: Some(tries), .. } if tries == left));
+    }
+    asked.state = asked.wrongly_confirmed(now).unwrap();
+    assert!(matches!(&asked.state, State::Cancelled { because, .. } if because == "confirmation_failed"));
+
+    let mut asked = request(states()[1].clone());
+    for wrong in [1, 2] {
+        asked.state = asked.wrongly_bound(now).unwrap();
+        assert!(matches!(asked.state, State::Viewed { wrong_bindings, .. } if wrong_bindings == wrong));
+        let again = Act::View {
+            viewer: &viewer("alice"),
+            entry: CodeEntry::Typed,
+        };
+        assert_eq!(
+            asked.act(&again, now),
+            Ok(asked.state.clone()),
+            "no new tries by a reload"
+        );
+    }
+    asked.state = asked.wrongly_bound(now).unwrap();
+    assert!(matches!(&asked.state, State::Cancelled { because, .. } if because == "binding_failed"));
+}
+
+#[test]
+fn x16_x17_nothing_is_typed_where_nothing_is_asked() {
+    for (position, state) in states().into_iter().enumerate() {
+        let asked = request(state);
+        assert_eq!(asked.wrongly_confirmed(START).is_ok(), position == 4, "{position}");
+        assert_eq!(asked.wrongly_bound(START).is_ok(), position == 1, "{position}");
+    }
+}
+
+/// A quorum is distinct people: the same one again, through whatever session, is none more.
+#[test]
+fn a_quorum_of_three_takes_three_people_and_any_of_them_may_decline() {
+    let now = START + Lifetime::from_seconds(10);
+    let by = |name: &str, request: &AuthorizationRequest| {
+        let approval = ConfirmedApproval::for_tests(viewer(name), request.digest.clone());
+        let act = Act::Approve {
+            approval: &approval,
+            quorum: 3,
+            confirm_back: true,
+            proofs: &[],
+        };
+        request.act(&act, now)
+    };
+    let mut asked = request(states()[1].clone());
+    for name in ["alice", "bob"] {
+        asked.state = by(name, &asked).unwrap();
+        assert_eq!(asked.state.name(), "endorsed", "{name}");
+        assert_eq!(by(name, &asked), Err(Refusal::AlreadyDecided), "{name} again");
+        let elsewhere = Viewer {
+            through: "key:another".to_owned(),
+            ..viewer(name)
+        };
+        assert_eq!(
+            asked.act(&Act::Look { viewer: &elsewhere }, now),
+            Err(Refusal::AlreadyDecided)
+        );
+    }
+    let carol = viewer("carol");
+    let look = asked.act(&Act::Look { viewer: &carol }, now).unwrap();
+    assert_eq!(look, asked.state, "a look locks nobody");
+    let deny = Act::Deny {
+        viewer: &carol,
+        reported: false,
+    };
+    assert_eq!(asked.act(&deny, now).unwrap().name(), "denied");
+    asked.state = by("carol", &asked).unwrap();
+    let State::Approved {
+        viewer: opener,
+        by,
+        confirmation_tries,
+        ..
+    } = &asked.state
+    else {
+        panic!("{:?}", asked.state);
+    };
+    assert_eq!((opener, by.len(), *confirmation_tries), (&viewer("alice"), 3, Some(3)));
 }

@@ -229,7 +229,7 @@ fn the_signature_is_by_a_registered_key() {
     assert_eq!(flaw(&world.jwks, &assertion), "the signature does not fit");
 
     let rsa = Jwks::parse(&json!({"keys": [TestKey::rsa().public().to_value()]})).unwrap();
-    assert_eq!(flaw(&rsa, &assertion), "no key of this client can have signed it");
+    assert_eq!(flaw(&rsa, &assertion), "no key of the set can have signed it");
 
     // A key that the assertion brings itself counts for nothing.
     let brought = with(header(), "jwk", stranger.key.public().to_value());

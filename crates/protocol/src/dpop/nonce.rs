@@ -1,4 +1,4 @@
-//! Nonces for DPoP proofs (RFC 9449 §8): a time slot and a MAC over it, so that nothing is stored and
+//! Nonces for DPoP proofs (RFC 9449 §8), which are the challenges of attestations too: a time slot and a MAC over it, so that nothing is stored and
 //! every node of one server accepts them. Absent: nonces that serve once; the `jti` does that.
 
 use aws_lc_rs::hmac;
@@ -36,7 +36,7 @@ impl NonceKey {
     }
 
     /// When a nonce of ours ends, or `None` when it is not ours or has ended.
-    pub(super) fn expiry(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn expiry(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
         let nonce = base64url::decode(text)?;
         let (slot, mac) = nonce.split_first_chunk::<8>()?;
         if !bool::from(self.mac(*slot).as_slice().ct_eq(mac)) {

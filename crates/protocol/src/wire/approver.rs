@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::network::NetworkMatch;
+
 /// `POST {issuer}/approver/enroll`: turns an enrollment link into a registered software key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,11 +27,37 @@ pub struct EnrollResponse {
     pub thumbprint: String,
 }
 
-/// `POST {issuer}/approver/view`: counts the guess, locks the request to this key, shows it.
+/// `POST {issuer}/approver/view`, by one of the two: a code, which counts as a guess and locks the request to
+/// this key, or the id of a request of [`WaitingResponse`], which locks nobody.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewRequest {
-    pub user_code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// `POST {issuer}/approver/waiting`: no members yet.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRequest {}
+
+/// What waits for this approver without a code, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingResponse {
+    pub requests: Vec<Waiting>,
+}
+
+/// A request that others of a quorum have approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub request_id: String,
+    pub client_id: String,
+    pub client_name: String,
+    pub quorum: Quorum,
+    /// Unix milliseconds.
+    pub expires_at: i64,
 }
 
 /// What the page shows, as data.
@@ -48,9 +76,24 @@ pub struct RequestView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     pub profile: String,
+    /// The profile's text for people (X13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub education: Option<String>,
+    /// The request is not for access but for a device to become known; its owner would be who approves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentAsked>,
+    /// What was typed where it was started has to be typed with the approval, as `binding_data` (X17).
+    #[serde(default)]
+    pub asks_binding_data: bool,
+    /// Where more than one person has to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<Quorum>,
     /// Warnings that belong on the page: the profile's own, an unverified client.
     pub warnings: Vec<String>,
     pub permissions: Vec<Permission>,
+    /// How near the two ends are: see [`NetworkMatch`].
+    #[serde(default)]
+    pub network_match: NetworkMatch,
     pub facts: Vec<ShownFact>,
     /// The key's words, when the request is bound to a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +108,24 @@ pub struct RequestView {
     pub consequences: Vec<String>,
     /// The decision to sign: the RFC 8785 form of this object, byte for byte.
     pub decision: Value,
+}
+
+/// The instance that would come of an enrollment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollmentAsked {
+    pub name: String,
+    pub environment: Option<String>,
+    /// Unix milliseconds.
+    pub expires_at: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    pub needed: u32,
+    pub have: u32,
+    /// The names of those who have approved; the first of them is in whose name access would be.
+    #[serde(default)]
+    pub approved_by: Vec<String>,
 }
 
 /// One thing that is asked for, in plain words.
@@ -97,6 +158,16 @@ pub struct ApproveRequest {
     pub decision: Value,
     /// ES256 (RFC 7518 §3.4, 64 bytes, base64url) over the canonical bytes of `decision`.
     pub signature: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding_data: Option<String>,
+}
+
+/// `POST {issuer}/approver/digits`: the six digits of a request that this approver opened, once the last of a
+/// quorum has approved it. Answered with a [`DecidedResponse`].
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigitsRequest {
+    pub request_id: String,
 }
 
 /// `POST {issuer}/approver/deny`. The proof is enough.
@@ -112,6 +183,13 @@ pub struct DenyRequest {
 #[derive(Serialize, Deserialize)]
 pub struct DecidedResponse {
     pub request_id: String,
-    /// `approved` or `denied`.
+    /// `approved`, `endorsed` (others of a quorum have to approve too) or `denied`.
     pub state: String,
+    /// With `endorsed`: how many others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<u32>,
+    /// Six digits to be entered where the request was started; nothing is issued without them (X16). For who
+    /// opened it: of a quorum that is the first, who asks again by [`DigitsRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
 }

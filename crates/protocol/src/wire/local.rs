@@ -5,6 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fact::Fact;
+use crate::instance::WayIn;
+
 /// `POST /local/clients`.
 #[expect(
     clippy::struct_excessive_bools,
@@ -36,7 +39,7 @@ pub struct AddClient {
     pub resource: Vec<String>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -59,6 +62,93 @@ pub struct AddClient {
     pub signing_alg: Option<String>,
     #[serde(default)]
     pub introspect: bool,
+    /// It authenticates by private_key_jwt with the key of an enrolled instance.
+    #[serde(default)]
+    pub instance_key: bool,
+    /// It authenticates by what its admissions take: a client attestation, or an SVID.
+    #[serde(default)]
+    pub attested: bool,
+    /// It may report codes that were seen in messages.
+    #[serde(default)]
+    pub report_codes: bool,
+}
+
+/// `POST /local/clients/{client_id}/change`: what is absent stays. Any change voids the client's open requests.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeClient {
+    /// Giving a profile, the same one too, brings a device grant back that went off unused; empty takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+}
+
+/// `GET /local/profiles`, and with its text `GET /local/profiles/{name}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProfileView {
+    pub name: String,
+    /// Digest of everything that it says.
+    pub version: String,
+    pub purpose: String,
+    pub warning: Option<String>,
+    /// RFC 10027 §2: what is feared, and what is left of it.
+    pub risk: String,
+    pub residual: String,
+    pub mitigations: Vec<MitigationView>,
+    pub clients: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toml: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MitigationView {
+    /// `X01` for RFC 10027 §6.1.1, and so on.
+    pub id: String,
+    pub how: String,
+}
+
+/// `GET /local/posture`: what a baseline scanner reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PostureView {
+    pub issuer: String,
+    /// Unix milliseconds.
+    pub at: i64,
+    /// The statement on RFC 10027 §2 and §5, by ids X20 to X25.
+    pub statement: Vec<MitigationView>,
+    pub clients: Vec<ClientPosture>,
+    pub profiles: Vec<ProfileView>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientPosture {
+    pub client_id: String,
+    pub name: String,
+    pub profile: Option<String>,
+    /// `allowed`, `report` (unused: it goes off next) or `blocked`.
+    pub device_grant: String,
+    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `unused`, `disabled`, `expired`.
+    pub because: Option<String>,
+    /// Unix milliseconds.
+    pub since: Option<i64>,
+    /// Unix milliseconds: when a token was last issued by it.
+    pub last_used_at: Option<i64>,
+    pub instances: InstanceCounts,
+    pub mitigations: Vec<MitigationView>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceCounts {
+    pub active: i64,
+    pub suspended: i64,
+    pub expired: i64,
+    /// Their owner is disabled: nobody answers for them.
+    pub orphaned: i64,
 }
 
 /// One client as `client list|show` print it; also the answer to adding one.
@@ -79,7 +169,7 @@ pub struct ClientView {
     pub scope: String,
     pub resource: Vec<String>,
     pub profile: Option<String>,
-    /// `none`, `client_secret` or `private_key_jwt`.
+    /// `none`, `client_secret`, `private_key_jwt`, `instance_key` or `attested`.
     pub authentication: String,
     pub assertion_audience: Option<String>,
     pub require_dpop: bool,
@@ -87,10 +177,67 @@ pub struct ClientView {
     pub code_lifetime: Option<i64>,
     pub signing_alg: String,
     pub introspect: bool,
+    pub report_codes: bool,
+    /// `on`, `report` or `off`: a permission that nobody uses goes, by steps.
+    pub device_grant: String,
+    /// Unix milliseconds: since when it is not `on`.
+    pub device_grant_since: Option<i64>,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
     /// What an administrator should know, for instance that `open` takes any stock client.
     pub warnings: Vec<String>,
+}
+
+/// `POST /local/admissions`. Exactly one of `attester`, `issuer`, `spiffe_id`, each with what belongs to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddAdmission {
+    pub client_id: String,
+    /// The name of the approver who answers for the instances.
+    pub owner: String,
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Seconds that an instance lives.
+    pub lifetime: i64,
+    /// With `jwks`.
+    #[serde(default)]
+    pub attester: Option<String>,
+    /// With `subject`, and `audience` (the issuer of this server, where it is missing); with `jwks` its keys are
+    /// never fetched.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    #[serde(default)]
+    pub audience: Option<String>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// With `bundle`, a SPIFFE bundle.
+    #[serde(default)]
+    pub spiffe_id: Option<String>,
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    #[serde(default)]
+    pub bundle: Option<Value>,
+}
+
+/// One admission as `admission list` prints it; also the answer to adding and removing one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdmissionView {
+    pub id: String,
+    pub client_id: String,
+    /// `attester`, `oidc` or `spiffe`.
+    pub kind: String,
+    /// The attester, the issuer, or the trust domain.
+    pub by: String,
+    /// Who is let in; an attester says that itself.
+    pub subject: Option<String>,
+    pub audience: Option<String>,
+    /// The name of the approver who answers for the instances.
+    pub owner: String,
+    pub environment: Option<String>,
+    /// Seconds.
+    pub lifetime: i64,
+    pub created_at: i64,
+    pub removed_at: Option<i64>,
 }
 
 /// `POST /local/approvers`.
@@ -117,6 +264,70 @@ pub struct ApproverView {
     pub software_keys: i64,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
+}
+
+/// `POST /local/instances`: registers the key of an instance before it ever asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddInstance {
+    pub client_id: String,
+    /// The public key.
+    pub jwk: Value,
+    /// The name of the approver who answers for it.
+    pub owner: String,
+    pub name: String,
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Unix milliseconds.
+    pub expires_at: i64,
+}
+
+/// `POST /local/instances/{id}/rename`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameInstance {
+    pub name: String,
+}
+
+/// `POST /local/instances/{id}/hand-over`: takes effect at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOverInstance {
+    /// The name of the approver who answers for it from now on.
+    pub to: String,
+}
+
+/// One instance as `instance list|show` print it; also the answer to every act on one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceView {
+    pub instance_id: String,
+    pub client_id: String,
+    /// The name of the approver who answers for it.
+    pub owner: String,
+    pub name: String,
+    pub environment: Option<String>,
+    /// `active`, `orphaned` (its owner is disabled), `suspended`, `expired` or `removed`.
+    pub standing: String,
+    pub way_in: WayIn,
+    /// About its device, each with its source.
+    pub facts: Vec<Fact>,
+    /// The newest last; a key with `retires_at` has been replaced.
+    pub keys: Vec<InstanceKeyView>,
+    /// Unix milliseconds, as all below.
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub last_seen_at: Option<i64>,
+    pub suspended_at: Option<i64>,
+    pub removed_at: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceKeyView {
+    /// RFC 7638.
+    pub thumbprint: String,
+    pub key_words: String,
+    pub added_at: i64,
+    pub retires_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,4 +384,51 @@ pub struct EventView {
     pub client_id: Option<String>,
     pub approver_id: Option<String>,
     pub detail: Value,
+}
+
+/// `POST /local/codes/report`: a code was seen in a message.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportCode {
+    pub user_code: String,
+    /// `mail`, `chat`, `text_message`, `call`, `web_page` or `other`.
+    #[serde(default = "other")]
+    pub seen_in: String,
+}
+
+fn other() -> String {
+    "other".to_owned()
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct CodeReported {
+    /// None: there is no such code.
+    pub request_id: Option<String>,
+    /// What it was that ended: `request`, `grant`, `instance` or `nothing`.
+    pub ended: String,
+}
+
+/// One group, as `group list` prints it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupView {
+    pub name: String,
+    pub members: Vec<GroupMemberView>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupMemberView {
+    /// The approver's name.
+    pub approver: String,
+    /// `local`: added by an administrator. `upstream`: by the claims of the last upstream sign-in.
+    pub source: String,
+    /// When added, or when the claims came.
+    pub since: i64,
+    /// When the claims stop counting, unless they come again; null for a local member.
+    pub until: Option<i64>,
+}
+
+/// `POST /local/groups/{name}/members`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddGroupMember {
+    pub approver: String,
 }

@@ -3,6 +3,7 @@
 
 pub mod approver;
 pub mod device_authorization;
+pub mod enrollment;
 pub mod local;
 pub mod token;
 
@@ -17,6 +18,14 @@ pub struct ErrorBody {
     /// With `slow_down`: the interval in seconds that holds from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<i64>,
+    /// With `authorization_pending` and `invalid_confirmation`: how often the six digits of the approver's
+    /// page, sent as `confirmation`, may still be tried (RFC 10027 §6.1.16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation_tries: Option<u32>,
+    /// What whoever asks can bring by itself: `enrollment` (of its key), `new_key` (and its enrollment),
+    /// `binding_data`, `initiator_assertion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// Of a fault on our side: the number under which the log has the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

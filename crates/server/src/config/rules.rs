@@ -5,14 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use protocol::client::UnusedLimits;
 use protocol::guess;
 use protocol::time::Lifetime;
 use toml::Value;
 
-use super::sources::{Given, Sources, is_off};
+use super::sources::{Given, Problem, Sources, is_off};
 use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::profiles::Loaded;
 
 pub const SOCKET: &str = "waypass.sock";
 
@@ -35,12 +37,17 @@ pub fn network(text: &str) -> Result<IpNet, String> {
             .parse()
             .map_err(|_| format!("{text:?} is neither an IP address nor a network such as 10.0.0.0/8"))?,
     };
-    if network.prefix_len() == 0 {
+    Ok(network.trunc())
+}
+
+pub fn proxy(text: &str) -> Result<IpNet, String> {
+    let proxy = network(text)?;
+    if proxy.prefix_len() == 0 {
         return Err(format!(
             "{text} would trust everybody, and anybody could then claim any address; name the proxy"
         ));
     }
-    Ok(network.trunc())
+    Ok(proxy)
 }
 
 /// Notes a problem unless the connection is protected from the client to this process.
@@ -172,6 +179,38 @@ pub fn lifetimes(sources: &mut Sources) -> Lifetimes {
         );
     }
     lifetimes
+}
+
+/// Days without a use after which a client's device grant is reported, and then taken away.
+pub fn unused(sources: &mut Sources) -> UnusedLimits {
+    const DAY: i64 = 24 * 3_600;
+    let mut days = |key, default| {
+        let days = sources.number_or_off(["unused", key], Some(default), 1..=3_650);
+        days.map(|days| Lifetime::from_seconds(i64::from(days) * DAY))
+    };
+    let limits = UnusedLimits {
+        report_after: days("report_after_days", 30),
+        off_after: days("off_after_days", 60),
+    };
+    if limits.off_after.is_some() && limits.off_after < limits.report_after {
+        let text = "sooner than `report_after_days`, but nothing goes off that was not reported before";
+        sources.problem(sources.in_file("unused.off_after_days"), text);
+    }
+    limits
+}
+
+/// None only where problems were noted.
+pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Loaded> {
+    let folder = folder.map(|given| PathBuf::from(given.value));
+    match crate::profiles::load(folder.as_deref()) {
+        Ok(loaded) => Some(loaded),
+        Err(problems) => {
+            for Problem { place, text } in problems {
+                sources.problem(place, text);
+            }
+            None
+        }
+    }
 }
 
 /// On plain HTTP, which is this machine alone, limits that only weigh on honest load are off.

@@ -190,6 +190,25 @@ impl Sources {
         value
     }
 
+    pub fn has_section(&self, section: &str) -> bool {
+        self.file.contains_key(section)
+    }
+
+    pub fn has_in_section(&self, [section, key]: [&str; 2]) -> bool {
+        let table = self.file.get(section).and_then(Value::as_table);
+        table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// A text of a section; None where it is absent, or a problem was noted.
+    pub fn text_in_section(&mut self, name: [&str; 2]) -> Option<Given<String>> {
+        let place = self.in_file(&name.join("."));
+        if let Value::String(value) = self.in_section(name)? {
+            return Some(Given { value, place });
+        }
+        self.problem(place, "must be text in quotes");
+        None
+    }
+
     pub fn in_range(&mut self, name: [&str; 2], value: &Value, range: RangeInclusive<u32>) -> Option<u32> {
         let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
         if let Some(number) = number.filter(|number| range.contains(number)) {

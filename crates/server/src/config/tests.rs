@@ -319,6 +319,54 @@ fn the_file_is_read_strictly() {
 }
 
 #[test]
+fn listed_and_shared_networks_are_read_and_every_mistake_is_named() {
+    let file = File::new(
+        "networks",
+        r#"
+        [network]
+        trusted_networks = ["10.1.2.3/16", "2001:db8:1::/48", "192.0.2.7"]
+        shared_networks = "198.51.100.0/24"
+        operator_database = "asn.mmdb"
+        "#,
+    );
+    let networks = Config::load(&file.args("--data d")).ok().unwrap().networks;
+    let listed = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
+    assert_eq!(
+        networks,
+        Networks {
+            trusted: listed(&["10.1.0.0/16", "2001:db8:1::/48", "192.0.2.7/32"]),
+            shared: listed(&["198.51.100.0/24"]),
+            operator_database: Some("asn.mmdb".into()),
+            country_database: None,
+        }
+    );
+    let wrong = File::new(
+        "networks-wrong",
+        r#"
+        [network]
+        trusted_networks = ["0.0.0.0/0", "office", 7, "198.51.100.7"]
+        shared_networks = ["::/0", "198.51.100.0/24", "fe80::1%eth0"]
+        operator_database = 3
+        country_database = ""
+        trusted = []
+        "#,
+    );
+    expect![[r#"
+        mistakes
+          `network.trusted_networks` in FILE: 0.0.0.0/0 is every network: leave the setting out or name some
+          `network.trusted_networks` in FILE: "office" is neither an IP address nor a network such as 10.0.0.0/8
+          `network.trusted_networks` in FILE: must be texts in quotes
+          `network.shared_networks` in FILE: ::/0 is every network: leave the setting out or name some
+          `network.shared_networks` in FILE: "fe80::1%eth0" is neither an IP address nor a network such as 10.0.0.0/8
+          `network.operator_database` in FILE: must be the path of a file, in quotes
+          `network.country_database` in FILE: must be the path of a file, in quotes
+          `network.trusted_networks` in FILE: 198.51.100.7/32 cannot be trusted while strangers share 198.51.100.0/24 (shared_networks)
+          `network.trusted` in FILE: no such setting
+    "#]]
+    .assert_eq(&format!("mistakes\n{}", wrong.problems("--data d")));
+}
+
+#[test]
 fn the_password_of_a_database_is_never_repeated() {
     let line = "--database mysql://u:hunter2@h/n --issuer x --listen y";
     let file = File::new("secret", "database = \"postgres://u:hunter2@h/n\ndata = 3\n");
@@ -338,4 +386,47 @@ fn every_flag_has_a_variable_of_its_name() {
         let variable = format!("WAYPASS_{}", long.replace('-', "_").to_uppercase());
         assert_eq!(flag.get_env().unwrap().to_str(), Some(variable.as_str()));
     }
+}
+
+#[test]
+fn an_upstream_provider_is_named_exactly_and_its_groups_are_mapped() {
+    let text = "[upstream]\nissuer = \"https://login.example.com/t/\"\nclient_id = \"w\"\nclient_secret_file = \"s\"\n\
+                [upstream.groups]\n\"Their Ops\" = \"ops\"\n";
+    let config = Config::load(&File::new("upstream", text).args("--data d"))
+        .ok()
+        .unwrap();
+    let upstream = config.upstream.unwrap();
+    assert_eq!(upstream.issuer, "https://login.example.com/t/");
+    assert_eq!(
+        (&*upstream.label, &*upstream.groups_claim),
+        ("login.example.com", "groups")
+    );
+    assert_eq!(upstream.groups["Their Ops"], "ops");
+    assert_eq!(upstream.groups_lifetime, Lifetime::from_seconds(24 * 3600));
+}
+
+#[test]
+fn an_upstream_section_says_everything_that_is_wrong_with_it() {
+    let told = |text: &str| format!("problems\n{}", File::new("upstream-wrong", text).problems("--data d"));
+    let wrong = "[upstream]\nissuer = \"http://login.example.com\"\nlabel = \"\"\nscopes = \"profile\"\n\
+                 groups_lifetime = 1\nlink = \"by_claim\"\n[upstream.groups]\na = \"no name\"\n";
+    let of_wrong = expect![[r#"
+        problems
+          `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
+          `upstream.label` in FILE: must have 1 to 40 characters
+          `upstream.client_id` in FILE: required in this section
+          `upstream.client_secret_file` in FILE: required in this section
+          `upstream.scopes` in FILE: must be an array of texts
+          `upstream.groups` in FILE: a group's name here is text of 1 to 64 letters, digits or . - _ @ +
+          `upstream.groups_lifetime` in FILE: must be a whole number from 60 to 2592000
+          `upstream.link` in FILE: no such setting
+    "#]];
+    of_wrong.assert_eq(&told(wrong));
+    let user = "[upstream]\nissuer = \"https://u@login.example.com\"\nclient_id = 7\nclient_secret_file = \"s\"\n";
+    let of_user = expect![[r#"
+        problems
+          `upstream.issuer` in FILE: must be the provider's issuer: https (or http on localhost), without query, fragment or user name
+          `upstream.client_id` in FILE: must be text in quotes
+    "#]];
+    of_user.assert_eq(&told(user));
 }

@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use protocol::approver::Approver;
-use protocol::authorization_request::{CodeEntry, Viewer};
+use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State as RequestState, Viewer};
 use protocol::decision::{Decision, Evidence, StoredKey};
 use protocol::dpop::{NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::Action;
@@ -13,25 +13,29 @@ use protocol::jwk::PublicJwk;
 use protocol::refusal::Refusal;
 use protocol::secret::EnrollmentToken;
 use protocol::wire::approver::{
-    ApproveRequest, DecidedResponse, DenyRequest, EnrollRequest, EnrollResponse, RequestView, ViewRequest,
+    ApproveRequest, DecidedResponse, DenyRequest, DigitsRequest, EnrollRequest, EnrollResponse, RequestView,
+    ViewRequest, Waiting, WaitingRequest, WaitingResponse,
 };
 use serde::de::DeserializeOwned;
 use store::approver_keys::SoftwareKey;
 use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
-use crate::deciding::Deciding;
-use crate::extract::client::seen_address;
+use crate::confirmation;
+use crate::deciding::{Deciding, Signed};
+use crate::extract::client::{seen_address, user_agent};
 use crate::extract::form::read_json;
 use crate::extract::proof;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
+use crate::quorum;
 
 /// Body, proof and address of one call.
 struct Call<T> {
     body: T,
     proof: VerifiedProof,
     address: SeenAddress,
+    user_agent: Option<String>,
 }
 
 impl<T: DeserializeOwned> Call<T> {
@@ -49,7 +53,12 @@ impl<T: DeserializeOwned> Call<T> {
         };
         let proof = proof::verified(app, &parts.headers, &expected)?;
         let body = read_json(body).await?;
-        Ok(Self { body, proof, address })
+        Ok(Self {
+            body,
+            proof,
+            address,
+            user_agent: user_agent(&parts.headers),
+        })
     }
 
     /// Whose key signed the proof, and that key as it was registered.
@@ -63,13 +72,12 @@ impl<T: DeserializeOwned> Call<T> {
             approver_id: approver.id.clone(),
             through: format!("key:{}", self.proof.thumbprint()),
         };
-        let (address, counted) = (self.address.address, self.address.counted);
         Ok((
             Deciding {
                 approver,
                 viewer,
-                address,
-                counted,
+                address: self.address,
+                user_agent: self.user_agent.clone(),
                 used_up: proof::used_up(&self.proof),
             },
             key,
@@ -118,13 +126,19 @@ fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Resul
 pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<RequestView>, Failure> {
     let call: Call<ViewRequest> = Call::read(&app, request, "/approver/view").await?;
     let (deciding, _) = call.deciding(&app).await?;
-    let request_id = deciding.try_code(&app, &call.body.user_code, CodeEntry::Typed).await?;
-    let opened = deciding.opened(&app, &request_id).await?;
-    if !opened.profile.may_use_software_key {
+    let opened = match (&call.body.user_code, &call.body.request_id) {
+        (Some(user_code), None) => {
+            let request_id = deciding.try_code(&app, user_code, CodeEntry::Typed).await?;
+            deciding.opened(&app, &request_id).await?
+        }
+        (None, Some(request_id)) => deciding.open_waiting(&app, request_id).await?,
+        _ => return Err(Refusal::RequestMalformed.into()),
+    };
+    if !opened.profile.approval.software_keys {
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
     let nonce = deciding.nonce(&app, &opened.request);
-    Ok(Json(deciding.view(&opened, &nonce)?))
+    Ok(Json(deciding.view(&app, &opened, &nonce)?))
 }
 
 pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
@@ -137,12 +151,57 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
         public_key: key.to_value(),
         signature: call.body.signature.clone(),
     };
-    let key = StoredKey::Software { public_key: key };
-    let request = deciding.approve(&app, &call.body.request_id, &key, &evidence).await?;
-    Ok(Json(DecidedResponse {
-        request_id: request.content.id,
-        state: "approved".to_owned(),
+    let signed = Signed {
+        key: &StoredKey::Software { public_key: key },
+        evidence: &evidence,
+        binding_data: call.body.binding_data.as_deref(),
+    };
+    let request = deciding.approve(&app, &call.body.request_id, &signed).await?;
+    Ok(Json(decided(&app, &request, &deciding.approver.id)))
+}
+
+fn decided(app: &App, request: &AuthorizationRequest, approver_id: &str) -> DecidedResponse {
+    let profile = app.profiles().named(&request.content.profile);
+    DecidedResponse {
+        request_id: request.content.id.clone(),
+        state: request.state.name().to_owned(),
+        waiting_for: match (&request.state, profile) {
+            (RequestState::Endorsed { .. }, Some(profile)) => Some(quorum::missing(request, profile)),
+            _ => None,
+        },
+        confirmation: confirmation::shown_to(app, request, approver_id).map(|digits| digits.reveal().to_owned()),
+    }
+}
+
+/// What waits without a code: the others of a quorum have approved it.
+pub async fn waiting(State(app): State<Shared>, request: Request) -> Result<Json<WaitingResponse>, Failure> {
+    let call: Call<WaitingRequest> = Call::read(&app, request, "/approver/waiting").await?;
+    let (deciding, _) = call.deciding(&app).await?;
+    app.commit(deciding.used_up.clone()).await?;
+    let opened = deciding.waiting(&app).await?;
+    let requests = opened.into_iter().filter_map(|opened| {
+        Some(Waiting {
+            request_id: opened.request.content.id,
+            client_id: opened.request.content.client_id,
+            client_name: opened.client.registration.name,
+            quorum: opened.quorum?,
+            expires_at: opened.request.content.expires_at.millis(),
+        })
+    });
+    Ok(Json(WaitingResponse {
+        requests: requests.collect(),
     }))
+}
+
+/// X16, for who opened a request that others of a quorum approved later.
+pub async fn digits(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
+    let call: Call<DigitsRequest> = Call::read(&app, request, "/approver/digits").await?;
+    let (deciding, _) = call.deciding(&app).await?;
+    app.commit(deciding.used_up.clone()).await?;
+    let request = app.store.request(&call.body.request_id).await?;
+    let request = request.filter(|request| quorum::is_of(request, &deciding.approver.id));
+    let request = request.ok_or(Refusal::UserCodeUnusable)?;
+    Ok(Json(decided(&app, &request, &deciding.approver.id)))
 }
 
 pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
@@ -152,5 +211,7 @@ pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<De
     Ok(Json(DecidedResponse {
         request_id: call.body.request_id,
         state: "denied".to_owned(),
+        waiting_for: None,
+        confirmation: None,
     }))
 }

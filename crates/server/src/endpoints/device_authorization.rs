@@ -3,9 +3,10 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
-use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, State as RequestState};
+use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
+use protocol::initiator;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -14,47 +15,57 @@ use protocol::secret::DeviceCode;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::user_code::UserCode;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
+use protocol::wire::enrollment;
 use store::authorization_requests::{Filed, Room};
 use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
+use crate::asker::Asker;
+use crate::binding;
+use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 3] = ["client_id", "resource", "scope"];
+pub const PARAMETERS: [&str; 5] = [
+    binding::PARAMETER,
+    "client_id",
+    initiator::PARAMETER,
+    "resource",
+    "scope",
+];
 /// Parameters of client authentication, which a strict client may send as well.
 const CREDENTIALS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
 
 pub async fn device_authorization(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
-    let profile = asked.client().profile()?;
-    must_be_understood(&asked)?;
-    must_have_key(&asked, profile)?;
-    let source = peer::network(asked.address.counted).to_string();
-
-    let issued = app
-        .store
-        .decide(|| async { issue(&app, &asked, profile, &source) })
-        .await?;
+    let profile = app.profile_of(asked.client())?;
+    must_be_understood(&asked, &PARAMETERS)?;
+    let asker = Asker::find(&app, &asked, profile).await?;
+    let attempt = || async {
+        let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let before = asked.used_up().then(asker.seen(&app));
+        file(&app, &asked, profile, (content, before))
+    };
+    let issued = app.store.decide(attempt).await?;
 
     app.metrics.device_authorization();
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], axum::Json(issued)).into_response())
 }
 
 /// Draws both codes and writes the request; a taken code is drawn again.
-fn issue(
+pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    source: &str,
+    (content, before): (Content, Batch),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
     let user_code = draw_user_code(app);
-    let content = content(app, asked, profile, now)?;
+    let source = peer::network(asked.address.counted).to_string();
     let request = AuthorizationRequest {
         digest: content
             .digest()
@@ -66,17 +77,16 @@ fn issue(
         content,
     };
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
-    let batch = asked
-        .used_up()
-        .has_room(&request.content.client_id, source, room(app), now)
+    let batch = before
+        .has_room(&request.content.client_id, &source, room(app, profile), now)
         .add_request(
             &request,
             &Filed {
                 user_code_mac: &user_code_mac,
-                source,
+                source: &source,
             },
         )?
-        .record(&app.event(Action::DeviceRequested).request(&request))?;
+        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -101,23 +111,50 @@ fn draw_user_code(app: &App) -> UserCode {
     }
 }
 
-fn content(app: &App, asked: &ClientRequest, profile: &Profile, now: Timestamp) -> Result<Content, Refusal> {
+fn content(
+    app: &App,
+    asked: &ClientRequest,
+    (profile, asker): (&Profile, &Asker),
+    now: Timestamp,
+) -> Result<Content, Refusal> {
     let client = asked.client();
-    let scope = client.requested_scope(asked.form.get("scope"))?;
+    let scope = within(profile, client.requested_scope(asked.form.get("scope"))?);
     let resource = requested_resource(app, asked, &scope)?;
     let lifetimes = &app.config.lifetimes;
+    let id = app.new_id();
     Ok(Content {
-        id: app.new_id(),
+        binding: binding::asked(app, &asked.form, profile, &id)?,
+        id,
         client_id: client.client_id.clone(),
-        profile: profile.name.to_owned(),
+        purpose: Purpose::Access,
+        profile: profile.name.clone(),
+        profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
         jkt: asked.jkt().map(str::to_owned),
-        facts: facts(asked),
+        instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
+        owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
+        initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
+        facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
         requested_at: now,
-        expires_at: now + client.registration.code_lifetime.unwrap_or(lifetimes.device_code),
-        grant_expires_at: now + lifetimes.grant,
+        expires_at: now + code_lifetime(app, asked, profile),
+        grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
     })
+}
+
+/// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.
+fn within(profile: &Profile, scope: Scope) -> Scope {
+    match &profile.scopes {
+        Some(most) => scope.common(most),
+        None => scope,
+    }
+}
+
+/// The shortest of what the client, its profile and the server say.
+pub fn code_lifetime(app: &App, asked: &ClientRequest, profile: &Profile) -> Lifetime {
+    let own = asked.client().registration.code_lifetime;
+    let lifetimes = [own, profile.code_lifetime].into_iter().flatten();
+    lifetimes.min().unwrap_or(app.config.lifetimes.device_code)
 }
 
 /// A13: scopes that belong to different resources need one to be named.
@@ -136,19 +173,11 @@ fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result
     resource::requested(&named, ceiling, app.issuer())
 }
 
-fn facts(asked: &ClientRequest) -> Vec<Fact> {
-    let address = asked
-        .address
-        .address
-        .map(|ip| Fact::new(Fact::REQUESTER_ADDRESS, &ip.to_string(), Source::Proven));
-    let user_agent = asked
-        .user_agent
-        .as_deref()
-        .map(|text| Fact::new(Fact::REQUESTER_USER_AGENT, text, Source::Claimed));
+pub fn facts(app: &App, asked: &ClientRequest) -> Vec<Fact> {
     let key = asked
         .jkt()
         .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
-    [address, user_agent, key].into_iter().flatten().collect()
+    End::asking(app, asked).facts().into_iter().chain(key).collect()
 }
 
 fn response(
@@ -161,50 +190,48 @@ fn response(
     let (device_code, user_code) = codes;
     let user_code = user_code.reveal();
     let verification_uri = app.config.issuer.url("/device");
+    let (what, parameters): (_, &[&str]) = match request.content.purpose {
+        Purpose::Access => ("To sign in", &PARAMETERS),
+        Purpose::Enrollment(_) => ("To make this device known", &enrollment::PARAMETERS),
+    };
     let lifetime: Lifetime = request.content.expires_at - request.content.requested_at;
     DeviceAuthorizationResponse {
         device_code: device_code.reveal().to_owned(),
         verification_uri_complete: profile
-            .may_link
+            .approval
+            .link
             .then(|| format!("{verification_uri}?user_code={user_code}")),
         expires_in: lifetime.seconds(),
         interval: request.interval.seconds(),
-        message: Some(format!("To sign in, open {verification_uri} and enter {user_code}")),
-        waypass_parameters_understood: understood(asked),
+        message: Some(format!("{what}, open {verification_uri} and enter {user_code}")),
+        waypass_parameters_understood: understood(asked, parameters),
         user_code,
         verification_uri,
     }
 }
 
-fn understood(asked: &ClientRequest) -> Vec<String> {
+fn understood(asked: &ClientRequest, parameters: &[&str]) -> Vec<String> {
     asked
         .form
         .names()
-        .filter(|name| PARAMETERS.contains(name))
+        .filter(|name| parameters.contains(name))
         .map(str::to_owned)
         .collect()
 }
 
-fn must_be_understood(asked: &ClientRequest) -> Result<(), Refusal> {
-    let is_known = |name: &str| PARAMETERS.contains(&name) || CREDENTIALS.contains(&name);
+pub fn must_be_understood(asked: &ClientRequest, parameters: &[&str]) -> Result<(), Refusal> {
+    let is_known = |name: &str| parameters.contains(&name) || CREDENTIALS.contains(&name);
     if asked.client().registration.strict && !asked.form.names().all(is_known) {
         return Err(Refusal::ParameterUnknown);
     }
     Ok(())
 }
 
-fn must_have_key(asked: &ClientRequest, profile: &Profile) -> Result<(), Refusal> {
-    if profile.demands_key && asked.proof.is_none() {
-        return Err(Refusal::DpopProofMissing);
-    }
-    Ok(())
-}
-
 /// An anonymous request costs us a row: there is a bound per client and per source (X11).
-fn room(app: &App) -> Room {
+pub fn room(app: &App, profile: &Profile) -> Room {
     let limits = &app.config.limits;
     Room {
-        of_client: limits.open_requests_per_client,
+        of_client: profile.limits.open_requests.or(limits.open_requests_per_client),
         of_source: limits.open_requests_per_source,
     }
 }

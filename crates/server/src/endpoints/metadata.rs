@@ -20,15 +20,24 @@ pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
     )
 }
 
+const METHODS: [&str; 6] = [
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "attest_jwt_client_auth",
+    "attest_jwt_client_auth_dpop",
+];
+/// B14: who asks about tokens says who it is.
+const CONFIDENTIAL: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+
 fn names(algorithms: &[Algorithm]) -> Vec<&'static str> {
     algorithms.iter().map(|algorithm| algorithm.as_str()).collect()
 }
 
 pub fn document(issuer: &Issuer) -> Value {
-    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
-    let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let assertion_algs = names(protocol::client_assertion::ALGORITHMS);
-    json!({
+    let mut document = json!({
         "issuer": issuer.as_str(),
         // OpenID clients insist on one. It is a page that says how access is asked for here.
         "authorization_endpoint": issuer.url("/authorize"),
@@ -45,13 +54,30 @@ pub fn document(issuer: &Issuer) -> Value {
         "id_token_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"],
         "scopes_supported": ["openid", "offline_access", "profile"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "preferred_username"],
-        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": assertion_algs,
-        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": assertion_algs,
-        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_methods_supported": CONFIDENTIAL,
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
+        "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
+        "waypass_enrollment_endpoint": issuer.url("/enrollment"),
+    });
+    if let (Some(members), Value::Object(more)) = (document.as_object_mut(), attestations(issuer)) {
+        members.extend(more);
+    }
+    document
+}
+
+/// draft-ietf-oauth-attestation-based-client-auth-11 §8. Who needs no attestation sends none: hence `none`.
+fn attestations(issuer: &Issuer) -> Value {
+    let algorithms = names(protocol::attestation::ALGORITHMS);
+    json!({
+        "challenge_endpoint": issuer.url("/challenge"),
+        "client_attestation_signing_alg_values_supported": algorithms,
+        "client_attestation_pop_signing_alg_values_supported": algorithms,
+        "client_attestation_pop_methods_supported": protocol::attestation::POP_METHODS,
     })
 }

@@ -2,7 +2,10 @@
 //! answer; in this order, each at most once.
 
 pub mod approver;
+pub mod challenge;
+pub mod code_reports;
 pub mod device_authorization;
+pub mod enrollment;
 pub mod introspection;
 pub mod jwks;
 pub mod metadata;

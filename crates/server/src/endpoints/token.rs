@@ -1,7 +1,7 @@
 //! The token endpoint: the phases that every grant shares stand here, so that none can forget one.
 //! RFC 6749 §3.2 and §5, RFC 9449 §5.
 
-mod device_code;
+pub mod device_code;
 mod issue;
 mod refresh_token;
 

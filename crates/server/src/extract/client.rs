@@ -4,24 +4,27 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::Request;
-use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap};
+use protocol::attestation::AttestedInstance;
 use protocol::authorization_request::Poller;
-use protocol::client::Client;
-use protocol::client_assertion;
-use protocol::client_auth::{self, AuthenticatedClient, Presented};
+use protocol::client::{Authentication, Client};
+use protocol::client_assertion::VerifiedAssertion;
+use protocol::client_auth::AuthenticatedClient;
+use protocol::digest::Digest;
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
+use protocol::event::{Action, Event};
 use protocol::refusal::Refusal;
+use protocol::time::Timestamp;
 use store::Batch;
 
 use crate::app::App;
+use crate::ends::End;
+use crate::extract::attestation;
+use crate::extract::credentials::Credentials;
 use crate::extract::form::Form;
 use crate::extract::proof::{self, DPOP};
 use crate::failure::Failure;
-use crate::peer::{self, Peer, SeenAddress};
-
-/// RFC 7523 §2.2.
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+use crate::peer::{self, Certificates, Peer, SeenAddress};
 
 /// An endpoint that clients call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub enum Endpoint {
     Token,
     Revocation,
     Introspection,
+    Enrollment,
+    EnrollmentFinish,
+    InstanceRotate,
+    CodeReports,
 }
 
 impl Endpoint {
@@ -39,14 +46,26 @@ impl Endpoint {
             Self::Token => "/token",
             Self::Revocation => "/revoke",
             Self::Introspection => "/introspect",
+            Self::Enrollment => "/enrollment",
+            Self::EnrollmentFinish => "/enrollment/finish",
+            Self::InstanceRotate => "/instance/rotate",
+            Self::CodeReports => "/code_reports",
         }
+    }
+
+    /// Whether the key that this client authenticates by becomes known here: there is the proof by it.
+    pub fn enrolls(self, client: &Client) -> bool {
+        matches!(client.registration.authentication, Authentication::InstanceKey)
+            && matches!(self, Self::Enrollment | Self::EnrollmentFinish)
     }
 
     /// B14: who asks about tokens has to say who it is; elsewhere a missing `client_id` is a missing
     /// parameter (D02).
     fn told(self, failure: Failure) -> Failure {
         match failure {
-            Failure::Refusal(Refusal::ParameterMissing(_)) if self == Self::Introspection => {
+            Failure::Refusal(Refusal::ParameterMissing(_))
+                if matches!(self, Self::Introspection | Self::CodeReports) =>
+            {
                 Refusal::ClientAuthenticationMissing.into()
             }
             other => other,
@@ -56,16 +75,21 @@ impl Endpoint {
     /// The first contact has no nonce to use yet (design decision G3).
     fn nonce_rule(self, nonces: &NonceKey) -> NonceRule<'_> {
         match self {
-            Self::Token => NonceRule::Required(nonces),
+            Self::Token | Self::EnrollmentFinish | Self::InstanceRotate => NonceRule::Required(nonces),
             _ => NonceRule::Optional(nonces),
         }
     }
 }
 
 pub struct ClientRequest {
+    endpoint: Endpoint,
     pub form: Form,
     pub authenticated: AuthenticatedClient,
     pub proof: Option<VerifiedProof>,
+    /// What its attester says of the instance, where it brought that.
+    pub attested: Option<AttestedInstance>,
+    /// Shown on the TLS connection.
+    pub certificates: Option<Certificates>,
     pub address: SeenAddress,
     /// As sent: a claim.
     pub user_agent: Option<String>,
@@ -73,20 +97,35 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
-        let address = seen_address(app, request.headers(), request.extensions());
+        let address = seen_address(app, request.headers(), request.extensions()).of_program(request.headers());
+        let certificates = request.extensions().get::<Certificates>().cloned();
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
-        let authenticated = authenticated(app, &headers, &form)
+        // Judged first, since it may be what authenticates the client; told after that, as ever.
+        let proof = verified_proof(app, &headers, endpoint);
+        let credentials = Credentials {
+            headers: &headers,
+            form: &form,
+            certificates: certificates.as_ref(),
+            proof: &proof,
+            endpoint,
+        };
+        let (authenticated, attested) = credentials
+            .authenticated(app)
             .await
             .map_err(|failure| endpoint.told(failure))?;
-        let proof = verified_proof(app, &headers, endpoint)?;
+        let proof = proof?;
         let asked = Self {
+            endpoint,
             form,
             authenticated,
             proof,
+            attested,
+            certificates,
             address,
             user_agent: user_agent(&headers),
         };
+        asked.must_be_one_key()?;
         asked.must_be_first(app)?;
         Ok(asked)
     }
@@ -100,10 +139,16 @@ impl ClientRequest {
         self.proof.as_ref().map(VerifiedProof::thumbprint)
     }
 
+    /// An act of whoever asks, and from where.
+    pub fn event(&self, app: &App, action: Action) -> Event {
+        End::asking(app, self).on(app.event(action))
+    }
+
     pub fn poller(&self) -> Poller<'_> {
         Poller {
             client_id: &self.client().client_id,
             jkt: self.jkt(),
+            enrolls: self.endpoint == Endpoint::EnrollmentFinish,
         }
     }
 
@@ -115,36 +160,57 @@ impl ClientRequest {
         Ok(())
     }
 
-    /// Proof and assertion take effect once: part of the batch of what they bring about.
-    pub fn used_up(&self) -> Batch {
-        let mut batch = Batch::default();
-        if let Some(proof) = &self.proof {
-            batch = batch.then(proof::used_up(proof));
+    /// An instance has one key: it authenticates and proves with the same. C23: for an attested one the proof is
+    /// demanded wherever something comes of it, so that codes and tokens are bound to the key that was attested.
+    fn must_be_one_key(&self) -> Result<(), Refusal> {
+        let issues = !matches!(self.endpoint, Endpoint::Revocation | Endpoint::Introspection);
+        match (&self.attested, self.jkt()) {
+            (Some(attested), Some(jkt)) if attested.thumbprint() != jkt => return Err(Refusal::AttestationInvalid),
+            (Some(_), None) if issues => return Err(Refusal::DpopProofMissing),
+            _ => {}
         }
-        if let Some(assertion) = self.authenticated.assertion() {
-            batch = batch.use_once(
+        let is_instance = matches!(self.client().registration.authentication, Authentication::InstanceKey);
+        match (
+            self.authenticated.assertion().and_then(VerifiedAssertion::kid),
+            self.jkt(),
+        ) {
+            (Some(kid), Some(jkt)) if is_instance && kid != jkt => Err(Refusal::ClientAuthenticationFailed),
+            _ => Ok(()),
+        }
+    }
+
+    /// What takes effect once, until when it has to be remembered, and what it is refused with after that.
+    fn marks(&self) -> impl Iterator<Item = (&Digest, Timestamp, Refusal)> {
+        let proof = self.proof.as_ref();
+        let proof = proof.map(|proof| (proof.jti_digest(), proof.replayable_until(), Refusal::DpopProofReplayed));
+        let assertion = self.authenticated.assertion();
+        let assertion = assertion.map(|assertion| {
+            (
                 assertion.jti_digest(),
                 assertion.expires_at(),
                 Refusal::AssertionReplayed,
-            );
-        }
-        batch
+            )
+        });
+        let pop = self.attested.as_ref().and_then(AttestedInstance::proof);
+        let pop = pop.map(|pop| (&pop.jti_digest, pop.replayable_until, Refusal::AttestationReplayed));
+        [proof, assertion, pop].into_iter().flatten()
+    }
+
+    /// Each takes effect once: part of the batch of what they bring about.
+    pub fn used_up(&self) -> Batch {
+        self.marks().fold(Batch::default(), |batch, (digest, until, replayed)| {
+            batch.use_once(digest, until, replayed)
+        })
     }
 
     /// The same, on this node only, for answers that write nothing.
     fn must_be_first(&self, app: &App) -> Result<(), Refusal> {
-        let now = app.now();
-        if let Some(proof) = &self.proof
-            && !app.seen.is_first(proof.jti_digest(), proof.replayable_until(), now)
-        {
-            return Err(Refusal::DpopProofReplayed);
-        }
-        match self.authenticated.assertion() {
-            Some(assertion) if !app.seen.is_first(assertion.jti_digest(), assertion.expires_at(), now) => {
-                Err(Refusal::AssertionReplayed)
+        for (digest, until, replayed) in self.marks() {
+            if !app.seen.is_first(digest, until, app.now()) {
+                return Err(replayed);
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -162,102 +228,18 @@ pub fn user_agent(headers: &HeaderMap) -> Option<String> {
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// B02: one way of authentication, no more.
-async fn authenticated(app: &App, headers: &HeaderMap, form: &Form) -> Result<AuthenticatedClient, Failure> {
-    let basic = headers
-        .get(AUTHORIZATION)
-        .map(|value| basic(value.as_bytes()))
-        .transpose()?;
-    let secret = form.get("client_secret");
-    let assertion = form.get("client_assertion");
-    let methods = [basic.is_some(), secret.is_some(), assertion.is_some()];
-    if methods.into_iter().filter(|&used| used).count() > 1 {
-        return Err(Refusal::TooManyMethods.into());
-    }
-    if assertion.is_some() && form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
-        return Err(Refusal::ClientAuthenticationFailed.into());
-    }
-    let claimed = assertion.and_then(client_assertion::client_id_claimed);
-    let client_id = named_client(
-        form.get("client_id"),
-        basic.as_ref().map(|basic| &*basic.client_id),
-        claimed.as_deref(),
-    )?;
-    let found = app.clients.client(&app.store, client_id, app.now()).await?;
-    let client = found.ok_or(Refusal::ClientUnknown)?;
-    let secrets: Vec<&str> = match (&basic, secret) {
-        (Some(basic), _) => basic.secrets.iter().map(String::as_str).collect(),
-        (None, Some(secret)) => vec![secret],
-        (None, None) => Vec::new(),
-    };
-    let macs: Vec<String> = secrets
-        .iter()
-        .map(|secret| app.derived.client_secret_mac(client_id, secret))
-        .collect();
-    let presented = match assertion {
-        Some(assertion) => Presented::Assertion(assertion),
-        None if secrets.is_empty() => Presented::Nothing,
-        None if secrets.iter().all(|secret| secret.is_empty()) => Presented::EmptySecret,
-        None => Presented::Secret { macs: &macs },
-    };
-    Ok(client_auth::authenticate(client, &presented, app.names(), app.now())?)
-}
-
-/// All names that were given are one name.
-fn named_client<'a>(
-    form: Option<&'a str>,
-    basic: Option<&'a str>,
-    assertion: Option<&'a str>,
-) -> Result<&'a str, Refusal> {
-    let mut names = [form, basic, assertion].into_iter().flatten();
-    let first = names.next().ok_or(Refusal::ParameterMissing("client_id"))?;
-    if names.all(|name| name == first) {
-        Ok(first)
-    } else {
-        Err(Refusal::ClientAuthenticationFailed)
-    }
-}
-
-/// RFC 6749 §2.3.1. The secret as sent and form-decoded: clients do either.
-struct Basic {
-    client_id: String,
-    secrets: Vec<String>,
-}
-
-fn basic(header: &[u8]) -> Result<Basic, Refusal> {
-    let malformed = Refusal::ClientAuthenticationFailed;
-    let text = std::str::from_utf8(header).map_err(|_| malformed)?;
-    let (scheme, encoded) = text.split_once(' ').ok_or(malformed)?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(malformed);
-    }
-    let decoded =
-        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded.trim()).map_err(|_| malformed)?;
-    let decoded = String::from_utf8(decoded).map_err(|_| malformed)?;
-    let (client_id, secret) = decoded.split_once(':').ok_or(malformed)?;
-    let mut secrets = vec![secret.to_owned(), form_decoded(secret)];
-    secrets.dedup();
-    Ok(Basic {
-        client_id: form_decoded(client_id),
-        secrets,
-    })
-}
-
-fn form_decoded(text: &str) -> String {
-    // A lone value with no `=` or `&` in it decodes as the name of one pair.
-    let escaped = text.replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(escaped.as_bytes())
-        .map(|(name, _)| name.into_owned())
-        .next()
-        .unwrap_or_default()
-}
-
 fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<Option<VerifiedProof>, Refusal> {
     if !headers.contains_key(&DPOP) {
         return Ok(None);
     }
     let htu = app.config.issuer.url(endpoint.path());
-    let nonce = endpoint.nonce_rule(&app.derived.nonces);
+    let nonces = &app.derived.nonces;
+    // What authenticates a client has to be fresh from the first contact on.
+    let nonce = if attestation::is_combined(headers) {
+        NonceRule::Required(nonces)
+    } else {
+        endpoint.nonce_rule(nonces)
+    };
     let expected = ProofExpectation {
         htm: "POST",
         htu: &htu,

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::header::{COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use protocol::approver::Approver;
+use protocol::approver::{Approver, SignInMethod};
 use protocol::authorization_request::Viewer;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
@@ -15,6 +15,7 @@ use protocol::refusal::Refusal;
 use protocol::secret::SessionToken;
 use protocol::time::Lifetime;
 use store::browser_sessions::BrowserSession;
+use store::upstream_identities::Seen;
 use store::{Batch, Fault};
 
 use crate::app::{App, Shared};
@@ -39,7 +40,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     pub async fn find(app: &App, headers: &HeaderMap, address: SeenAddress) -> Result<Option<Self>, Fault> {
-        let Some(token) = token(headers, &cookie_name(&app.config.issuer)) else {
+        let Some(token) = token(headers, &cookie_name(&app.config.issuer, SESSION)) else {
             return Ok(None);
         };
         let Some(session) = app.store.browser_session(&token.digest(), app.now()).await? else {
@@ -59,8 +60,10 @@ impl SignedIn {
         app.derived.page_token(&["csrf", &self.session.id])
     }
 
+    /// For what outlives the session, such as keys: never by an upstream sign-in alone.
     pub fn must_be_fresh(&self, app: &App) -> Result<(), Refusal> {
-        if app.now() - self.session.created_at < FRESH {
+        let is_fresh = app.now() - self.session.created_at < FRESH;
+        if is_fresh && self.session.method.may_change_keys() {
             Ok(())
         } else {
             Err(Refusal::ReauthenticationRequired)
@@ -74,8 +77,8 @@ impl SignedIn {
                 approver_id: self.approver.id.clone(),
                 through: through(&self.session.id),
             },
-            address: self.address.address,
-            counted: self.address.counted,
+            address: self.address,
+            user_agent: Some(self.session.user_agent.clone()),
             used_up: Batch::default(),
         }
     }
@@ -125,6 +128,7 @@ fn sign_in_first(app: &App, uri: &Uri, method: &Method) -> PageFailure {
 pub struct Begun {
     pub session: BrowserSession,
     token: SessionToken,
+    event: Event,
 }
 
 impl Begun {
@@ -140,18 +144,24 @@ impl Begun {
             address: address.address.map(|address| address.to_string()),
             created_at: app.now(),
             expires_at: app.now() + app.config.lifetimes.browser_session,
+            method: SignInMethod::Passkey,
         };
         Self {
             session,
             token: SessionToken::new(&app.entropy.draw()),
+            event: app.event(Action::ApproverSignedIn).approver(&approver.id),
         }
     }
 
-    pub fn batch(&self, app: &App, address: SeenAddress) -> Result<Batch, Fault> {
-        let event = app
-            .event(Action::ApproverSignedIn)
-            .approver(&self.session.approver_id)
-            .with("auth.acr", "phr");
+    /// Not by a passkey.
+    pub fn by(mut self, method: SignInMethod, seen: &Seen<'_>) -> Self {
+        self.session.method = method;
+        self.event = seen_in(self.event, seen);
+        self
+    }
+
+    pub fn batch(&self, address: SeenAddress) -> Result<Batch, Fault> {
+        let event = self.event.clone().with("auth.acr", self.session.method.acr());
         Batch::default()
             .begin_browser_session(&self.session, &self.token.digest())
             .record(&seen_from(event, &self.session.id, address.address))
@@ -161,12 +171,33 @@ impl Begun {
     /// posts from elsewhere come without it. `__Host-`: no neighbouring host can plant one.
     pub fn cookie(&self, app: &App) -> Result<HeaderValue, Fault> {
         let seconds = app.config.lifetimes.browser_session.seconds();
-        cookie(&app.config.issuer, self.token.reveal(), seconds)
+        cookie(&app.config.issuer, SESSION, (self.token.reveal(), seconds))
     }
 }
 
 pub fn ended_cookie(app: &App) -> Result<HeaderValue, Fault> {
-    cookie(&app.config.issuer, "", 0)
+    cookie(&app.config.issuer, SESSION, ("", 0))
+}
+
+/// What ties a sign-in elsewhere to the browser that began it, before anybody is signed in.
+pub fn journey_cookie(app: &App, token: &SessionToken, lifetime: Lifetime) -> Result<HeaderValue, Fault> {
+    cookie(&app.config.issuer, JOURNEY, (token.reveal(), lifetime.seconds()))
+}
+
+pub fn ended_journey_cookie(app: &App) -> Result<HeaderValue, Fault> {
+    cookie(&app.config.issuer, JOURNEY, ("", 0))
+}
+
+pub fn journey(app: &App, headers: &HeaderMap) -> Option<SessionToken> {
+    token(headers, &cookie_name(&app.config.issuer, JOURNEY))
+}
+
+/// What an upstream provider said, in the event of what came of it.
+pub fn seen_in(event: Event, seen: &Seen<'_>) -> Event {
+    event
+        .with("upstream.issuer", seen.issuer)
+        .with("upstream.subject", seen.subject)
+        .with("upstream.groups", seen.groups)
 }
 
 /// As it stands in a request's viewer, so that events of both kinds can be joined.
@@ -180,18 +211,24 @@ fn seen_from(event: Event, session_id: &str, address: Option<IpAddr>) -> Event {
         .with("approver.ip", address.map(|address| address.to_string()))
 }
 
-fn cookie(issuer: &Issuer, value: &str, seconds: i64) -> Result<HeaderValue, Fault> {
-    let name = cookie_name(issuer);
+/// A cookie's own word, and how far it goes. The journey's is read by a post of our own page only.
+type Kind = (&'static str, &'static str);
+const SESSION: Kind = ("", "Lax");
+const JOURNEY: Kind = ("-upstream", "Strict");
+
+fn cookie(issuer: &Issuer, kind: Kind, (value, seconds): (&str, i64)) -> Result<HeaderValue, Fault> {
+    let name = cookie_name(issuer, kind);
     let secure = if issuer.is_loopback_http() { "" } else { "; Secure" };
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let same_site = kind.1;
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
     HeaderValue::from_str(&text).map_err(|error| Fault::broken("a cookie cannot be written").because(error))
 }
 
 /// Cookies ignore ports, and `__Host-` ones paths: two issuers on one host tell theirs apart by the name.
-fn cookie_name(issuer: &Issuer) -> String {
+fn cookie_name(issuer: &Issuer, (word, _): Kind) -> String {
     let prefix = if issuer.is_loopback_http() { "" } else { "__Host-" };
     let port = issuer.port().map(|port| format!("-{port}")).unwrap_or_default();
-    format!("{prefix}waypass{port}{}", issuer.base_path().replace('/', "."))
+    format!("{prefix}waypass{word}{port}{}", issuer.base_path().replace('/', "."))
 }
 
 fn token(headers: &HeaderMap, name: &str) -> Option<SessionToken> {
@@ -224,7 +261,10 @@ mod tests {
                 "waypass-9101=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
             ),
         ] {
-            assert_eq!(cookie(&Issuer::parse(issuer).unwrap(), "t", 60).unwrap(), expected);
+            assert_eq!(
+                cookie(&Issuer::parse(issuer).unwrap(), SESSION, ("t", 60)).unwrap(),
+                expected
+            );
         }
     }
 

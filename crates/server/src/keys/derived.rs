@@ -17,8 +17,10 @@ const NONCE_LENGTH: usize = 12;
 pub struct DerivedKeys {
     /// For DPoP nonces (RFC 9449 §8).
     pub nonces: NonceKey,
+    binding_data: hmac::Key,
     check_value: String,
     client_secrets: hmac::Key,
+    confirmations: hmac::Key,
     page_tokens: hmac::Key,
     user_codes: hmac::Key,
     sealing: LessSafeKey,
@@ -30,8 +32,10 @@ impl DerivedKeys {
         let sealing = UnboundKey::new(&AES_256_GCM, master.sub_key(Purpose::Sealing).as_slice());
         Ok(Self {
             nonces: NonceKey::new(*master.sub_key(Purpose::DpopNonce)),
+            binding_data: mac(Purpose::BindingData),
             check_value: base64url::encode(master.sub_key(Purpose::Check).as_slice()),
             client_secrets: mac(Purpose::ClientSecret),
+            confirmations: mac(Purpose::Confirmation),
             page_tokens: mac(Purpose::PageToken),
             user_codes: mac(Purpose::UserCode),
             sealing: LessSafeKey::new(sealing.map_err(|_| KeyFault::Crypto("make the sealing key"))?),
@@ -46,6 +50,19 @@ impl DerivedKeys {
     /// Under which a user code is stored. Eight letters have too little chance for a plain digest.
     pub fn user_code_mac(&self, canonical: &str) -> String {
         keyed(&self.user_codes, &[canonical]).as_str().to_owned()
+    }
+
+    /// Under which binding data is stored: short, and for one request, so that no two look alike.
+    pub fn binding_mac(&self, request_id: &str, data: &str) -> Digest {
+        keyed(&self.binding_data, &[request_id, data])
+    }
+
+    /// 32 bits that only this server can make, for the digits that are carried back.
+    pub fn confirmation_number(&self, parts: &[&str]) -> u32 {
+        let tag = mac_of(&self.confirmations, parts);
+        tag.as_ref()
+            .first_chunk()
+            .map_or(u32::MAX, |bytes| u32::from_be_bytes(*bytes))
     }
 
     /// Under which a client's secret is stored: it was chosen by a person, and two clients with one secret
@@ -86,14 +103,18 @@ impl DerivedKeys {
     }
 }
 
-/// Each part is preceded by its length, so that no two lists of parts read the same.
 fn keyed(key: &hmac::Key, parts: &[&str]) -> Digest {
+    Digest::from_stored(base64url::encode(mac_of(key, parts).as_ref()))
+}
+
+/// Each part is preceded by its length, so that no two lists of parts read the same.
+fn mac_of(key: &hmac::Key, parts: &[&str]) -> hmac::Tag {
     let mut mac = hmac::Context::with_key(key);
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());
     }
-    Digest::from_stored(base64url::encode(mac.sign().as_ref()))
+    mac.sign()
 }
 
 fn aad(what: &str, which: &str) -> Aad<Vec<u8>> {
@@ -116,6 +137,8 @@ mod tests {
         assert_ne!(keys(1).user_code_mac("WDJBMJHT"), keys(2).user_code_mac("WDJBMJHT"));
         assert_ne!(keys(1).user_code_mac("a"), keys(1).client_secret_mac("a", "a"));
         assert_ne!(keys(1).client_secret_mac("a", "s"), keys(1).client_secret_mac("b", "s"));
+        assert_ne!(keys(1).binding_mac("one", "a"), keys(1).binding_mac("two", "a"));
+        assert_ne!(keys(1).confirmation_number(&["a"]), keys(2).confirmation_number(&["a"]));
         assert_ne!(keys(1).page_token(&["ab", "c"]), keys(1).page_token(&["a", "bc"]));
         assert_ne!(keys(1).page_token(&["a"]), keys(1).page_token(&["a", ""]));
     }

@@ -21,8 +21,10 @@ pub struct MasterKey([u8; 32]);
 /// What a sub-key is for. A value made for one purpose says nothing for another.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
+    BindingData,
     Check,
     ClientSecret,
+    Confirmation,
     DpopNonce,
     PageToken,
     Sealing,
@@ -33,8 +35,10 @@ impl Purpose {
     /// Never changes: what is stored depends on it.
     pub(super) fn info(self) -> &'static [u8] {
         match self {
+            Self::BindingData => b"waypass/1 binding data",
             Self::Check => b"waypass/1 check",
             Self::ClientSecret => b"waypass/1 client secret",
+            Self::Confirmation => b"waypass/1 confirmation",
             Self::DpopNonce => b"waypass/1 dpop nonce",
             Self::PageToken => b"waypass/1 page token",
             Self::Sealing => b"waypass/1 sealing",

@@ -28,6 +28,7 @@ pub async fn serve_local(listener: UnixListener, router: Router, settings: Conne
         let talk = Talk {
             router: router.clone(),
             peer: None,
+            certificates: None,
             settings,
         };
         let stopped = stopped.clone();

@@ -287,7 +287,7 @@ fn tls_config() -> Arc<ServerConfig> {
         certificate: testdata("certificate.pem"),
         key: testdata("key.pem"),
     };
-    tls::load(&files).ok().unwrap()
+    tls::load(&files, Arc::default()).ok().unwrap()
 }
 
 fn connector(protocol: &str) -> TlsConnector {
@@ -355,7 +355,7 @@ fn wrong_certificate_files_are_told_apart() {
     ];
     let told = cases.map(|(certificate, key)| {
         let files = TlsFiles { certificate, key };
-        tls::load(&files)
+        tls::load(&files, Arc::default())
             .err()
             .unwrap()
             .to_string()

@@ -1,17 +1,22 @@
 //! Certificate and key from PEM files, and the settings of TLS. Files are read once, at the start.
+//! Not here: whose client certificates count (`protocol/spiffe/x509.rs`).
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{self, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 
 use crate::config::{Problem, TlsFiles};
 
 /// With the provider named, since rustls panics at the first connection where two are linked.
-pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, Problem> {
+/// `asks`: whether a client is asked for its certificate, which may change while the server runs.
+pub fn load(files: &TlsFiles, asks: Arc<AtomicBool>) -> Result<Arc<ServerConfig>, Problem> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| {
         problem(
@@ -20,9 +25,14 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, Problem> {
             &unreadable(&error, "no private key in PEM (an encrypted one cannot be read)"),
         )
     })?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let shown = Arc::new(ShownCertificate {
+        asks,
+        algorithms: provider.signature_verification_algorithms,
+    });
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .and_then(|builder| builder.with_client_cert_verifier(shown).with_single_cert(chain, key))
         .map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 let text = format!("not the key of the certificate in {}", files.certificate.display());
@@ -36,6 +46,59 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, Problem> {
         })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// A client's certificate is asked for, never demanded, and any is taken: the handshake proves that its key is
+/// there, and nothing else is believed of it before somebody asks whose it is.
+#[derive(Debug)]
+struct ShownCertificate {
+    asks: Arc<AtomicBool>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientCertVerifier for ShownCertificate {
+    fn offer_client_auth(&self) -> bool {
+        self.asks.load(Ordering::Relaxed)
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
@@ -63,3 +126,6 @@ fn problem(setting: &str, path: &Path, text: &str) -> Problem {
         text: text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

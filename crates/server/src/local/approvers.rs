@@ -12,6 +12,7 @@ use store::Batch;
 
 use crate::app::{App, Shared};
 use crate::failure::Failure;
+use crate::instances::{self, Ended};
 
 pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
     let asked: AddApprover = super::body(request).await?;
@@ -53,7 +54,7 @@ pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<ApproverView>>, 
     Ok(Json(views.collect()))
 }
 
-/// A lost passkey: all keys and sessions end, and what was decided upon them is decided again.
+/// A lost passkey: all keys, upstream identities and sessions end, and what was decided upon them is decided again.
 pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Result<Json<EnrollmentLink>, Failure> {
     let attempt = || async {
         let approver = find(&app, &name).await?;
@@ -61,6 +62,7 @@ pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Resu
         let batch = Batch::default()
             .touch_approver(&approver)
             .remove_keys(&approver)
+            .unlink_upstream_all(&approver)
             .end_browser_sessions(&approver.id)
             .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
             .record(&app.event(Action::ApproverRelinked).approver(&approver.id))?;
@@ -77,22 +79,30 @@ pub async fn enable(State(app): State<Shared>, Path(name): Path<String>) -> Resu
     set_disabled(&app, &name, Action::ApproverEnabled).await
 }
 
-/// A disabled approver is signed out everywhere, and an open link no longer lets anybody in.
+/// A disabled approver is signed out everywhere, an open link no longer lets anybody in, and what their
+/// instances were given ends (NHI1).
 async fn set_disabled(app: &App, name: &str, action: Action) -> Result<StatusCode, Failure> {
     let attempt = || async {
         let approver = find(app, name).await?;
         let disabled_at = (action == Action::ApproverDisabled).then(|| app.now());
         let mut batch = Batch::default().set_approver_disabled(&approver, disabled_at);
+        let mut ended = Ended::new();
         if disabled_at.is_some() {
-            batch = batch.end_browser_sessions(&approver.id).end_invitations(&approver);
+            let (ends, codes) = instances::orphaned(app, &approver.id).await?;
+            batch = batch
+                .end_browser_sessions(&approver.id)
+                .end_invitations(&approver)
+                .then(ends);
+            ended = codes;
         }
-        Ok::<_, Failure>((batch.record(&app.event(action).approver(&approver.id))?, ()))
+        Ok::<_, Failure>((batch.record(&app.event(action).approver(&approver.id))?, ended))
     };
-    app.store.decide(attempt).await?;
+    let ended = app.store.decide(attempt).await?;
+    instances::forget(app, &ended);
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
+pub async fn find(app: &App, name: &str) -> Result<Approver, Failure> {
     app.store
         .approver_named(name)
         .await?

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use protocol::client::{AssertionAudience, Authentication, Client, Kind, Registration, is_client_id};
+use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
 use protocol::event::Action;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
@@ -75,7 +75,7 @@ async fn set_disabled(app: &App, client_id: &str, action: Action) -> Result<Json
     Ok(Json(view(&client)))
 }
 
-async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
+pub async fn find(app: &App, client_id: &str) -> Result<Client, Failure> {
     app.store
         .client(client_id)
         .await?
@@ -102,12 +102,8 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
     for resource in &asked.resource {
         protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
     }
-    if asked
-        .profile
-        .as_deref()
-        .is_some_and(|name| Profile::named(name).is_none())
-    {
-        return Err(invalid("there is no profile of this name; known: open"));
+    if let Some(name) = asked.profile.as_deref() {
+        must_be_profile(app, name)?;
     }
     Ok(Registration {
         authentication: authentication(app, &asked)?,
@@ -126,7 +122,23 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         require_dpop: asked.require_dpop,
         strict: asked.strict,
         introspect: asked.introspect,
+        report_codes: asked.report_codes,
+        device_grant: DeviceGrant::On,
+        profile_given_at: None,
     })
+}
+
+const ONE_WAY: &str = "a client is either public, or has a secret, or has a key set, or its instances' keys";
+
+pub fn must_be_profile(app: &App, name: &str) -> Result<(), Failure> {
+    if app.profiles().named(name).is_some() {
+        return Ok(());
+    }
+    let known: Vec<&str> = app.profiles().iter().map(|profile| profile.name.as_str()).collect();
+    Err(invalid(&format!(
+        "there is no profile of this name; known: {}",
+        known.join(", ")
+    )))
 }
 
 fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failure> {
@@ -138,9 +150,23 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
     if asked.assertion_audience.is_some() && asked.jwks.is_none() {
         return Err(invalid("an assertion audience goes with a key set"));
     }
+    if asked.instance_key || asked.attested {
+        return match (
+            asked.public || asked.instance_key && asked.attested,
+            &asked.secret,
+            &asked.jwks,
+        ) {
+            (false, None, None) if asked.attested => Ok(Authentication::Attested),
+            (false, None, None) => Ok(Authentication::InstanceKey),
+            _ => Err(invalid(ONE_WAY)),
+        };
+    }
     match (asked.public, &asked.secret, &asked.jwks) {
         (true, None, None) if asked.introspect => Err(invalid(
             "a resource server has to authenticate: give it a secret or a key set",
+        )),
+        (true, None, None) if asked.report_codes => Err(invalid(
+            "who reports codes has to authenticate: give it a secret or a key set",
         )),
         (true, None, None) => Ok(Authentication::None),
         (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
@@ -154,7 +180,7 @@ fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failur
                 audience,
             })
         }
-        _ => Err(invalid("a client is either public, or has a secret, or has a key set")),
+        _ => Err(invalid(ONE_WAY)),
     }
 }
 
@@ -188,14 +214,14 @@ fn text(text: Option<String>) -> Result<Option<String>, Failure> {
     }
 }
 
-fn invalid(sentence: &str) -> Failure {
+pub fn invalid(sentence: &str) -> Failure {
     Failure::Invalid(sentence.to_owned())
 }
 
 pub fn warnings(client: &Client) -> Vec<String> {
     let registration = &client.registration;
     let mut warnings = Vec::new();
-    if registration.profile.as_deref() == Some(Profile::OPEN.name) {
+    if registration.profile.as_deref() == Some(Profile::OPEN) {
         warnings.push(format!(
             "client {} has the profile open: any program may ask in its name, and its tokens depend on an approval alone",
             client.client_id
@@ -216,7 +242,7 @@ pub fn warnings(client: &Client) -> Vec<String> {
     warnings
 }
 
-fn view(client: &Client) -> ClientView {
+pub fn view(client: &Client) -> ClientView {
     let registration = &client.registration;
     let (authentication, audience) = match &registration.authentication {
         Authentication::None => ("none", None),
@@ -229,6 +255,8 @@ fn view(client: &Client) -> ClientView {
             audience: AssertionAudience::Legacy,
             ..
         } => ("private_key_jwt", Some("legacy")),
+        Authentication::InstanceKey => ("instance_key", None),
+        Authentication::Attested => ("attested", None),
     };
     ClientView {
         client_id: client.client_id.clone(),
@@ -249,6 +277,9 @@ fn view(client: &Client) -> ClientView {
         code_lifetime: registration.code_lifetime.map(Lifetime::seconds),
         signing_alg: registration.signing_alg.as_str().to_owned(),
         introspect: registration.introspect,
+        report_codes: registration.report_codes,
+        device_grant: registration.device_grant.as_str().to_owned(),
+        device_grant_since: registration.device_grant.since().map(Timestamp::millis),
         created_at: client.created_at.millis(),
         disabled_at: client.disabled_at.map(Timestamp::millis),
         warnings: warnings(client),

@@ -62,19 +62,28 @@ pub async fn names(app: &App) -> Result<HashMap<String, String>, Failure> {
 
 /// All that `waypass verify-decision` needs, and the request whose digest was signed.
 async fn evidence(app: &App, grant: &Grant) -> Result<Option<Value>, Failure> {
-    let (Some(approval), Some(request)) = (
-        app.store.approval(&grant.request_id).await?,
-        app.store.request(&grant.request_id).await?,
-    ) else {
+    let Some(request) = app.store.request(&grant.request_id).await? else {
         return Ok(None);
     };
-    Ok(Some(json!({
-        "decision": approval.decision,
-        "evidence": approval.evidence,
-        "relying_party": app.config.issuer.relying_party(),
-        "key": approval.evidence.get("public_key"),
-        "request": request.content,
-    })))
+    let mut approvals = app.store.approvals(&grant.request_id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != grant.subject);
+    let mut exports = approvals.into_iter().map(|approval| {
+        json!({
+            "decision": approval.decision,
+            "key": approval.evidence.get("public_key"),
+            "evidence": approval.evidence,
+            "relying_party": app.config.issuer.relying_party(),
+            "request": request.content,
+        })
+    });
+    let mut first = exports.next();
+    let others: Vec<Value> = exports.collect();
+    if let Some(members) = first.as_mut().and_then(Value::as_object_mut)
+        && !others.is_empty()
+    {
+        members.insert("others".to_owned(), others.into());
+    }
+    Ok(first)
 }
 
 fn view(grant: Grant, names: &HashMap<String, String>, evidence: Option<Value>) -> GrantView {

@@ -1,19 +1,20 @@
 //! `request list|cancel` and `event tail`.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use http::StatusCode;
 use protocol::authorization_request::{Act, AuthorizationRequest, State as RequestState};
 use protocol::event::Action;
 use protocol::fact::Fact;
 use protocol::time::Timestamp;
-use protocol::wire::local::{EventView, RequestSummary};
+use protocol::wire::local::{CodeReported, EventView, ReportCode, RequestSummary};
 use serde::Deserialize;
 use store::Batch;
 use store::events::StoredEvent;
 
 use super::grants::names;
 use crate::app::Shared;
+use crate::endpoints::code_reports::{self, Report, SEEN_IN};
 use crate::failure::Failure;
 
 const MOST: i64 = 1000;
@@ -60,12 +61,34 @@ pub async fn cancel(State(app): State<Shared>, Path(id): Path<String>) -> Result
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A person at the help desk reports a code that was seen in a message.
+pub async fn report_code(State(app): State<Shared>, request: Request) -> Result<Json<CodeReported>, Failure> {
+    let asked: ReportCode = super::body(request).await?;
+    if !SEEN_IN.contains(&&*asked.seen_in) {
+        return Err(Failure::Invalid(format!("seen_in is one of {}", SEEN_IN.join(", "))));
+    }
+    let report = Report {
+        user_code: &asked.user_code,
+        seen_in: &asked.seen_in,
+        by: "administrator",
+    };
+    let found = report.take(&app, Batch::default()).await?;
+    Ok(Json(CodeReported {
+        ended: found.as_ref().map_or("nothing", code_reports::ended).to_owned(),
+        request_id: found.map(|request| request.content.id),
+    }))
+}
+
 fn approver_id(state: &RequestState) -> Option<&str> {
     match state {
         RequestState::Viewed { viewer, .. }
+        | RequestState::Endorsed { viewer, .. }
         | RequestState::Approved { viewer, .. }
         | RequestState::Denied { viewer, .. } => Some(&viewer.approver_id),
-        RequestState::Pending | RequestState::Redeemed { .. } | RequestState::Cancelled { .. } => None,
+        RequestState::Pending
+        | RequestState::Redeemed { .. }
+        | RequestState::Enrolled { .. }
+        | RequestState::Cancelled { .. } => None,
     }
 }
 
@@ -73,7 +96,10 @@ fn approver_id(state: &RequestState) -> Option<&str> {
 fn state_name(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
     let is_open = matches!(
         request.state,
-        RequestState::Pending | RequestState::Viewed { .. } | RequestState::Approved { .. }
+        RequestState::Pending
+            | RequestState::Viewed { .. }
+            | RequestState::Endorsed { .. }
+            | RequestState::Approved { .. }
     );
     if is_open && request.has_expired(now) {
         "expired"

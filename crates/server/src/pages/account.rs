@@ -18,7 +18,9 @@ use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::moment::Moment;
 use super::sign_in::{Finished, parameter};
-use super::{Frame, PageFailure, html};
+use super::upstream::UpstreamSection;
+use super::waiting::{self, WaitingLine};
+use super::{Frame, PageFailure, html, upstream};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
 use crate::extract::session::{SignedIn, through};
@@ -33,10 +35,14 @@ pub struct AccountPage {
     pub notice: Option<&'static str>,
     /// Signed in a moment ago: passkeys may be changed.
     pub is_fresh: bool,
+    pub waiting: Vec<WaitingLine>,
     pub grants: Vec<GrantLine>,
     pub passkeys: Vec<PasskeyLine>,
     pub sessions: Vec<SessionLine>,
     pub software_keys: Vec<SoftwareKeyLine>,
+    pub upstream: Option<UpstreamSection>,
+    /// Every group that counts for them now.
+    pub groups: Vec<String>,
 }
 
 pub struct GrantLine {
@@ -95,6 +101,7 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
         frame: Frame::new(app, Some(by)),
         notice,
         is_fresh: by.must_be_fresh(app).is_ok(),
+        waiting: waiting::lines(app, by).await?,
         grants,
         passkeys: app.store.passkeys(id).await?.iter().map(PasskeyLine::of).collect(),
         sessions: sessions
@@ -108,6 +115,8 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
             .iter()
             .map(SoftwareKeyLine::of)
             .collect(),
+        upstream: upstream::section(app, by).await?,
+        groups: app.every_group_of(id).await?.iter().map(|group| shown(group)).collect(),
     })
 }
 
@@ -189,11 +198,11 @@ fn browser(user_agent: &str) -> String {
 }
 
 /// An act leads back to the page with its name, and the page says what it did.
-fn done(app: &App, act: &str) -> Redirect {
+pub fn done(app: &App, act: &str) -> Redirect {
     Redirect::to(&address(app, act))
 }
 
-fn address(app: &App, act: &str) -> String {
+pub fn address(app: &App, act: &str) -> String {
     format!("{}/account?done={act}", app.config.issuer.base_path())
 }
 
@@ -202,6 +211,8 @@ fn notice(act: &str) -> Option<&'static str> {
         "revoked" => Some("It no longer acts for you."),
         "passkey-added" => Some("The passkey was added."),
         "passkey-removed" => Some("The passkey was removed."),
+        "upstream-linked" => Some("The account is linked."),
+        "upstream-unlinked" => Some("The account is no longer linked."),
         "session-ended" => Some("That browser is signed out."),
         _ => None,
     }

@@ -4,16 +4,19 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{Html, Redirect};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use protocol::approval;
 use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown};
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::approver::{RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownFact};
 
 use super::moment::{Moment, span};
 use super::{Frame, PageFailure, decided, html};
 use crate::app::{App, Shared};
+use crate::binding;
+use crate::deciding::Signed;
 use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
@@ -29,7 +32,16 @@ pub struct DecidePage {
     pub client_owner: Option<String>,
     pub client_is_verified: bool,
     pub purpose: Option<String>,
+    /// The profile's own words to its approvers (X13).
+    pub education: Option<String>,
     pub warnings: Vec<String>,
+    /// The device that would become known, where it is not access that is asked for.
+    pub enrollment: Option<EnrollmentLine>,
+    /// What was wrong with the last try.
+    pub problem: Option<&'static str>,
+    /// What was typed where it was started has to be typed here (X17).
+    pub asks_binding_data: bool,
+    pub quorum: Option<People>,
     pub permissions: Vec<PermissionLine>,
     pub key_words: Vec<String>,
     /// The proven address that asked, if one is known.
@@ -46,6 +58,30 @@ pub struct DecidePage {
     /// What the passkey is asked to sign: `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text,
     /// its challenge the decision's digest.
     pub options: String,
+    /// Whoever has none, and is signed in through an upstream provider, can only decline.
+    pub has_passkey: bool,
+}
+
+/// In the requester's words.
+pub struct EnrollmentLine {
+    pub name: String,
+    pub environment: Option<String>,
+}
+
+/// Where it takes more than one.
+pub struct People {
+    pub needed: u32,
+    /// Names; access would be in the first one's.
+    pub approved_by: Vec<String>,
+}
+
+impl People {
+    fn of(quorum: &Quorum) -> Self {
+        Self {
+            needed: quorum.needed,
+            approved_by: quorum.approved_by.iter().map(|name| shown(name)).collect(),
+        }
+    }
 }
 
 pub struct PermissionLine {
@@ -91,7 +127,12 @@ impl DecidePage {
             client_owner: view.client_owner.as_deref().map(shown),
             client_is_verified: view.client_verified,
             purpose: view.purpose.as_deref().map(shown),
+            education: view.education.as_deref().map(shown),
             warnings: warnings(view),
+            enrollment: view.enrollment.as_ref().map(EnrollmentLine::of),
+            problem: None,
+            asks_binding_data: view.asks_binding_data,
+            quorum: view.quorum.as_ref().map(People::of),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
             key_words: view
                 .key_words
@@ -113,7 +154,24 @@ impl DecidePage {
             profile: shown(&view.profile),
             request_digest: view.request_digest.clone(),
             options,
+            has_passkey: true,
         }
+    }
+}
+
+impl EnrollmentLine {
+    fn of(asked: &EnrollmentAsked) -> Self {
+        Self {
+            name: shown(&asked.name),
+            environment: asked.environment.as_deref().map(shown),
+        }
+    }
+}
+
+impl DecidePage {
+    /// Who approved first, where this is for another of a quorum.
+    pub fn starter(&self) -> Option<&String> {
+        self.quorum.as_ref().and_then(|people| people.approved_by.first())
     }
 }
 
@@ -167,6 +225,10 @@ fn warnings(view: &RequestView) -> Vec<String> {
     let mut texts: Vec<&str> = vec![&view.client_name, &view.client_id];
     texts.extend(view.client_owner.as_deref());
     texts.extend(view.purpose.as_deref());
+    if let Some(asked) = &view.enrollment {
+        texts.push(&asked.name);
+        texts.extend(asked.environment.as_deref());
+    }
     texts.extend(view.permissions.iter().map(|permission| permission.name.as_str()));
     texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
     let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());
@@ -193,19 +255,45 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
-    let view = deciding.view(&opened, &nonce)?;
-    Ok(DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now()))
+    let view = deciding.view(app, &opened, &nonce)?;
+    let has_passkey = !passkeys.is_empty();
+    let page = DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now());
+    Ok(DecidePage { has_passkey, ..page })
 }
 
 pub async fn approve(
     State(app): State<Shared>,
     Path(request_id): Path<String>,
     posted: Posted,
-) -> Result<Redirect, PageFailure> {
+) -> Result<Response, PageFailure> {
     let credential = posted.form.required("credential")?;
     let (key, evidence) = passkeys::evidence(&app, &posted.by.approver, credential).await?;
-    let approved = posted.by.deciding().approve(&app, &request_id, &key, &evidence).await;
-    over(&app, &request_id, approved.map(|_| ()))
+    let signed = Signed {
+        key: &key,
+        evidence: &evidence,
+        binding_data: posted.form.get(binding::PARAMETER),
+    };
+    match posted.by.deciding().approve(&app, &request_id, &signed).await {
+        Err(Failure::Refusal(refusal @ Refusal::BindingDataWrong)) => {
+            again(&app, &posted.by, &request_id, refusal).await
+        }
+        approved => Ok(over(&app, &request_id, approved.map(|_| ()))?.into_response()),
+    }
+}
+
+/// The same page with what was wrong, as long as there is another try.
+async fn again(app: &App, by: &SignedIn, request_id: &str, refusal: Refusal) -> Result<Response, PageFailure> {
+    let page = match load(app, by, request_id).await {
+        Ok(page) => page,
+        Err(Failure::Refusal(_)) => return Err(refusal.into()),
+        Err(failure) => return Err(failure.into()),
+    };
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let page = DecidePage {
+        problem: Some(refusal.sentence()),
+        ..page
+    };
+    Ok((status, html(&page)?).into_response())
 }
 
 /// Design §6: declining is at least as easy. No key, no script.

@@ -15,7 +15,7 @@ use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::account::key_event;
 use super::sign_in::Finished;
-use super::{Frame, PageFailure, html};
+use super::{Frame, PageFailure, html, upstream};
 use crate::app::{App, Shared};
 use crate::extract::csrf::Sent;
 use crate::extract::session::{Begun, through};
@@ -26,11 +26,14 @@ use crate::passkeys::{self, Ceremony, Started};
 #[template(path = "enroll.html")]
 pub struct EnrollPage {
     pub frame: Frame,
+    /// What the second button calls the upstream provider, where there is one.
+    pub upstream: Option<String>,
 }
 
 pub async fn show(State(app): State<Shared>) -> Result<Html<String>, PageFailure> {
     Ok(html(&EnrollPage {
         frame: Frame::new(&app, None),
+        upstream: upstream::label(&app),
     })?)
 }
 
@@ -98,6 +101,6 @@ async fn enrolled(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fail
         .add_passkey(&passkey)?
         .record(&event.with("session.id", through(&begun.session.id)))?
         .then(sent.ends_session_before(app).await?)
-        .then(begun.batch(app, sent.address)?);
+        .then(begun.batch(sent.address)?);
     Ok((batch, begun))
 }

@@ -171,7 +171,7 @@ fn words(status: StatusCode, title: &'static str, sentence: impl Into<String>, b
 
 fn said(failure: Failure) -> Said {
     match failure {
-        Failure::Refusal(refusal) => refused(refusal),
+        Failure::Refusal(refusal) | Failure::Confirmation { refusal, .. } => refused(refusal),
         Failure::Fault(fault) => broken(&fault),
         Failure::NotFound(sentence) => words(StatusCode::NOT_FOUND, "There is nothing here", sentence, HOME),
         Failure::BodyTooLarge => words(
@@ -215,10 +215,20 @@ fn refused(refusal: Refusal) -> Said {
             "Nothing was approved. Enter the code again, and use a passkey that is listed in your account.",
             CODE,
         ),
+        Refusal::BindingDataWrong => (
+            "That was wrong three times",
+            "The request has ended and nothing was approved. If you still need it, start again on the device.",
+            CODE,
+        ),
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",
-            "Passkeys can be changed within ten minutes of signing in, so that a forgotten session is not enough.",
+            "This takes a sign-in with a passkey, ten minutes ago at most, so that a forgotten session is not enough.",
+            SIGN_IN,
+        ),
+        Refusal::UpstreamSignInInvalid => (
+            "Not signed in",
+            "Signing in there was cancelled, or did not come back as it began here. Start again.",
             SIGN_IN,
         ),
         Refusal::ApproverDisabled => (

@@ -30,9 +30,12 @@ pub mod decided;
 pub mod enroll;
 pub mod failure;
 pub mod home;
+pub mod instances;
 pub mod moment;
 pub mod sign_in;
+pub mod upstream;
 pub mod verify;
+pub mod waiting;
 
 pub use failure::PageFailure;
 
@@ -80,15 +83,35 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/enroll", get(enroll::show))
         .route("/enroll/start", post(enroll::start))
         .route("/enroll/finish", post(enroll::finish))
+        .route("/enroll/upstream/start", post(upstream::start_invited))
         .route("/sign-in", get(sign_in::show))
         .route("/sign-in/start", post(sign_in::start))
         .route("/sign-in/finish", post(sign_in::finish))
+        .route("/sign-in/upstream/start", post(upstream::start))
+        .route("/sign-in/upstream/callback", get(upstream::callback))
+        .route("/sign-in/upstream/finish", post(upstream::finish))
         .route("/sign-out", post(sign_in::out))
         .route("/device", get(verify::show).post(verify::submit))
         .route("/device/{request_id}", get(decide::show))
+        .route("/device/{request_id}/open", post(waiting::open))
         .route("/device/{request_id}/approve", post(decide::approve))
         .route("/device/{request_id}/deny", post(decide::deny))
         .route("/account", get(account::show))
+        .route("/account/devices", get(instances::list))
+        .route("/account/devices/{id}", get(instances::show))
+        .route("/account/devices/{id}/rename", post(instances::rename))
+        .route("/account/devices/{id}/suspend", post(instances::suspend))
+        .route("/account/devices/{id}/resume", post(instances::resume))
+        .route(
+            "/account/devices/{id}/remove",
+            get(instances::ask_to_remove).post(instances::remove),
+        )
+        .route("/account/devices/{id}/offer", post(instances::offer))
+        .route("/account/devices/{id}/withdraw", post(instances::withdraw))
+        .route("/account/devices/{id}/take", post(instances::take))
+        .route("/account/devices/{id}/decline", post(instances::decline))
+        .route("/account/upstream/start", post(upstream::start_linking))
+        .route("/account/upstream/unlink", post(upstream::unlink))
         .route("/account/grants/{id}/revoke", post(account::revoke))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/passkeys/start", post(account::start_passkey))

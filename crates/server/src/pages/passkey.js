@@ -79,6 +79,15 @@ const ceremonies = {
     const answer = await post(finish, { ceremony, enrollment_token: enrollmentToken, label: label.value, credential });
     location.replace(answer.next);
   },
+  // To the provider and back; the page that it comes back to is below.
+  upstream: async ({ start, next, csrf }) => {
+    location.assign((await post(start, { next, csrf })).next);
+    await nextPage();
+  },
+  "enroll-upstream": async ({ start }) => {
+    location.assign((await post(start, { enrollment_token: enrollmentToken })).next);
+    await nextPage();
+  },
   add: async ({ start, finish, csrf }) => {
     const { ceremony, options } = await post(start, { csrf });
     const answer = await post(finish, { csrf, ceremony, label: label.value, credential: await create(options) });
@@ -87,6 +96,9 @@ const ceremonies = {
   // A form, not a fetch: the answer is a page, and it is the server's.
   approve: async ({ options }) => {
     const form = document.getElementById("approval");
+    const typed = document.getElementById("binding-data");
+    if (typed && !typed.reportValidity()) return;
+    if (typed) form.elements.binding_data.value = typed.value;
     form.elements.credential.value = JSON.stringify(await use(JSON.parse(options)));
     form.submit();
     await nextPage();
@@ -145,15 +157,29 @@ async function openEnrollment(button) {
     const { approver } = await post(button.dataset.start, { enrollment_token: enrollmentToken });
     document.querySelector("[data-approver]").textContent = approver;
     document.querySelector("[data-enrolling]").hidden = false;
-    button.disabled = false;
+    for (const every of document.querySelectorAll("[data-passkey]")) every.disabled = false;
     problem.textContent = "";
   } catch (error) {
     problem.textContent = inWords(error, "enroll");
   }
 }
 
+/** What an upstream provider sent along leaves the address bar, and is posted once. */
+async function arrive({ finish }) {
+  const sent = new URLSearchParams(location.search);
+  history.replaceState(null, "", location.pathname);
+  try {
+    const { next } = await post(finish, { code: sent.get("code"), state: sent.get("state") ?? "", iss: sent.get("iss") });
+    location.replace(next);
+  } catch (error) {
+    problem.textContent = inWords(error, "upstream");
+  }
+}
+
 function begin() {
   const buttons = document.querySelectorAll("[data-passkey]");
+  const arrived = document.querySelector("[data-arrived]");
+  if (arrived) arrive(arrived.dataset);
   if (!isSupported()) {
     problem.textContent = "This browser is too old for passkeys. Open the page in a newer one.";
     return;
@@ -167,7 +193,7 @@ function begin() {
     if (button.dataset.passkey === "enroll") {
       openEnrollment(button);
       addEventListener("hashchange", () => openEnrollment(button));
-    } else {
+    } else if (button.dataset.passkey !== "enroll-upstream") {
       button.disabled = false;
     }
   }

@@ -1,7 +1,7 @@
 //! Every page with sample values, for the tests and for eyes.
 
 use protocol::time::Timestamp;
-use protocol::wire::approver::{Permission, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
 
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
@@ -13,7 +13,11 @@ use super::failure::{Back, FailurePage};
 use super::home::HomePage;
 use super::moment::Moment;
 use super::sign_in::SignInPage;
+use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
+use super::waiting::WaitingLine;
+
+mod devices;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -65,12 +69,17 @@ pub fn view() -> RequestView {
         client_verified: true,
         purpose: Some("Publish release builds".to_owned()),
         profile: "standard".to_owned(),
+        education: None,
+        enrollment: None,
+        asks_binding_data: false,
+        quorum: None,
         warnings: Vec::new(),
         permissions: vec![
             permission("read", "Read what you can read."),
             permission("profile", "See your name."),
             permission("offline_access", "Keep access without asking again, until it ends."),
         ],
+        network_match: protocol::network::NetworkMatch::Different,
         facts: vec![
             fact("requester.address", "Address", "203.0.113.24", "proven"),
             fact(
@@ -139,6 +148,7 @@ pub fn account() -> AccountPage {
         frame: signed_in(),
         notice: Some("The passkey was added."),
         is_fresh: true,
+        waiting: Vec::new(),
         grants: vec![
             grant(
                 "gr_1",
@@ -170,6 +180,31 @@ pub fn account() -> AccountPage {
             key_words: "basil copper falcon meadow quartz timber".to_owned(),
             added_at: at(-500_000),
         }],
+        upstream: None,
+        groups: Vec::new(),
+    }
+}
+
+fn signed_in_long_ago() -> AccountPage {
+    AccountPage {
+        notice: None,
+        is_fresh: false,
+        ..account()
+    }
+}
+
+/// What the upstream provider is called.
+const ELSEWHERE: &str = "Example";
+
+fn linked(subject: Option<&str>) -> UpstreamSection {
+    let identity = |subject: &str| IdentityLine {
+        subject: subject.to_owned(),
+        shown: subject.to_owned(),
+        seen_at: at(-60),
+    };
+    UpstreamSection {
+        label: ELSEWHERE.to_owned(),
+        identities: subject.map(identity).into_iter().collect(),
     }
 }
 
@@ -195,6 +230,45 @@ fn session(id: &str, browser: &str, is_this: bool) -> SessionLine {
     }
 }
 
+fn home(frame: Frame, waiting: Vec<WaitingLine>) -> HomePage {
+    HomePage { frame, waiting }
+}
+
+fn waiting() -> WaitingLine {
+    WaitingLine {
+        request_id: "req_7Q2m".to_owned(),
+        client_name: "Build command line".to_owned(),
+        client_id: "build-cli".to_owned(),
+        approved_by: vec!["bob".to_owned(), "carol".to_owned()],
+        needed: 3,
+        until: at(525),
+    }
+}
+
+/// For the second of a quorum, and with binding data to be typed.
+pub fn quorum_view() -> RequestView {
+    RequestView {
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 1,
+            approved_by: vec!["bob".to_owned()],
+        }),
+        ..view()
+    }
+}
+
+pub fn binding_view() -> RequestView {
+    RequestView {
+        asks_binding_data: true,
+        quorum: Some(Quorum {
+            needed: 2,
+            have: 0,
+            approved_by: Vec::new(),
+        }),
+        ..view()
+    }
+}
+
 fn failure(title: &'static str, sentence: &str, reference: Option<&str>) -> FailurePage {
     FailurePage {
         frame: signed_in(),
@@ -208,6 +282,22 @@ fn failure(title: &'static str, sentence: &str, reference: Option<&str>) -> Fail
     }
 }
 
+/// A device that asks to be known, in words of its own.
+pub fn enrollment() -> RequestView {
+    let asked = EnrollmentAsked {
+        name: "Build host 7".to_owned(),
+        environment: Some("production".to_owned()),
+        expires_at: NOW.millis() + 90 * 86_400_000,
+    };
+    RequestView {
+        grant_expires_at: asked.expires_at,
+        enrollment: Some(asked),
+        permissions: Vec::new(),
+        consequences: vec!["The device becomes known as yours, and you answer for it.".to_owned()],
+        ..view()
+    }
+}
+
 fn decided(outcome: Outcome) -> DecidedPage {
     DecidedPage {
         frame: signed_in(),
@@ -216,21 +306,69 @@ fn decided(outcome: Outcome) -> DecidedPage {
     }
 }
 
-const UNUSABLE: &str = "This code is unknown, expired, used, or open in another browser.";
+const UNUSABLE: &str = "This code is unknown, expired, used, open in another browser, or not yours to decide.";
 
 /// Every page and variant: a file name and its HTML.
-pub fn all() -> Vec<(&'static str, String)> {
-    let html = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
+type Page = (&'static str, String);
+
+pub fn all() -> Vec<Page> {
+    [without_upstream(), with_upstream()].concat()
+}
+
+fn html(page: &dyn askama::DynTemplate) -> String {
+    page.dyn_render().unwrap()
+}
+
+fn with_upstream() -> Vec<Page> {
+    let no_passkey = AccountPage {
+        passkeys: Vec::new(),
+        upstream: Some(linked(Some("a1b2-c3d4"))),
+        groups: vec!["builders".to_owned(), "operators".to_owned()],
+        ..signed_in_long_ago()
+    };
+    let linking = AccountPage {
+        notice: None,
+        upstream: Some(linked(None)),
+        ..account()
+    };
+    let arriving = UpstreamPage {
+        frame: stranger(),
+        label: ELSEWHERE.to_owned(),
+    };
+    let undecidable = DecidePage {
+        has_passkey: false,
+        ..decide(&view())
+    };
+    vec![
+        (
+            "sign-in-upstream",
+            html(&SignInPage {
+                frame: stranger(),
+                next: "/as/device".to_owned(),
+                upstream: Some(ELSEWHERE.to_owned()),
+            }),
+        ),
+        ("upstream", html(&arriving)),
+        (
+            "enroll-upstream",
+            html(&EnrollPage {
+                frame: stranger(),
+                upstream: Some(ELSEWHERE.to_owned()),
+            }),
+        ),
+        ("decide-no-passkey", html(&undecidable)),
+        ("account-no-passkey", html(&no_passkey)),
+        ("account-linking", html(&linking)),
+    ]
+}
+
+#[expect(clippy::too_many_lines, reason = "a list, one entry a page")]
+fn without_upstream() -> Vec<Page> {
     let one_passkey = AccountPage {
         notice: None,
         grants: Vec::new(),
         passkeys: account().passkeys.into_iter().take(1).collect(),
         software_keys: Vec::new(),
-        ..account()
-    };
-    let signed_in_long_ago = AccountPage {
-        notice: None,
-        is_fresh: false,
         ..account()
     };
     let authorize = AuthorizePage {
@@ -241,23 +379,33 @@ pub fn all() -> Vec<(&'static str, String)> {
         is_throttled: true,
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
-    vec![
-        ("home", html(&HomePage { frame: stranger() })),
-        ("home-signed-in", html(&HomePage { frame: signed_in() })),
+    let all = vec![
+        ("home", html(&home(stranger(), Vec::new()))),
+        ("home-signed-in", html(&home(signed_in(), Vec::new()))),
+        ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
         (
             "sign-in",
             html(&SignInPage {
                 frame: stranger(),
                 next: "/as/device".to_owned(),
+                upstream: None,
             }),
         ),
-        ("enroll", html(&EnrollPage { frame: stranger() })),
+        (
+            "enroll",
+            html(&EnrollPage {
+                frame: stranger(),
+                upstream: None,
+            }),
+        ),
         ("verify", html(&verify(None, None))),
         ("verify-wrong", html(&verify(None, Some(UNUSABLE)))),
         ("verify-link", html(&verify(Some("WDJB"), None))),
         ("verify-link-wrong", html(&verify(Some("WDJB"), Some(UNUSABLE)))),
         ("verify-throttled", html(&throttled)),
         ("decide", html(&decide(&view()))),
+        ("decide-quorum", html(&decide(&quorum_view()))),
+        ("decide-binding", html(&decide(&binding_view()))),
         ("decide-hostile", html(&decide(&hostile_view()))),
         (
             "approved",
@@ -265,10 +413,33 @@ pub fn all() -> Vec<(&'static str, String)> {
                 grant_ends_at: at(28_800),
             })),
         ),
+        (
+            "approved-for",
+            html(&decided(Outcome::ApprovedFor {
+                name: "bob".to_owned(),
+                grant_ends_at: at(28_800),
+            })),
+        ),
+        (
+            "confirm",
+            html(&decided(Outcome::Confirm {
+                digits: "042 717".to_owned(),
+                until: at(525),
+            })),
+        ),
+        (
+            "approved-waiting",
+            html(&decided(Outcome::Waiting {
+                request_id: "req_7Q2m".to_owned(),
+                missing: 1,
+                until: at(525),
+            })),
+        ),
+        ("overruled", html(&decided(Outcome::Overruled))),
         ("declined", html(&decided(Outcome::Declined))),
         ("reported", html(&decided(Outcome::Reported))),
         ("account", html(&account())),
-        ("account-signed-in-long-ago", html(&signed_in_long_ago)),
+        ("account-signed-in-long-ago", html(&signed_in_long_ago())),
         ("account-one-passkey", html(&one_passkey)),
         (
             "failure",
@@ -287,5 +458,6 @@ pub fn all() -> Vec<(&'static str, String)> {
             )),
         ),
         ("authorize", html(&authorize)),
-    ]
+    ];
+    [all, devices::all()].concat()
 }

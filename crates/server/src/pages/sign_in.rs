@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::Batch;
 use webauthn_rs::prelude::PublicKeyCredential;
 
-use super::{Frame, PageFailure, html};
+use super::{Frame, PageFailure, html, upstream};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
 use crate::extract::session::{Begun, SignedIn, ended_cookie};
@@ -25,6 +25,8 @@ pub struct SignInPage {
     pub frame: Frame,
     /// Where the person was going: a path of this server, checked before it gets here.
     pub next: String,
+    /// What the second button calls the upstream provider, where there is one.
+    pub upstream: Option<String>,
 }
 
 /// Also for those who are signed in: some acts want it fresh.
@@ -39,6 +41,7 @@ pub async fn show(
     Ok(html(&SignInPage {
         frame: Frame::new(&app, signed_in.as_ref()),
         next,
+        upstream: upstream::label(&app),
     })?)
 }
 
@@ -83,7 +86,7 @@ async fn signed_in(app: &App, sent: &Sent<Finish>) -> Result<(Batch, Begun), Fai
         .approver_is_unchanged(&proven.approver)
         .passkey_signed_in(&proven.passkey, proven.sign_count, app.now())?
         .then(sent.ends_session_before(app).await?)
-        .then(begun.batch(app, sent.address)?);
+        .then(begun.batch(sent.address)?);
     Ok((batch, begun))
 }
 
@@ -109,7 +112,7 @@ pub fn way_back(base: &str, path: &str, query: Option<&str>) -> String {
 
 /// The address of a page of ours, put together anew from what was asked for: nobody is sent anywhere
 /// else, and nothing of the text but a code and an identifier gets through.
-fn page_of_ours(base: &str, next: &str) -> Option<String> {
+pub fn page_of_ours(base: &str, next: &str) -> Option<String> {
     let (path, query) = next.split_once('?').unwrap_or((next, ""));
     let path = path.strip_prefix(base)?;
     match path.split('/').collect::<Vec<_>>().as_slice() {

@@ -122,6 +122,10 @@ fn every_kind_of_page_has_a_title_of_its_own() {
         "approved",
         "declined",
         "reported",
+        "known",
+        "devices",
+        "device",
+        "device-remove",
         "account",
         "failure",
         "authorize",
@@ -148,7 +152,12 @@ fn without_a_path_in_the_issuer_addresses_begin_at_the_root() {
         base: String::new(),
         ..samples::stranger()
     };
-    let html = super::home::HomePage { frame }.render().unwrap();
+    let html = super::home::HomePage {
+        frame,
+        waiting: Vec::new(),
+    }
+    .render()
+    .unwrap();
     assert!(
         html.contains("href=\"/device\"") && html.contains("href=\"/assets/style.css?v="),
         "{html}"

@@ -227,3 +227,37 @@ fn a_network_is_an_ipv4_address_or_an_ipv6_site() {
     let shown = networks.map(|address| network(address.parse().unwrap()).to_string());
     assert_eq!(shown, ["192.0.2.1", "192.0.2.1", "2001:db8:1:2::/64", "::/64"]);
 }
+
+#[test]
+fn a_web_page_cannot_lend_the_address_of_its_reader() {
+    let headers = [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-mode", "cors"),
+        ("user-agent", "Mozilla/5.0"),
+    ];
+    let table = headers.map(|(name, value)| {
+        let headers: HeaderMap = [(name.parse().unwrap(), HeaderValue::from_static(value))]
+            .into_iter()
+            .collect();
+        let seen = seen(CLIENT.parse().unwrap(), &headers, &[]).of_program(&headers);
+        format!(
+            "{name}: {value} -> {:?}, counted {}, {}\n",
+            seen.address,
+            seen.counted,
+            seen.via.as_str()
+        )
+    });
+    // Programs of Node send `Sec-Fetch-Mode` too.
+    expect![[r"
+        origin: https://evil.example -> None, counted 203.0.113.7, browser
+        origin: null -> None, counted 203.0.113.7, browser
+        sec-fetch-site: cross-site -> None, counted 203.0.113.7, browser
+        sec-fetch-site: none -> None, counted 203.0.113.7, browser
+        sec-fetch-mode: cors -> Some(203.0.113.7), counted 203.0.113.7, direct
+        user-agent: Mozilla/5.0 -> Some(203.0.113.7), counted 203.0.113.7, direct
+    "]]
+    .assert_eq(&table.concat());
+}

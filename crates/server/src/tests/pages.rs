@@ -1,9 +1,11 @@
 //! The pages in process, with a passkey of our own making: what a browser sends and gets.
 
 mod account;
-mod browser;
+pub mod browser;
 mod deciding;
+mod devices;
 mod forgery;
 mod frame;
-mod passkey;
+pub mod passkey;
 mod signing_in;
+mod upstream;

@@ -5,9 +5,10 @@ use expect_test::expect;
 use protocol::refusal::Refusal;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
 fn b04_the_table_of_refusals() {
     let mut table = String::new();
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         table += &format!(
             "{} {:22} {}\n",
             refusal.status(),
@@ -22,7 +23,15 @@ fn b04_the_table_of_refusals() {
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
+        400 use_attestation_challenge AttestationChallengeRequired
+        401 invalid_client_attestation AttestationInvalid
+        400 use_fresh_attestation  AttestationNotFresh
+        401 invalid_client_attestation AttestationReplayed
+        403 refused                AuthenticationTooWeak
         400 authorization_pending  AuthorizationPending
+        400 invalid_request        BindingDataMissing
+        403 refused                BindingDataWrong
+        403 refused                CeremonyNotAllowed
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
         401 invalid_client         ClientDisabled
@@ -30,28 +39,44 @@ fn b04_the_table_of_refusals() {
         401 invalid_client         ClientExpired
         401 invalid_client         ClientUnknown
         400 expired_token          CodeExpired
+        403 unauthorized_client    CodeReportsNotAllowed
+        400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
         400 invalid_grant          DeviceCodeUnknown
         400 unauthorized_client    DeviceGrantNotAllowed
+        400 unauthorized_client    DeviceGrantUnused
         400 invalid_grant          DpopKeyMismatch
         400 use_dpop_nonce         DpopNonceRequired
         400 invalid_dpop_proof     DpopProofInvalid
         400 invalid_dpop_proof     DpopProofMissing
         400 invalid_dpop_proof     DpopProofReplayed
         403 refused                EnrollmentLinkInvalid
+        400 invalid_request        EnrollmentMalformed
+        400 unauthorized_client    EnrollmentNotOffered
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
+        400 invalid_request        InitiatorInvalid
+        400 invalid_request        InitiatorMissing
+        400 unauthorized_client    InstanceExpired
+        400 invalid_grant          InstanceGone
+        409 exists                 InstanceKeyTaken
+        400 unauthorized_client    InstanceSuspended
+        400 unauthorized_client    InstanceUnknown
         403 unauthorized_client    IntrospectionNotAllowed
         403 refused                KeyAlreadyRegistered
         403 refused                LastPasskey
+        400 unauthorized_client    NetworkNotAllowed
         404 unknown_code           NotTheViewer
+        404 unknown_code           NotYoursToDecide
         400 invalid_request        ParameterMissing
         400 invalid_request        ParameterRepeated
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        403 refused                QuietHours
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
         400 invalid_grant          RefreshTokenVoided
@@ -59,17 +84,26 @@ fn b04_the_table_of_refusals() {
         403 refused                RequesterIsApprover
         400 invalid_target         ResourceMalformed
         400 invalid_target         ResourceNotAllowed
+        403 refused                SameDevice
         400 invalid_scope          ScopeAmbiguous
         400 invalid_scope          ScopeMalformed
         400 invalid_scope          ScopeNotAllowed
         403 refused                SignInRequired
         400 slow_down              SlowDown
         403 refused                SoftwareKeyNotAllowed
+        403 refused                StarterUnproven
         401 invalid_token          TokenInvalid
+        403 refused                TooFarAway
         400 invalid_request        TooManyMethods
         429 rate_limited           TooManyOpenRequests
+        429 rate_limited           TooManyPrompts
         429 rate_limited           TooManyRequests
+        403 refused                UpstreamIdentityTaken
+        403 refused                UpstreamIdentityUnknown
+        403 refused                UpstreamSignInInvalid
         404 unknown_code           UserCodeUnusable
+        400 invalid_grant          WorkloadTokenInvalid
+        400 invalid_grant          WorkloadTokenReplayed
     "#]]
     .assert_eq(&table);
 }
@@ -80,7 +114,7 @@ fn name(refusal: Refusal) -> String {
 
 #[test]
 fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
-    for refusal in Refusal::ALL {
+    for &refusal in Refusal::ALL {
         let sentence = refusal.sentence();
         let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");

@@ -1,5 +1,6 @@
 //! One server on one database, its clock, and those who use it: a client's key, an approver's key.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use protocol::base64url;
 use protocol::digest::canonical_json;
+use protocol::jwk::PublicJwk;
 use protocol::jwt::signing_input;
 use protocol::time::{Lifetime, Timestamp};
 use serde_json::{Value, json};
@@ -22,6 +24,7 @@ use crate::app::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ServeArgs};
 use crate::entropy::EntropySource;
+use crate::peer::Peer;
 use crate::start::Surroundings;
 use crate::{local, routes, start};
 
@@ -77,7 +80,7 @@ pub fn on_both(test: impl AsyncFn(&World)) {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
+pub fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -100,14 +103,39 @@ fn on_both_as(args: &ServeArgs, test: impl AsyncFn(&World)) {
 
 /// Runs one test on both databases, with a `[limits]` section of its own.
 pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
-    let file = directory("limits").with_extension(format!("{}.toml", limits.len()));
-    std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
+    with_settings(
+        &format!("limits-{}", limits.len()),
+        &format!("[limits]\n{limits}\n"),
+        test,
+    );
+}
+
+/// Runs one test on both databases, with this as the file of settings.
+pub fn with_settings(name: &str, settings: &str, test: impl AsyncFn(&World)) {
+    let file = directory(name).with_extension("toml");
+    std::fs::write(&file, settings).unwrap();
     let args = ServeArgs {
         config: Some(file.to_str().unwrap().to_owned()),
         ..ServeArgs::default()
     };
     on_both_as(&args, test);
     std::fs::remove_file(&file).unwrap();
+}
+
+/// Runs one test on both databases, with profiles of its own beside those that are built in.
+pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.toml")), text).unwrap();
+    }
+    let args = ServeArgs {
+        profiles: Some(folder.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, test);
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Runs one test on SQLite, with an issuer of its own (behind a proxy, where it is https).
@@ -162,7 +190,7 @@ impl World {
             ..args
         };
         let config = Config::load(&args).unwrap_or_else(|problems| panic!("{}", crate::check::told(&problems)));
-        let app = Arc::new(start::open(config, surroundings).await.unwrap());
+        let app = Arc::new(Box::pin(start::open(config, surroundings)).await.unwrap());
         let (router, local) = (routes::routes(&app), local::routes(app.clone()));
         Self {
             app,
@@ -197,7 +225,10 @@ impl World {
         self.app.clock.advance(Lifetime::from_seconds(seconds));
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// From loopback, unless the request says from where.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let here = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+        request.extensions_mut().get_or_insert(here);
         answered(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
@@ -260,7 +291,8 @@ impl World {
         let mut body = json!({ "client_id": client_id, "scope": "openid offline_access profile read" });
         let members = body.as_object_mut().unwrap();
         members.extend(more.as_object().unwrap().clone());
-        if !members.contains_key("secret") && !members.contains_key("jwks") {
+        let has = |name: &&str| members.contains_key(*name);
+        if !["attested", "instance_key", "jwks", "secret"].iter().any(has) {
             members.insert("public".to_owned(), json!(true));
         }
         self.administer("POST", "/local/clients", &body).await
@@ -272,6 +304,52 @@ impl World {
             self.client("cli", json!({ "profile": "open" })).await.status,
             StatusCode::CREATED
         );
+    }
+
+    /// A client under `standard`: its known instances ask, and their owners decide.
+    pub async fn standard_client(&self, client_id: &str) {
+        let added = self.client(client_id, json!({ "profile": "standard" })).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+    }
+
+    /// The key of an instance that an administrator registered for the approver of this name, for 90 days.
+    pub async fn enrolled(&self, client_id: &str, owner: &str) -> Key {
+        let key = Key::new();
+        let added = self.preregister(client_id, owner, &key).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+        key
+    }
+
+    pub async fn preregister(&self, client_id: &str, owner: &str, key: &Key) -> Answer {
+        let expires_at = self.app.now() + Lifetime::from_seconds(90 * 86_400);
+        let body = json!({
+            "client_id": client_id, "owner": owner, "name": format!("Laptop of {owner}"), "jwk": key.jwk(),
+            "expires_at": expires_at.millis(),
+        });
+        self.administer("POST", "/local/instances", &body).await
+    }
+
+    /// The instance that a key belongs to, as administrators see it.
+    pub async fn instance_of(&self, key: &Key) -> Value {
+        let all = self.administer("GET", "/local/instances", &Value::Null).await.body;
+        let thumbprint = key.thumbprint();
+        let has_key = |instance: &&Value| {
+            let keys = instance["keys"].as_array().unwrap();
+            keys.iter().any(|key| key["thumbprint"] == *thumbprint)
+        };
+        all.as_array()
+            .unwrap()
+            .iter()
+            .find(has_key)
+            .cloned()
+            .unwrap_or(Value::Null)
+    }
+
+    /// One act of an administrator on the instance of a key: `suspend`, `resume`, `remove`.
+    pub async fn act_on(&self, key: &Key, act: &str) -> Answer {
+        let id = self.instance_of(key).await["instance_id"].as_str().unwrap().to_owned();
+        self.administer("POST", &format!("/local/instances/{id}/{act}"), &json!({}))
+            .await
     }
 
     /// An approver with a software key.
@@ -437,6 +515,10 @@ impl Key {
         json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..65]) })
     }
 
+    pub fn thumbprint(&self) -> String {
+        PublicJwk::parse(&self.jwk()).unwrap().thumbprint()
+    }
+
     pub fn sign(&self, message: &[u8]) -> String {
         base64url::encode(self.pair.sign(random(), message).unwrap().as_ref())
     }
@@ -457,6 +539,18 @@ impl Key {
         let input = signing_input(&header, &claims);
         let signature = self.sign(input.as_bytes());
         format!("{input}.{signature}")
+    }
+
+    /// RFC 7523 §3, by the key of an instance.
+    pub fn assertion(&self, client_id: &str, now: Timestamp) -> String {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": ISSUER, "jti": format!("an assertion, number {number}"),
+            "iat": now.seconds(), "exp": now.seconds() + 60,
+        });
+        let header = json!({ "typ": "client-authentication+jwt", "alg": "ES256", "kid": self.thumbprint() });
+        let input = signing_input(&header, &claims);
+        format!("{input}.{}", self.sign(input.as_bytes()))
     }
 
     /// The signed decision on what was viewed.

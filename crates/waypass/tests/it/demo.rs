@@ -39,10 +39,7 @@ impl Waiting {
             .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut shown = Vec::new();
-        while !shown.iter().any(|line: &String| line.contains("No terminal")) {
-            shown.push(lines.next_line().await.unwrap().unwrap().trim().to_owned());
-        }
+        let shown = told(&mut lines).await;
         let page = shown.iter().position(|line| line.ends_with("/device")).unwrap();
         let link = shown.iter().find(|line| line.contains("/enroll#")).unwrap();
         Self {
@@ -52,6 +49,13 @@ impl Waiting {
             server: shown[page].strip_suffix("/device").unwrap().to_owned(),
             user_code: shown[page + 1].clone(),
         }
+    }
+
+    /// Enrolled: the code of what is asked then.
+    async fn goes_on(&mut self) {
+        let shown = told(&mut self.lines).await;
+        let page = shown.iter().position(|line| line.ends_with("/device")).unwrap();
+        self.user_code = shown[page + 1].clone();
     }
 
     /// Decides with the software key that the demo would use for `t`.
@@ -80,6 +84,15 @@ impl Waiting {
     }
 }
 
+/// Up to where it waits for somebody.
+async fn told(lines: &mut Lines<BufReader<ChildStdout>>) -> Vec<String> {
+    let mut shown = Vec::new();
+    while !shown.iter().any(|line: &String| line.contains("No terminal")) {
+        shown.push(lines.next_line().await.unwrap().unwrap().trim().to_owned());
+    }
+    shown
+}
+
 async fn nothing_is_left(folder: &Folder, server: &str) {
     until("the data is removed", DEADLINE, async || is_empty(folder).then_some(())).await;
     let address = server.strip_prefix("http://").unwrap();
@@ -96,8 +109,9 @@ fn the_demo_by_itself_goes_from_asking_to_taking_back() {
             .expect_code(0);
         for shown in [
             "1  Start",
-            "2  Ask",
-            "3  Approve",
+            "2  Enroll",
+            "belongs to terminal now",
+            "3  Ask",
             "4  Use",
             "5  Record",
             "6  Take back",
@@ -109,6 +123,7 @@ fn the_demo_by_itself_goes_from_asking_to_taking_back() {
             "device.requested",
             "device.viewed",
             "device.approved",
+            "instance.enrolled",
             "device.redeemed",
             "{\"active\":false}",
             "401  the token is not active",
@@ -137,8 +152,10 @@ fn a_demo_without_a_terminal_waits_for_whoever_decides() {
             ("approve", 0, "That was all of it."),
             ("deny", 5, "Declined: the program"),
         ] {
-            let demo = Waiting::start(&folder).await;
+            let mut demo = Waiting::start(&folder).await;
             let server = demo.server.clone();
+            demo.decide("approve", &folder).await.expect_code(0);
+            demo.goes_on().await;
             demo.decide(verb, &folder).await.expect_code(0);
             let (rest, ended) = demo.end().await;
             assert!(ended == Some(code) && rest.contains(said), "{verb}: {ended:?} {rest}");
@@ -174,12 +191,12 @@ fn a_demo_goes_on_when_its_approver_has_decided_in_a_browser() {
                 name: "you".to_owned(),
                 browser,
             };
-            let demo = Waiting::start(&folder).await;
+            let mut demo = Waiting::start(&folder).await;
             person.enroll(&demo.enrollment_link).await;
-            person.browser.open(&format!("{}/device", demo.server)).await;
-            person.browser.type_into("#user-code", &demo.user_code).await;
-            person.browser.click("main form button[type=submit]").await;
-            person.browser.find("[data-passkey=approve]").await;
+            opens(&person, &demo).await;
+            person.approve().await;
+            demo.goes_on().await;
+            opens(&person, &demo).await;
             if approves {
                 person.approve().await;
             } else {
@@ -190,4 +207,12 @@ fn a_demo_goes_on_when_its_approver_has_decided_in_a_browser() {
         }
     });
     assert!(is_empty(&folder));
+}
+
+/// Types the code that the demo shows.
+async fn opens(person: &Person, demo: &Waiting) {
+    person.browser.open(&format!("{}/device", demo.server)).await;
+    person.browser.type_into("#user-code", &demo.user_code).await;
+    person.browser.click("main form button[type=submit]").await;
+    person.browser.find("[data-passkey=approve]").await;
 }

@@ -2,6 +2,7 @@
 //! `openid-client` and `oauth4webapi`; tokens verified by npm `jose` and PyPI `PyJWT`. Any of them stands for
 //! the many clients that know only the RFCs: nothing here is told about Waypass.
 
+mod attested;
 mod javascript;
 mod rust;
 mod verifiers;

@@ -31,6 +31,8 @@ mod http;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod phishing;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod rfc;

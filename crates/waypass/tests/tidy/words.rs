@@ -111,6 +111,9 @@ fn is_crooked(text: &str) -> bool {
     }
     let (number, after) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
     let is_straight = head == "RFC" && rest.starts_with(' ') && rest.get(1..) == Some(digits) && number.len() >= 4;
+    if after.starts_with(".md") {
+        return false;
+    }
     let after = after.trim_start_matches([',', ' ']).to_lowercase();
     !is_straight || after.starts_with("section") || after.starts_with("sec.")
 }
@@ -124,6 +127,7 @@ fn crooked_citations_are_told_from_straight_ones() {
         "rfcs",
         "RFCs 1 to 9",
         "RFC words",
+        "rfc10027.md",
     ] {
         assert!(!is_crooked(straight), "{straight}");
     }

@@ -7,7 +7,7 @@ use crate::commands::demo::cast::Cast;
 use crate::commands::demo::server::Server;
 use crate::commands::demo::told;
 use crate::credentials::Tokens;
-use crate::dpop::{Body, Call, proof};
+use crate::dpop::{Call, proof};
 use crate::failure::Failure;
 use crate::http::{Answer, Http};
 use crate::io::Io;
@@ -95,10 +95,8 @@ impl<'a> Bearer<'a> {
 
     fn proof(&self, io: &mut Io, key: &Key) -> Result<String, Failure> {
         let call = Call {
-            method: Method::POST,
-            url: &self.cast.api.url,
-            body: Body::None,
             access_token: Some(self.token),
+            ..Call::new(Method::POST, &self.cast.api.url)
         };
         proof(io, key, &call, None).ok_or_else(|| Failure::failed("no proof could be signed"))
     }

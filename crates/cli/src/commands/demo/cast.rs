@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::commands::approver::enroll::{EnrollArgs, enroll};
 use crate::commands::demo::api::{self, Api, Introspection};
 use crate::commands::demo::server::Server;
-use crate::commands::enroll::{EnrollArgs, enroll};
 use crate::failure::Failure;
 use crate::http::Http;
 use crate::io::Io;
@@ -24,6 +24,8 @@ use crate::settings::Profile;
 
 /// What the page calls the program.
 pub const NAME: &str = "Staging deployer";
+/// What the machine is called on which the program runs.
+pub const MACHINE: &str = "Build host 7";
 const CLIENT_ID: &str = "demo";
 /// Decides in a browser.
 const PERSON: &str = "you";
@@ -95,7 +97,7 @@ fn program(scope: &str) -> AddClient {
         purpose: Some("Brings the newest build to staging".to_owned()),
         verified: true,
         scope: scope.to_owned(),
-        profile: Some("open".to_owned()),
+        profile: Some("standard".to_owned()),
         public: true,
         require_dpop: true,
         ..AddClient::default()

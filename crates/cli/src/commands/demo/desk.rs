@@ -10,8 +10,8 @@ use protocol::wire::approver::RequestView;
 
 use crate::commands::decide::{self, DecideArgs, DenyArgs};
 use crate::commands::demo::cast::Cast;
-use crate::commands::login::Asked;
 use crate::date;
+use crate::device_flow::{Asked, Waiter};
 use crate::failure::{Exit, Failure};
 use crate::io::{Input, Io, read_line};
 use crate::print::{Escaped, say};
@@ -33,9 +33,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn open(io: &mut Io, cast: &Cast, asked: &Asked) -> Self {
+    pub fn open(io: &mut Io, cast: &Cast) -> Self {
         let args = DecideArgs {
-            user_code: asked.shown.user_code.clone(),
+            user_code: String::new(),
             server: cast.profile.server.clone(),
             key_file: cast.key_file.clone(),
             ca_file: None,
@@ -44,11 +44,18 @@ impl Desk {
         let reading = io.input_is_terminal.then(|| reading(io));
         Self {
             args,
-            expires_at: asked.expires_at,
+            expires_at: io.now(),
             reading,
             may_poll: false,
             is_decided: false,
         }
+    }
+
+    /// From here on it is about this request.
+    pub fn turn_to(&mut self, asked: &Asked) {
+        self.args.user_code.clone_from(&asked.shown.user_code);
+        self.expires_at = asked.expires_at;
+        self.is_decided = false;
     }
 
     pub async fn decide_alone(&mut self, io: &mut Io) -> Result<(), Failure> {
@@ -61,9 +68,10 @@ impl Desk {
         self.may_poll = true;
         Ok(())
     }
+}
 
-    /// Waits for the next poll.
-    pub async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure> {
+impl Waiter for Desk {
+    async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure> {
         if std::mem::take(&mut self.may_poll) {
             return Ok(());
         }
@@ -84,6 +92,13 @@ impl Desk {
         Ok(())
     }
 
+    /// The demo's profile carries nothing back.
+    async fn digits(&mut self, _: &mut Io, _: u32) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+}
+
+impl Desk {
     fn waiting(&self, now: Timestamp) -> Escaped {
         if self.is_decided {
             return Escaped::of("   The program hears of it when it asks again. ");

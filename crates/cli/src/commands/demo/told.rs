@@ -27,7 +27,7 @@ fn paragraph(io: &mut Io, text: &str) {
 
 pub fn table(io: &mut Io, rows: Vec<Vec<String>>) {
     let indented = rows.into_iter().map(|row| [vec![" ".to_owned()], row].concat());
-    io.output.table(&indented.collect::<Vec<_>>());
+    io.output.columns(&indented.collect::<Vec<_>>());
 }
 
 fn to_open(io: &mut Io, text: &str) {
@@ -40,19 +40,33 @@ pub fn start(io: &mut Io, address: &str) {
     paragraph(io, &text);
 }
 
-pub fn what_is_asked(io: &mut Io, key: &Key) {
+pub fn what_is_enrolled(io: &mut Io, key: &Key) {
     let (name, words) = (cast::NAME, protocol::key_words::of(key.thumbprint().as_str()));
-    step(io, 2, "Ask");
+    let machine = cast::MACHINE;
+    step(io, 2, "Enroll");
     let text = format!(
-        "A program, \"{name}\", asks to deploy to staging. It has made a\n\
-         key and proved that it holds it: what it gets will work with that key only.\n\
-         People compare keys by six words:\n\n   {words}"
+        "A program, \"{name}\", runs on \"{machine}\". A key that nobody\n\
+         knows may ask for one thing only: to become somebody's. That counts here because\n\
+         both sides have the same address; talked through on the telephone it would not.\n\
+         The program has made a key. People compare keys by six words:\n\n   {words}\n\n"
     );
     paragraph(io, &text);
 }
 
+pub fn enrolled(io: &mut Io, owner: &str) {
+    paragraph(
+        io,
+        &format!("The machine belongs to {owner} now: nobody else can approve what it asks."),
+    );
+}
+
+pub fn what_is_asked(io: &mut Io) {
+    step(io, 3, "Ask");
+    let text = "Now it asks to deploy to staging. What it gets will work with its key only.\n\n";
+    paragraph(io, text);
+}
+
 pub fn decided_alone(io: &mut Io) {
-    step(io, 3, "Approve");
     paragraph(
         io,
         "--auto: a software key decides, and sees what the page would show:\n\n",
@@ -61,7 +75,8 @@ pub fn decided_alone(io: &mut Io) {
 
 /// What a person needs to open and type.
 pub struct Place<'a> {
-    pub enrollment_link: &'a str,
+    /// To make a passkey with, where there is none yet.
+    pub enrollment_link: Option<&'a str>,
     pub verification_uri: &'a str,
     pub user_code: &'a str,
     pub minutes: i64,
@@ -69,19 +84,27 @@ pub struct Place<'a> {
 }
 
 pub fn where_to_approve(io: &mut Io, place: &Place<'_>) {
-    step(io, 3, "Approve");
     let minutes = place.minutes;
-    paragraph(io, "a  Make your passkey, once, in a browser on this machine:\n\n");
-    to_open(io, place.enrollment_link);
-    let page = format!("\nb  Then, within {minutes} minutes, open this page and type the code:\n\n");
-    paragraph(io, &page);
+    if let Some(link) = place.enrollment_link {
+        paragraph(io, "a  Make your passkey, once, in a browser on this machine:\n\n");
+        to_open(io, link);
+        let page = format!("\nb  Then, within {minutes} minutes, open this page and type the code:\n\n");
+        paragraph(io, &page);
+    } else {
+        paragraph(
+            io,
+            &format!("Within {minutes} minutes, open this page and type the code:\n\n"),
+        );
+    }
     to_open(io, place.verification_uri);
     to_open(io, place.user_code);
     paragraph(
         io,
         "\nThe page shows the six words from above. Other words, or none: decline.\n\n",
     );
-    tunnel(io, place.port);
+    if place.enrollment_link.is_some() {
+        tunnel(io, place.port);
+    }
     let keys = if io.input_is_terminal {
         desk::KEYS
     } else {

@@ -1,10 +1,11 @@
 //! RFC 8628 §3.4 and §3.5. A pending poll is answered from memory and writes nothing; a token is issued
 //! only by the compare-and-set of [`redeem`].
 
+use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::Grant;
+use protocol::grant::{AuthenticationContext, Grant, Ground};
 use protocol::refusal::Refusal;
 use protocol::resource;
 use protocol::secret::DeviceCode;
@@ -14,16 +15,31 @@ use store::{Batch, Fault};
 
 use super::issue::{Issue, issue};
 use crate::app::App;
+use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::instances;
 
-/// What the batch of an answer ends in; a refusal here has something to write (`Replayed`).
-type Answer = Result<TokenResponse, Refusal>;
+/// X16: the six digits of the approver's page.
+pub const CONFIRMATION: &str = "confirmation";
+
+/// What the batch of an answer ends in; a failure here has something to write (`Replayed`, wrong digits).
+type Answer = Result<TokenResponse, Failure>;
 
 pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
-    asked.client().profile()?;
+    app.profile_of(asked.client())?;
+    let code = decided(app, asked).await?;
+    let answer = redeem(app, asked, &code).await;
+    // Digits may have been wrong: how many tries are left is read anew.
+    app.pending.forget(&code);
+    answer
+}
+
+/// The presented code, once there is nothing to wait for any more; else the answer to a poll.
+pub async fn decided(app: &App, asked: &ClientRequest) -> Result<Digest, Failure> {
     let code = DeviceCode::presented(asked.form.required("device_code")?).digest();
-    if let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
+    let brings_digits = asked.form.get(CONFIRMATION).is_some();
+    if !brings_digits && let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
         let (poll, request_id) = answer?;
         return Err(waiting(app, &poll, &request_id).await?);
     }
@@ -35,8 +51,13 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
         last: None,
         interval: request.interval,
     });
-    match request.poll(asked.poller(), mark, now)? {
-        Poll::Redeem | Poll::Replayed { .. } => redeem(app, asked, &code).await,
+    let poll = match request.poll(asked.poller(), mark, now)? {
+        Poll::Confirm { tries } if !brings_digits => AuthorizationRequest::pending(Some(tries), mark, now),
+        poll => poll,
+    };
+    match poll {
+        Poll::Confirm { .. } if brings_digits => Ok(code),
+        Poll::Redeem | Poll::Replayed { .. } | Poll::Enrolled { .. } => Ok(code),
         poll => {
             let interval = if let Poll::SlowDown { interval, .. } = poll {
                 interval
@@ -57,7 +78,7 @@ pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenRespon
     }
 }
 
-async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
+pub async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
     app.store
         .request_by_device_code(code)
         .await?
@@ -66,8 +87,10 @@ async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure>
 
 /// Pending, or a raised interval, which is stored: the other nodes and the next start hold it too.
 async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Failure> {
-    let Poll::SlowDown { interval, raised } = poll else {
-        return Ok(Refusal::AuthorizationPending.into());
+    let (interval, raised) = match poll {
+        Poll::SlowDown { interval, raised } => (interval, raised),
+        Poll::Confirm { tries } => return Ok(digits_awaited(*tries)),
+        _ => return Ok(Refusal::AuthorizationPending.into()),
     };
     if *raised {
         let event = early(app, request_id, *interval);
@@ -77,6 +100,14 @@ async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Fa
     Ok(Failure::SlowDown {
         interval: interval.seconds(),
     })
+}
+
+/// X16: somebody has approved, and the device has to send what the page shows.
+pub fn digits_awaited(tries: u32) -> Failure {
+    Failure::Confirmation {
+        refusal: Refusal::AuthorizationPending,
+        tries,
+    }
 }
 
 fn early(app: &App, request_id: &str, interval: Lifetime) -> protocol::event::Event {
@@ -98,39 +129,46 @@ async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<Token
             interval: request.interval,
         };
         match request.poll(asked.poller(), mark, now)? {
-            Poll::Redeem => redeemed(app, asked, &request, now).await,
-            Poll::Replayed { grant_id, revoke } => replayed(app, &request, &grant_id, revoke).await,
-            Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
+            Poll::Redeem => redeemed(app, asked, &request, Batch::default(), now).await,
+            Poll::Confirm { tries } => {
+                let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
+                match confirmation::check(app, &request, typed)? {
+                    Confirmation::Right(batch) => redeemed(app, asked, &request, batch, now).await,
+                    Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
+                }
+            }
+            Poll::Replayed { grant_id, revoke } => replayed(app, asked, &request, (&grant_id, revoke)).await,
+            Poll::Enrolled { .. } | Poll::Pending | Poll::SlowDown { .. } => Err(Refusal::AuthorizationPending.into()),
         }
     };
     let answer: Answer = app.store.decide(attempt).await?;
-    Ok(answer?)
+    answer
 }
 
 async fn redeemed(
     app: &App,
     asked: &ClientRequest,
     request: &AuthorizationRequest,
+    confirmed: Batch,
     now: Timestamp,
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
-    let approval = app
-        .store
-        .approval(&request.content.id)
-        .await?
-        .ok_or_else(|| missing("an approval"))?;
-    let approver = app
-        .store
-        .approver(&approval.approver_id)
-        .await?
-        .ok_or_else(|| missing("an approver"))?;
-    let grant = Grant::begin(
-        app.new_id(),
-        request,
-        (&approver, approval.context),
-        (&client, asked.jkt()),
-        now,
-    )?;
+    let (approvers, context) = approved_by(app, request).await?;
+    let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
+    let instance = app.named_instance(request.content.instance.as_deref()).await?;
+    // The key that asked may have been replaced since, and serve no more.
+    if let Some(instance) = &instance
+        && !instances::has_key(app, &instance.id, asked.jkt()).await?
+    {
+        return Err(Refusal::InstanceGone.into());
+    }
+    let ground = Ground {
+        client: &client,
+        approver,
+        instance: instance.as_ref(),
+        profiles: app.profiles(),
+    };
+    let grant = Grant::begin(app.new_id(), (request, context), &ground, asked.jkt(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
     let issued = issue(
@@ -138,7 +176,7 @@ async fn redeemed(
         &Issue {
             grant: &grant,
             client: &client,
-            approver: &approver,
+            approver,
             scope: &grant.scope,
             audience,
         },
@@ -148,35 +186,65 @@ async fn redeemed(
         jkt: grant.jkt.clone(),
         at: now,
     };
-    let batch = asked
+    let mut batch = asked
         .used_up()
+        .then(confirmed)
         .move_request(request, &state)?
-        .client_is_unchanged(&client)
-        .approver_is_unchanged(&approver)
+        .client_is_unchanged(&client);
+    for approver in &approvers {
+        batch = batch.approver_is_unchanged(approver);
+    }
+    if let Some(instance) = &instance {
+        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
+    }
+    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
+    let event = match &request.state {
+        State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
+        _ => event,
+    };
+    let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(
-            &app.event(Action::DeviceRedeemed)
-                .grant(&grant)
-                .with("token.id", issued.jti),
-        )?;
+        .record(&event.with("token.id", issued.jti))?;
     Ok((batch, Ok(issued.response)))
+}
+
+/// All who approved, each still active, and how they were authenticated who opened it: they come first, since
+/// access is in their name.
+pub async fn approved_by(
+    app: &App,
+    request: &AuthorizationRequest,
+) -> Result<(Vec<Approver>, AuthenticationContext), Failure> {
+    let State::Approved { viewer, .. } = &request.state else {
+        return Err(Refusal::DeviceCodeUnknown.into());
+    };
+    let mut approvals = app.store.approvals(&request.content.id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
+    let mut approvers = Vec::with_capacity(approvals.len());
+    for approval in &approvals {
+        let approver = app.store.approver(&approval.approver_id).await?;
+        let approver = approver.ok_or_else(|| missing("an approver"))?;
+        approver.must_be_active()?;
+        approvers.push(approver);
+    }
+    let first = approvals.into_iter().next().ok_or_else(|| missing("an approval"))?;
+    Ok((approvers, first.context))
 }
 
 /// A dead code came up again. It is recorded; unless it looks like the client's own retry, its grant ends.
 async fn replayed(
     app: &App,
+    asked: &ClientRequest,
     request: &AuthorizationRequest,
-    grant_id: &str,
-    revoke: bool,
+    (grant_id, revoke): (&str, bool),
 ) -> Result<(Batch, Answer), Failure> {
     let grant = app.store.grant(grant_id).await?.ok_or_else(|| missing("a grant"))?;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
-        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown)));
+        return Ok((Batch::default(), Err(Refusal::DeviceCodeUnknown.into())));
     }
-    let event = app
-        .event(Action::DeviceReplayed)
+    let event = asked
+        .event(app, Action::DeviceReplayed)
         .grant(&grant)
         .with("grant.ended", revoke)
         .failed("invalid_grant");
@@ -184,7 +252,7 @@ async fn replayed(
     if revoke {
         batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
     }
-    Ok((batch, Err(Refusal::DeviceCodeUnknown)))
+    Ok((batch, Err(Refusal::DeviceCodeUnknown.into())))
 }
 
 fn missing(what: &'static str) -> Failure {

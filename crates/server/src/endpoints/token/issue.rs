@@ -35,7 +35,11 @@ pub struct Issued {
 pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let now = app.now();
     let grant = issue.grant;
-    let expires_at = grant.token_expiry(app.config.lifetimes.access_token, now);
+    let lifetimes = app.profile_of(issue.client)?.lifetimes;
+    let expires_at = grant.token_expiry(lifetimes.token.unwrap_or(app.config.lifetimes.access_token), now);
+    let refresh_expires_at = lifetimes
+        .refresh
+        .map_or(grant.expires_at, |refresh| grant.token_expiry(refresh, now));
     let jti = app.new_id();
     let granted = Scope::parse(&grant.scope)?;
     let refresh_token = granted
@@ -44,7 +48,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let digest = refresh_token.as_ref().map(RefreshToken::digest);
     let mut batch = Batch::default();
     if let Some(digest) = &digest {
-        batch = batch.issue_refresh_token(digest, &grant.id, grant.expires_at);
+        batch = batch.issue_refresh_token(digest, &grant.id, refresh_expires_at);
     }
     let response = TokenResponse {
         access_token: access_token(app, issue, &jti, expires_at)?,

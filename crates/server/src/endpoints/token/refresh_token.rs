@@ -4,7 +4,8 @@ use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Ground};
+use protocol::instance::Instance;
 use protocol::refresh::{self, Rotation, StoredToken};
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -17,6 +18,7 @@ use super::issue::{Issue, issue};
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::instances;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -24,8 +26,11 @@ type Answer = Result<TokenResponse, Refusal>;
 struct Presented {
     token: StoredToken,
     grant: Grant,
+    /// To another key of its instance, with this refresh.
+    has_moved: bool,
     client: Client,
     approver: Approver,
+    instance: Option<Instance>,
 }
 
 pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
@@ -45,8 +50,21 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     match rotation {
         Rotation::Fresh => rotated(app, asked, &presented, None),
         Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
-        Rotation::Replayed => reused(app, &presented, true),
-        Rotation::Voided => reused(app, &presented, false),
+        Rotation::Replayed => reused(app, asked, &presented, true),
+        Rotation::Voided => reused(app, asked, &presented, false),
+    }
+}
+
+/// C23: what an instance was granted is the instance's, by whichever of its keys serves. So a grant follows its
+/// instance to a new key with the next refresh, and none is lost on the way.
+async fn of_its_key(app: &App, grant: Grant, asked: &ClientRequest) -> Result<Grant, Failure> {
+    match &grant.instance_id {
+        Some(id) if !instances::has_key(app, id, asked.jkt()).await? => Err(Refusal::DpopKeyMismatch.into()),
+        Some(_) => Ok(Grant {
+            jkt: asked.jkt().map(str::to_owned),
+            ..grant
+        }),
+        None => Ok(grant),
     }
 }
 
@@ -62,15 +80,20 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     if grant.client_id != asked.client().client_id {
         return Err(unknown);
     }
+    let stored_jkt = grant.jkt.clone();
+    let grant = of_its_key(app, grant, asked).await?;
     let client = app.stored_client(&grant.client_id).await?;
     let Some(approver) = app.store.approver(&grant.subject).await? else {
         return Err(unknown);
     };
+    let instance = app.named_instance(grant.instance_id.as_deref()).await?;
     Ok(Presented {
+        has_moved: grant.jkt != stored_jkt,
         token,
         grant,
         client,
         approver,
+        instance,
     })
 }
 
@@ -83,11 +106,19 @@ fn rotated(
     let Presented {
         token,
         grant,
+        has_moved,
         client,
         approver,
+        instance,
     } = presented;
     let now = app.now();
-    grant.must_still_stand(client, approver, now)?;
+    let ground = Ground {
+        client,
+        approver,
+        instance: instance.as_ref(),
+        profiles: app.profiles(),
+    };
+    grant.must_still_stand(&ground, now)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -105,8 +136,8 @@ fn rotated(
         },
     )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
-    let event = app
-        .event(Action::TokenRefreshed)
+    let event = asked
+        .event(app, Action::TokenRefreshed)
         .grant(grant)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
@@ -114,11 +145,18 @@ fn rotated(
     let mut batch = asked
         .used_up()
         .use_refresh_token(token, &successor, now)
-        .grant_is_unchanged(grant)
         .client_is_unchanged(client)
         .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&event)?;
+    batch = if *has_moved {
+        batch.bind_grant(grant)
+    } else {
+        batch.grant_is_unchanged(grant)
+    };
+    if let Some(instance) = instance {
+        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
+    }
     if let Some(void) = void {
         batch = batch.void_refresh_token(void);
     }
@@ -126,14 +164,14 @@ fn rotated(
 }
 
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
-fn reused(app: &App, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
+fn reused(app: &App, asked: &ClientRequest, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.grant;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
         return Ok((Batch::default(), Err(Refusal::RefreshTokenVoided)));
     }
-    let event = app
-        .event(Action::TokenReused)
+    let event = asked
+        .event(app, Action::TokenReused)
         .grant(grant)
         .with("grant.ended", ends)
         .failed("invalid_grant");

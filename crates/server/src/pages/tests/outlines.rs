@@ -80,7 +80,7 @@ fn d17_verify_with_the_first_half_from_the_link() {
     check(
         "verify-link-wrong",
         &expect![[r#"
-        h1 Enter the code This code is unknown, expired, used, or open in another browser.
+        h1 Enter the code This code is unknown, expired, used, open in another browser, or not yours to decide.
         form [method=post] [action=/as/device]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         p Your link brought the first half. Type the rest from the screen of the device that is asking.
@@ -216,7 +216,7 @@ fn account() {
         "account",
         &expect![[r#"
         h1 Your account
-        p [href=/as/device] Enter a code to answer a device that is asking.
+        p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
         p The passkey was added.
         h2 What acts for you
         p Build command line build-cli
@@ -277,7 +277,7 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         "account-signed-in-long-ago",
         &expect![[r#"
         h1 Your account
-        p [href=/as/device] Enter a code to answer a device that is asking.
+        p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
         h2 What acts for you
         p Build command line build-cli
         p May use read offline_access
@@ -300,7 +300,7 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         p Work laptop
         p Added 22 November 2026, 05:25 UTC
         p Never used
-        p [href=/as/sign-in?next=/as/account] Sign in again to add or remove passkeys.
+        p [href=/as/sign-in?next=/as/account] Sign in again with a passkey to add or remove passkeys.
         h2 Where you are signed in
         p Chrome on Android This browser
         p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
@@ -327,7 +327,7 @@ fn account_with_one_passkey() {
         "account-one-passkey",
         &expect![[r#"
             h1 Your account
-            p [href=/as/device] Enter a code to answer a device that is asking.
+            p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
             h2 What acts for you
             p Nothing acts for you now.
             h2 Passkeys
@@ -380,5 +380,102 @@ fn authorize() {
         p Use the OAuth 2.0 Device Authorization Grant (RFC 8628). Post your request to
         p https://id.example.org/as/device_authorization
     "#]],
+    );
+}
+
+#[test]
+fn sign_in_elsewhere() {
+    check(
+        "sign-in-upstream",
+        &expect![[r#"
+            h1 Sign in
+            p Your device asks for your fingerprint, face or PIN. There is no name to type and no password.
+            p Signing in needs JavaScript: a browser gives a page no other way to ask for a passkey. Allow it for id.example.org and load this page again.
+            button [type=button] [disabled] [data-passkey=sign-in] [data-start=/as/sign-in/start] Sign in with a passkey
+            button [type=button] [disabled] [data-passkey=upstream] [data-start=/as/sign-in/upstream/start] Sign in with Example
+            p Through Example you can look and decline. Approving takes your passkey, however you signed in.
+            p No passkey yet, or lost it? An administrator of this server gives you an enrollment link.
+        "#]],
+    );
+}
+
+#[test]
+fn back_from_elsewhere() {
+    check(
+        "upstream",
+        &expect![[r#"
+            h1 Signing in
+            p You come back from Example .
+            p Signing in needs JavaScript. Allow it for id.example.org and start again.
+            p If nothing happens, [href=/as/sign-in] start again .
+        "#]],
+    );
+}
+
+#[test]
+fn enroll_elsewhere() {
+    check(
+        "enroll-upstream",
+        &expect![[r#"
+            h1 Set up your passkey
+            p You are being enrolled as . Programs will ask to act in your name; with this passkey you allow or decline it. It stays on your device and works only on id.example.org .
+            p Setting up a passkey needs JavaScript: a browser gives a page no other way to make one. Allow it for id.example.org and open your link again.
+            label Name of this passkey
+            input [name=label]
+            p So that you know it again later. For example: This phone, Work laptop.
+            button [type=button] [disabled] [data-passkey=enroll] [data-start=/as/enroll/start] Create my passkey
+            button [type=button] [disabled] [data-passkey=enroll-upstream] [data-start=/as/enroll/upstream/start] Sign in with Example first
+            p That links your account there, and uses up the link. Create your passkey right afterwards, on your account page: within ten minutes.
+            p The link works once and only for a few minutes. If somebody you do not know sent it to you, close this page.
+        "#]],
+    );
+}
+
+#[test]
+fn account_without_a_passkey() {
+    check(
+        "account-no-passkey",
+        &expect![[r#"
+            h1 Your account
+            p [href=/as/device] Enter a code to answer a device that is asking. [href=/as/account/devices] Your devices may ask without one.
+            p Your groups: builders , operators
+            h2 What acts for you
+            p Build command line build-cli
+            p May use read offline_access
+            p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
+            p Key: amber canoe harbor lemon orbit velvet
+            form [method=post] [action=/as/account/grants/gr_1/revoke]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] Revoke Build command line, since 23 November 2026, 04:25 UTC
+            p Nightly report build-cli
+            p May use read offline_access
+            p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
+            p Bound to no key
+            form [method=post] [action=/as/account/grants/gr_2/revoke]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] Revoke Nightly report, since 23 November 2026, 04:25 UTC
+            h2 Passkeys
+            p You have no passkey: you can look and decline, but not approve. An administrator gives you an enrollment link for one.
+            h2 Signing in with Example
+            p It says who you are. Approving still takes your passkey.
+            p a1b2-c3d4
+            p Last seen 23 November 2026, 05:24 UTC
+            h2 Where you are signed in
+            p Chrome on Android This browser
+            p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
+            p Firefox on Linux
+            p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
+            form [method=post] [action=/as/account/sessions/bs_2/end]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] End the session of Firefox on Linux, signed in 23 November 2026, 03:25 UTC
+            form [method=post] [action=/as/sign-out]
+            input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+            button [type=submit] Sign out of this browser
+            h2 Software keys
+            p They decide from a terminal, for clients that allow it. A key you do not know: tell an administrator at once.
+            p basil copper falcon meadow quartz timber
+            p Added 17 November 2026, 10:31 UTC
+            p 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I
+        "#]],
     );
 }

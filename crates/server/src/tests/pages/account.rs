@@ -88,7 +88,7 @@ fn passkeys_change_only_within_ten_minutes_of_signing_in() {
                 .get("/account")
                 .await
                 .html
-                .contains("Sign in again</a> to add or remove passkeys")
+                .contains("Sign in again</a> with a passkey to add or remove passkeys")
         );
         assert_eq!(
             add(&browser, &Passkey::new(), "").await.text("error_description"),

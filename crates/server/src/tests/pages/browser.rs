@@ -16,6 +16,8 @@ use crate::tests::world::{Answer, World};
 pub struct Browser<'a> {
     pub world: &'a World,
     cookie: RefCell<Option<String>>,
+    /// Of a sign-in elsewhere that is under way.
+    pub journey: RefCell<Option<String>>,
     /// Of this browser's site, unless a test says otherwise.
     headers: RefCell<Vec<(&'static str, &'static str)>>,
 }
@@ -52,6 +54,7 @@ impl<'a> Browser<'a> {
         Self {
             world,
             cookie: RefCell::default(),
+            journey: RefCell::default(),
             headers: RefCell::default(),
         }
     }
@@ -144,7 +147,7 @@ impl<'a> Browser<'a> {
             via: Via::Direct,
         };
         let begun = Begun::new(app, &approver, &HeaderMap::new(), address);
-        app.store.commit(begun.batch(app, address).unwrap()).await.unwrap();
+        app.store.commit(begun.batch(address).unwrap()).await.unwrap();
         let cookie = begun.cookie(app).unwrap();
         self.set_cookie(cookie.to_str().unwrap().split(';').next().map(str::to_owned));
     }
@@ -163,10 +166,10 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
-        if let Some(cookie) = self.cookie() {
+        for cookie in self.cookie().into_iter().chain(self.journey.borrow().clone()) {
             request
                 .headers_mut()
-                .insert(COOKIE, HeaderValue::from_str(&cookie).unwrap());
+                .append(COOKIE, HeaderValue::from_str(&cookie).unwrap());
         }
         for (name, value) in self.headers.borrow().iter() {
             request
@@ -174,9 +177,15 @@ impl<'a> Browser<'a> {
                 .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let answer = self.world.send(request).await;
-        if let Some(cookie) = answer.headers.get(SET_COOKIE) {
+        for cookie in answer.headers.get_all(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
-            self.set_cookie((!pair.ends_with('=')).then_some(pair));
+            let is_journey = pair.contains("-upstream");
+            let pair = (!pair.ends_with('=')).then_some(pair);
+            if is_journey {
+                self.journey.replace(pair);
+            } else {
+                self.set_cookie(pair);
+            }
         }
         answer
     }

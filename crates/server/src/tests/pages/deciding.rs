@@ -133,7 +133,7 @@ fn d28_every_code_that_does_not_work_gets_the_same_page() {
             answers.push(answer.html);
         }
         assert!(
-            answers[0].contains("unknown, expired, used, or open in another browser"),
+            answers[0].contains("unknown, expired, used, open in another browser, or not yours to decide"),
             "{}",
             answers[0]
         );

@@ -14,6 +14,15 @@ fn forms(page: &str) -> Vec<String> {
         "/sign-out",
         "/account/grants/1/revoke",
         "/account/sessions/1/end",
+        "/account/upstream/unlink",
+        "/account/devices/1/rename",
+        "/account/devices/1/suspend",
+        "/account/devices/1/resume",
+        "/account/devices/1/remove",
+        "/account/devices/1/offer",
+        "/account/devices/1/withdraw",
+        "/account/devices/1/take",
+        "/account/devices/1/decline",
     ]
     .map(str::to_owned)
     .to_vec();

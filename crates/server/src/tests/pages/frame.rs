@@ -9,7 +9,7 @@ use crate::pages::assets;
 use crate::tests::world::{World, on_both, with_issuer};
 
 /// What a page can have changed, as text: every row's state and version.
-const EVERYTHING: [&str; 12] = [
+const EVERYTHING: [&str; 14] = [
     "SELECT name FROM setting ORDER BY 1",
     "SELECT client_id || ' ' || version FROM client ORDER BY 1",
     "SELECT id || ' ' || version FROM approver ORDER BY 1",
@@ -22,6 +22,8 @@ const EVERYTHING: [&str; 12] = [
     "SELECT id || ' ' || version || ' ' || COALESCE(ended_at, 0) FROM access_grant ORDER BY 1",
     "SELECT subject || ' ' || window_start || ' ' || guesses FROM guess_counter ORDER BY 1",
     "SELECT id FROM event ORDER BY 1",
+    "SELECT group_name || ' ' || approver_id FROM group_member ORDER BY 1",
+    "SELECT subject || ' ' || approver_id || ' ' || groups || ' ' || seen_at FROM upstream_identity ORDER BY 1",
 ];
 
 pub async fn everything(world: &World) -> Vec<String> {
@@ -61,9 +63,18 @@ fn addresses(open: &str, approved: &str, code: &str) -> Vec<String> {
         "/nothing/here",
         "/sign-out",
         "/sign-in/start",
+        "/sign-in/upstream/start",
+        "/sign-in/upstream/callback",
+        "/sign-in/upstream/callback?code=1&state=1",
+        "/sign-in/upstream/finish",
+        "/account/upstream/unlink",
         "/enroll/finish",
         "/account/passkeys/start",
         "/account/passkeys/1/remove",
+        "/account/devices",
+        "/account/devices?done=removed",
+        "/account/devices/1",
+        "/account/devices/1/take",
     ]
     .map(str::to_owned)
     .to_vec();

@@ -51,8 +51,11 @@ impl Browser {
             );
             return None;
         };
+        let profile = Folder::new();
         let mut driver = Command::new(chromedriver)
             .arg("--port=0")
+            // Whatever the browser leaves there goes with the profile.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -60,9 +63,8 @@ impl Browser {
             .spawn()
             .unwrap();
         let root = format!("http://127.0.0.1:{}", port(&mut driver).await);
-        let profile = Folder::new();
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
-        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        flags.push(format!("--user-data-dir={}", profile.join("profile").display()));
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"binary": chromium, "args": flags},
@@ -149,6 +151,12 @@ impl Browser {
         let element = self.find(css).await;
         self.post(&format!("/element/{element}/value"), &json!({"text": text}))
             .await;
+    }
+
+    /// What is in the clipboard.
+    pub async fn paste_into(&self, css: &str) {
+        let (control, null) = ("\u{E009}", "\u{E000}");
+        self.type_into(css, &format!("{control}v{null}")).await;
     }
 
     /// Keys to whatever has the focus.

@@ -142,7 +142,7 @@ async fn decided(world: &World, person: &Person) {
 }
 
 /// One page in all four views. `is_error`: the console may name the status of the page itself.
-async fn look(browser: &Browser, name: &str, is_error: bool) {
+pub async fn look(browser: &Browser, name: &str, is_error: bool) {
     for (width, height, scheme) in VIEWS {
         browser.size(width, height).await;
         browser.scheme(scheme).await;

@@ -4,6 +4,8 @@
 mod account;
 mod deciding;
 pub mod driver;
+mod governed;
 mod looks;
 mod mishaps;
 pub mod person;
+mod upstream;

@@ -110,7 +110,7 @@ async fn setting(world: &World, mode: &str) -> Value {
     setting
 }
 
-async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
+pub async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
     let line = tokio::time::timeout(PATIENCE, lines.next_line())
         .await
         .expect("the client says nothing")

@@ -33,7 +33,7 @@ fn shown(is_terminal: bool, colours: bool, tell: impl FnOnce(&mut Io)) -> String
 
 fn place() -> Place<'static> {
     Place {
-        enrollment_link: "http://localhost:1/enroll#t",
+        enrollment_link: Some("http://localhost:1/enroll#t"),
         verification_uri: "http://localhost:1/device",
         user_code: "WDJB-MJHT",
         minutes: 10,

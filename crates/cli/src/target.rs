@@ -1,0 +1,89 @@
+//! Which server, as which client, with which key: what a login and an enrollment take alike, and what is
+//! opened before either asks.
+
+use std::path::PathBuf;
+
+use crate::credentials::Vault;
+use crate::failure::Failure;
+use crate::http::Http;
+use crate::io::Io;
+use crate::metadata::{Issuer, Metadata, discover};
+use crate::profile_key::{self, KeyStorage, ProfileKey};
+use crate::settings::{Profile, Settings};
+
+#[derive(Debug, clap::Args)]
+pub struct TargetArgs {
+    /// The authorization server, exactly as it names itself
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The client id under which this program is registered there
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The name under which all of this is kept
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub profile: String,
+    /// Where to make the key of a new profile [default: a TPM if this build can use one, else the keyring, else a file]
+    #[arg(long, value_name = "WHERE")]
+    pub key_storage: Option<KeyStorage>,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub struct Target {
+    /// As it will be kept.
+    pub profile: Profile,
+    pub vault: Vault,
+    pub issuer: Issuer,
+    pub http: Http,
+    pub metadata: Metadata,
+    pub key: ProfileKey,
+}
+
+impl TargetArgs {
+    pub async fn open(&self, io: &mut Io) -> Result<Target, Failure> {
+        let (vault, profile) = self.settle(io)?;
+        let issuer = Issuer::parse(&profile.server)?;
+        let http = Http::for_server(io, issuer.url(), profile.ca_file.as_deref())?;
+        let metadata = discover(io, &http, &issuer).await?;
+        let key = profile_key::of(io, &vault, &profile, self.key_storage).await?;
+        Ok(Target {
+            profile,
+            vault,
+            issuer,
+            http,
+            metadata,
+            key,
+        })
+    }
+
+    /// What is needed for the key alone, and no network.
+    pub fn settle(&self, io: &Io) -> Result<(Vault, Profile), Failure> {
+        let vault = Vault::of(io, &self.profile)?;
+        let profile = self.meant(Settings::load(io)?.profile(&self.profile))?;
+        Ok((vault, profile))
+    }
+
+    /// The kept profile, with the flags over it.
+    fn meant(&self, kept: Option<&Profile>) -> Result<Profile, Failure> {
+        let missing = |flag: &str| {
+            Failure::usage(format!("profile {:?} is new here: {flag} is missing", self.profile))
+                .hint("as in --server https://login.example.com --client-id cli")
+        };
+        let server = self.server.clone().or_else(|| kept.map(|kept| kept.server.clone()));
+        let client_id = self
+            .client_id
+            .clone()
+            .or_else(|| kept.map(|kept| kept.client_id.clone()));
+        Ok(Profile {
+            server: server.ok_or_else(|| missing("--server"))?,
+            client_id: client_id.ok_or_else(|| missing("--client-id"))?,
+            scope: kept.and_then(|kept| kept.scope.clone()),
+            resource: kept.map(|kept| kept.resource.clone()).unwrap_or_default(),
+            ca_file: match &self.ca_file {
+                Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.clone())),
+                None => kept.and_then(|kept| kept.ca_file.clone()),
+            },
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! The others of a quorum: after the first approval a request waits on their pages and in their terminals,
+//! without a code. Whoever looks is on the record and locks nobody. How many have to approve, and that they are
+//! distinct people, is in `protocol/authorization_request.rs`; who they are in `protocol/eligibility.rs`.
+
+use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
+use protocol::event::Action;
+use protocol::profile::Profile;
+use protocol::refusal::Refusal;
+use protocol::wire::approver::Quorum;
+
+use crate::app::App;
+use crate::deciding::{Deciding, Opened};
+use crate::failure::Failure;
+
+/// So many are listed at once.
+const MOST: usize = 20;
+
+impl Deciding {
+    /// What waits for this approver, oldest first: neither what they have approved nor what is not theirs.
+    pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
+        let mut waiting = Vec::new();
+        for request in app.store.endorsed_requests(app.now()).await? {
+            match self.look(app, request).await {
+                Ok(opened) => waiting.push(opened),
+                Err(Failure::Refusal(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+            if waiting.len() == MOST {
+                break;
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Opens one of them, or again what this viewer has opened by code.
+    pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
+        let attempt = || async {
+            let opened = self.opened(app, request_id).await?;
+            let request = &opened.request;
+            let mut batch = self.used_up.clone();
+            if matches!(request.state, State::Endorsed { .. }) {
+                let seconds = (app.now() - request.content.requested_at).seconds();
+                let event = self
+                    .event(app, Action::DeviceViewed, request)
+                    .with("code.entry", CodeEntry::Push.as_str())
+                    .with("latency.request_to_view_s", seconds);
+                batch = batch.request_is_unchanged(request).record(&event)?;
+            }
+            Ok::<_, Failure>((batch, opened))
+        };
+        app.store.decide(attempt).await
+    }
+}
+
+/// How many have to approve and who has, where it takes more than one.
+pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) -> Result<Option<Quorum>, Failure> {
+    let needed = profile.approval.quorum;
+    if needed < 2 {
+        return Ok(None);
+    }
+    let mut approved_by = Vec::new();
+    for id in approvers(&request.state) {
+        let approver = app.store.approver(id).await?.ok_or(Refusal::UserCodeUnusable)?;
+        approved_by.push(approver.name);
+    }
+    Ok(Some(Quorum {
+        needed,
+        have: u32::try_from(approved_by.len()).unwrap_or(u32::MAX),
+        approved_by,
+    }))
+}
+
+/// How many more have to approve.
+pub fn missing(request: &AuthorizationRequest, profile: &Profile) -> u32 {
+    let have = u32::try_from(approvers(&request.state).len()).unwrap_or(u32::MAX);
+    profile.approval.quorum.saturating_sub(have)
+}
+
+/// Whether this approver is one of those who approved.
+pub fn is_of(request: &AuthorizationRequest, approver_id: &str) -> bool {
+    approvers(&request.state).iter().any(|id| id == approver_id)
+}
+
+fn approvers(state: &State) -> &[String] {
+    match state {
+        State::Endorsed { by, .. } | State::Approved { by, .. } => by,
+        _ => &[],
+    }
+}
