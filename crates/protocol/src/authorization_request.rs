@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::approval::ConfirmedApproval;
 use crate::digest::{Digest, NotCanonical, canonical_json};
 use crate::fact::{Fact, Source};
+use crate::profile::Profile;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
@@ -82,6 +83,11 @@ impl Content {
     pub fn digest(&self) -> Result<Digest, NotCanonical> {
         let value = json!({ "type": "waypass-request/1", "content": self });
         Ok(Digest::of(canonical_json(&value)?.as_bytes()))
+    }
+
+    /// What was asked under another profile, or another text of it, is void.
+    pub fn is_under(&self, profile: &Profile) -> bool {
+        self.profile == profile.name && self.profile_version == profile.version.as_str()
     }
 
     pub fn binding(&self) -> Binding<'_> {

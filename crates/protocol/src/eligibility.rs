@@ -91,13 +91,10 @@ pub fn eligible(
     match request.content.purpose {
         Purpose::Enrollment(_) if !is_second => {
             ceremony_holds(around.profile, &proofs)?;
-            let is_for_a_group = around.profile.approval.by == ApprovedBy::Group;
-            if is_for_a_group && !is_member(decider, around.profile) {
-                return Err(Refusal::NotYoursToDecide);
-            }
+            must_be_theirs(request, decider, around.profile, is_second)?;
         }
         Purpose::Access | Purpose::Enrollment(_) => {
-            must_be_theirs(request, decider, around.profile)?;
+            must_be_theirs(request, decider, around.profile, is_second)?;
             let demanded = &around.profile.approval.starter;
             // What the first of a quorum proved, the others need not prove again.
             if !demanded.is_empty() && !is_second && !demanded.iter().any(|proof| proofs.contains(proof)) {
@@ -124,15 +121,20 @@ pub fn eligible(
 }
 
 /// Who: the owner, a member, anyone. Whoever else presents the code learns nothing about it. For declining this is all.
-pub fn must_be_theirs(request: &AuthorizationRequest, decider: &Decider<'_>, profile: &Profile) -> Result<(), Refusal> {
+pub fn must_be_theirs(
+    request: &AuthorizationRequest,
+    decider: &Decider<'_>,
+    profile: &Profile,
+    is_second: bool,
+) -> Result<(), Refusal> {
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
     let is_member = is_member(decider, profile);
-    let is_second = matches!(request.state, State::Endorsed { .. });
     let may = match approval.by {
         _ if is_second => is_member || is_owner,
         ApprovedBy::Anyone => true,
-        ApprovedBy::Owner => is_owner,
+        // Nobody owns it yet: whoever approves it will.
+        ApprovedBy::Owner => is_owner || request.content.purpose.is_enrollment(),
         ApprovedBy::Group => is_member,
     };
     // X15: whoever started it decides first; a group may be given another's request.

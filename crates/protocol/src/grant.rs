@@ -4,7 +4,7 @@ use crate::approver::Approver;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::instance::Instance;
-use crate::profile::Profiles;
+use crate::profile::{AskingKey, Profile, Profiles};
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
@@ -53,8 +53,10 @@ impl Grant {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let content = &request.content;
-        ground.stands((&content.scope, content.instance.as_deref()), now)?;
-        Ok(Self {
+        if !content.is_under(ground.profiles.of(ground.client)?) {
+            return Err(Refusal::GrantEnded);
+        }
+        let grant = Self {
             id,
             request_id: content.id.clone(),
             client_id: ground.client.client_id.clone(),
@@ -71,7 +73,9 @@ impl Grant {
             ended_at: None,
             ended_because: None,
             version: 1,
-        })
+        };
+        ground.stands(&grant, now)?;
+        Ok(grant)
     }
 
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -83,7 +87,7 @@ impl Grant {
         if !self.is_live(now) {
             return Err(Refusal::GrantEnded);
         }
-        ground.stands((&self.scope, self.instance_id.as_deref()), now)
+        ground.stands(self, now)
     }
 
     /// No token outlives its grant.
@@ -100,24 +104,41 @@ pub struct Ground<'a> {
     /// The instance that the grant names, where it names one.
     pub instance: Option<&'a Instance>,
     pub profiles: &'a Profiles,
+    /// The audience of a client that names no resource.
+    pub issuer: &'a str,
 }
 
 impl Ground<'_> {
-    fn stands(&self, (scope, instance_id): (&str, Option<&str>), now: Timestamp) -> Result<(), Refusal> {
+    /// A client that was given a stricter profile, or a lower ceiling, keeps nothing that it would not get now.
+    fn stands(&self, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
         self.client.must_be_active(now)?;
-        self.profiles.of(self.client)?;
         self.approver.must_be_active()?;
-        if instance_id.is_some() {
-            let instance = self
-                .instance
-                .filter(|instance| Some(instance.id.as_str()) == instance_id);
-            let instance = instance.ok_or(Refusal::InstanceGone)?;
-            instance.must_be_active(now).map_err(|_| Refusal::InstanceGone)?;
+        self.has_the_key_that(self.profiles.of(self.client)?, grant, now)?;
+        let ceiling = &self.client.registration.resource;
+        let is_within =
+            |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
+        if !grant.resource.iter().all(is_within) {
+            return Err(Refusal::ResourceNotAllowed);
         }
-        if Scope::parse(scope)?.is_within(&self.client.scope_ceiling()?) {
+        if Scope::parse(&grant.scope)?.is_within(&self.client.scope_ceiling()?) {
             Ok(())
         } else {
             Err(Refusal::ScopeNotAllowed)
         }
+    }
+
+    fn has_the_key_that(&self, profile: &Profile, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
+        if profile.demands_key() && grant.jkt.is_none() {
+            return Err(Refusal::GrantEnded);
+        }
+        let Some(id) = &grant.instance_id else {
+            return match profile.key {
+                AskingKey::Enrolled => Err(Refusal::InstanceGone),
+                AskingKey::Any | AskingKey::Proof => Ok(()),
+            };
+        };
+        let instance = self.instance.filter(|instance| instance.id == *id);
+        let instance = instance.ok_or(Refusal::InstanceGone)?;
+        instance.must_be_active(now).map_err(|_| Refusal::InstanceGone)
     }
 }

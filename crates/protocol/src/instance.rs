@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::Fact;
+use crate::fact::{Fact, Source};
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
@@ -59,6 +59,16 @@ pub struct About {
     pub way_in: WayIn,
     /// About its device, each with its source: where the key is kept, host, system.
     pub facts: Vec<Fact>,
+}
+
+impl About {
+    /// An administrator or the owner gave the name, or saw it at the ceremony; else the program did, alone.
+    pub fn name_source(&self) -> Source {
+        match self.way_in {
+            WayIn::Preregistered | WayIn::Ceremony { .. } => Source::Proven,
+            WayIn::Attested { .. } | WayIn::WorkloadToken { .. } | WayIn::Svid { .. } => Source::Claimed,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -126,6 +126,12 @@ pub fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
+/// Networks whose addresses many places use at once. Seen by a server that others reach from outside, such an
+/// address is likely the last hop's and not the sender's.
+pub fn unannounced() -> Vec<IpNet> {
+    EXACT.to_vec()
+}
+
 /// An address that no operator announces: a private one, a loopback or link's own, one made from another.
 pub fn is_unannounced(address: IpAddr) -> bool {
     is_within(address, &EXACT)

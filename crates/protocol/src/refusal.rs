@@ -75,6 +75,7 @@ pub enum Refusal {
     RequesterIsApprover,
     ResourceMalformed,
     ResourceNotAllowed,
+    RotationNotAllowed,
     SameDevice,
     ScopeAmbiguous,
     ScopeMalformed,
@@ -167,6 +168,7 @@ impl Refusal {
         Self::RequesterIsApprover,
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
+        Self::RotationNotAllowed,
         Self::SameDevice,
         Self::ScopeAmbiguous,
         Self::ScopeMalformed,
@@ -283,7 +285,8 @@ impl Refusal {
             | Self::TooFarAway
             | Self::UpstreamIdentityTaken
             | Self::UpstreamIdentityUnknown
-            | Self::UpstreamSignInInvalid => Code::Refused,
+            | Self::UpstreamSignInInvalid
+            | Self::RotationNotAllowed => Code::Refused,
         }
     }
 
@@ -371,6 +374,9 @@ impl Refusal {
             Self::RequesterIsApprover => "The key that asks is an approver's: a requester is never its own approver.",
             Self::ResourceMalformed => "A resource must be an absolute URI without a fragment.",
             Self::ResourceNotAllowed => "This client may not ask for that resource.",
+            Self::RotationNotAllowed => {
+                "The key of this instance is not changed by itself: another one comes in as this one did (an administrator, an attestation, a workload's token)."
+            }
             Self::ScopeAmbiguous => "These scopes belong to different resources: name one resource.",
             Self::ScopeMalformed => "The scope is not well-formed.",
             Self::ScopeNotAllowed => "The scope is wider than this client may ask for, or than what was granted.",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use protocol::authorization_request::{AuthorizationRequest, State};
+use protocol::authorization_request::{Act, AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::event::{Action, Event};
@@ -89,6 +89,13 @@ impl App {
         }
         let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
         Batch::default().end_grant(grant, because, self.now()).record(&event)
+    }
+
+    /// Ends a request that nothing has come of, on the record. Whoever commits it forgets its code.
+    pub fn cancel(&self, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
+        let state = request.act(&Act::Cancel { because }, self.now())?;
+        let event = self.cancelled(request, &state);
+        Ok(Batch::default().move_request(request, &state)?.record(&event)?)
     }
 
     /// For a request that ends undone.

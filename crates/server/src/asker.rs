@@ -56,7 +56,7 @@ impl Asker {
             facts.push(Fact::new(Fact::INITIATOR, &initiator.approver.name, Source::Proven));
         }
         if let Some(Instance { about, .. }) = &self.instance {
-            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, Source::Proven));
+            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()));
             facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
             facts.extend(about.facts.iter().cloned());
         }

@@ -16,6 +16,7 @@ use clap::Args;
 use ipnet::IpNet;
 use protocol::client::UnusedLimits;
 use protocol::guess;
+use protocol::network;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
@@ -112,6 +113,9 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
+    /// Where an equal address says nothing: `networks.shared`, and unless all of this is one machine's every
+    /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
+    pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
@@ -206,6 +210,11 @@ impl Config {
             rules::transport(sources, issuer, listen, has_tls, trusted.is_given);
         }
         rules::metrics(sources, metrics_listen.as_ref(), listen.as_ref());
+        let is_one_machine = issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http());
+        let mut shared_networks = networks.shared.clone();
+        if !is_one_machine {
+            shared_networks.extend(network::unannounced());
+        }
         let tls = rules::tls(sources, tls);
         let key_file = rules::key_file(sources, key_file, data.as_deref(), database.is_some());
         Some(Self {
@@ -216,6 +225,7 @@ impl Config {
             key_file: key_file?,
             tls,
             trusted_proxies: trusted.values,
+            shared_networks,
             networks,
             profiles: profiles?,
             unused,

@@ -2,7 +2,7 @@
 //! made from a server key and the request, so that nothing is stored, and a page that is loaded again shows
 //! them again. Whoever is talked into approving reads digits aloud too: alone they prove little.
 
-use protocol::authorization_request::{AuthorizationRequest, State};
+use protocol::authorization_request::{AuthorizationRequest, State, Viewer};
 use protocol::event::Action;
 use protocol::refusal::Refusal;
 use protocol::secret::ConfirmationDigits;
@@ -30,11 +30,12 @@ pub fn digits(app: &App, request: &AuthorizationRequest) -> ConfirmationDigits {
     }
 }
 
-/// For who opened the request, from the last approval on until it is redeemed.
-pub fn shown_to(app: &App, request: &AuthorizationRequest, approver_id: &str) -> Option<ConfirmationDigits> {
+/// For the browser or key that opened the request, and approved through it, from the last approval on until it is
+/// redeemed: another session of the same person may be one that no passkey stands behind.
+pub fn shown_to(app: &App, request: &AuthorizationRequest, to: &Viewer) -> Option<ConfirmationDigits> {
     let is_awaited = matches!(
         &request.state,
-        State::Approved { viewer, confirmation_tries: Some(_), .. } if viewer.approver_id == approver_id
+        State::Approved { viewer, confirmation_tries: Some(_), .. } if viewer == to
     );
     (is_awaited && !request.has_expired(app.now())).then(|| digits(app, request))
 }

@@ -163,7 +163,7 @@ impl Deciding {
         let content = &request.content;
         let profile = app.profile_of(client)?;
         // What was asked under another text of the profile is void.
-        if content.profile != profile.name || content.profile_version != profile.version.as_str() {
+        if !content.is_under(profile) {
             return Err(Refusal::UserCodeUnusable.into());
         }
         let instance = app.named_instance(content.instance.as_deref()).await?;
@@ -188,7 +188,7 @@ impl Deciding {
             requester: &requester.place,
             is_same_platform: platform::is_same(requester.user_agent.as_deref(), own.user_agent.as_deref()),
             listed: &app.config.networks.trusted,
-            shared: &app.config.networks.shared,
+            shared: &app.config.shared_networks,
             now: app.now(),
         };
         Ok((profile.clone(), eligible(request, &decider, &around)?))
@@ -223,8 +223,9 @@ impl Deciding {
     ) -> Result<AuthorizationRequest, Failure> {
         let attempt = || async {
             let now = app.now();
-            let opened = self.opened(app, request_id).await?;
+            // Before its groups are read: whoever is taken out of one meanwhile has another version.
             let approver = self.still_active(app).await?;
+            let opened = self.opened(app, request_id).await?;
             let approval = self.confirmed(app, &opened, signed)?;
             let Opened {
                 request,
@@ -331,7 +332,7 @@ impl Deciding {
             groups: &app.groups_of(&self.approver.id, profile).await?,
             place: &self.end(app).place,
         };
-        Ok(must_be_theirs(request, &decider, profile)?)
+        Ok(must_be_theirs(request, &decider, profile, true)?)
     }
 
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {
@@ -347,7 +348,7 @@ impl Deciding {
     /// Both ends of a request, and this approver at it.
     pub fn event(&self, app: &App, action: Action, request: &AuthorizationRequest) -> Event {
         let requester = End::asked(app, &request.content);
-        let network = network::compare(&requester.place, &self.end(app).place, &app.config.networks.shared);
+        let network = network::compare(&requester.place, &self.end(app).place, &app.config.shared_networks);
         let event = requester.on(app.event(action).request(request));
         self.seen_from(app, event).with("network.match", network.as_str())
     }

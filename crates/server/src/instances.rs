@@ -2,7 +2,6 @@
 //! with everything that it ends. Becoming known is `endpoints/enrollment.rs`.
 
 use protocol::approver::Approver;
-use protocol::authorization_request::Act as RequestAct;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::instance::Instance;
@@ -29,7 +28,8 @@ pub enum Act<'a> {
     Rename(&'a str),
     Suspend,
     Resume,
-    Remove,
+    /// For good, and why.
+    Remove(&'a str),
     /// A transfer ends what the one before approved (NHI1).
     HandOver(&'a Approver),
 }
@@ -87,18 +87,18 @@ pub async fn acted(
         Act::Rename(_) => (Action::InstanceRenamed, None),
         Act::Resume => (Action::InstanceResumed, None),
         Act::Suspend => (Action::InstanceSuspended, Some("instance_suspended")),
-        Act::Remove => (Action::InstanceRemoved, Some("instance_removed")),
+        Act::Remove(because) => (Action::InstanceRemoved, Some(*because)),
         Act::HandOver(_) => (Action::InstanceHandedOver, Some("instance_handed_over")),
     };
     let event = by
         .event(app, action, &changed)
-        .with("instance.owner.before", instance.owner.clone());
+        .with("instance.owner.before", instance.owner.clone())
+        .with("because", because);
     let mut batch = Batch::default().change_instance(instance, &changed)?.record(&event)?;
-    if let Act::HandOver(to) = act {
-        batch = batch.approver_is_unchanged(to).withdraw_offer(&instance.id);
-    }
-    if let Act::Remove = act {
-        batch = batch.withdraw_offer(&instance.id);
+    match act {
+        Act::HandOver(to) => batch = batch.approver_is_unchanged(to).withdraw_offer(&instance.id),
+        Act::Remove(_) => batch = batch.withdraw_offer(&instance.id),
+        Act::Rename(_) | Act::Suspend | Act::Resume => {}
     }
     let Some(because) = because else {
         return Ok((batch, changed, Ended::new()));
@@ -110,7 +110,7 @@ pub async fn acted(
 fn changed(instance: &Instance, act: &Act<'_>, now: Timestamp) -> Result<Instance, Failure> {
     let mut changed = instance.clone();
     match act {
-        Act::Remove => changed.removed_at = instance.removed_at.or(Some(now)),
+        Act::Remove(_) => changed.removed_at = instance.removed_at.or(Some(now)),
         _ if instance.removed_at.is_some() => {
             return Err(Failure::Invalid("it was removed, for good".to_owned()));
         }
@@ -133,12 +133,7 @@ async fn ends(app: &App, id: &str, because: &str) -> Result<(Batch, Ended), Fail
     }
     let mut ended = Ended::new();
     for request in app.store.open_requests_of_instance(id, app.now()).await? {
-        let state = request.act(&RequestAct::Cancel { because }, app.now())?;
-        let event = app
-            .event(Action::DeviceCancelled)
-            .request(&request)
-            .with("because", because);
-        batch = batch.move_request(&request, &state)?.record(&event)?;
+        batch = batch.then(app.cancel(&request, because)?);
         ended.push(request.device_code);
     }
     Ok((batch, ended))
@@ -203,8 +198,15 @@ pub async fn offer(app: &App, by: &SignedIn, id: &str, name: &str) -> Result<(),
 }
 
 pub async fn withdraw(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure> {
-    find(app, By::Owner(by), id).await?;
-    app.commit(Batch::default().withdraw_offer(id)).await
+    let attempt = || async {
+        let instance = find(app, By::Owner(by), id).await?;
+        let event = By::Owner(by)
+            .event(app, Action::InstanceOffered, &instance)
+            .failed("withdrawn");
+        let batch = Batch::default().instance_is_unchanged(&instance).withdraw_offer(id);
+        Ok::<_, Failure>((batch.record(&event)?, ()))
+    };
+    app.store.decide(attempt).await
 }
 
 /// Like any handing over it ends what the one before approved.
@@ -233,7 +235,7 @@ async fn must_be_near(app: &App, by: &SignedIn, id: &str) -> Result<(), Failure>
     let from = app.store.offered_from(id).await?.and_then(|from| from.parse().ok());
     let (offerer, taker) = (app.place(from), app.place(by.address.address));
     let networks = &app.config.networks;
-    let is_same = network::compare(&offerer, &taker, &networks.shared) == NetworkMatch::SameAddress;
+    let is_same = network::compare(&offerer, &taker, &app.config.shared_networks) == NetworkMatch::SameAddress;
     if is_same || network::both_are_listed(&offerer, &taker, &networks.trusted) {
         Ok(())
     } else {

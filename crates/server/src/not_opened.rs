@@ -5,12 +5,14 @@ use protocol::authorization_request::{AuthorizationRequest, State};
 use protocol::event::Action;
 use protocol::profile::Repeated;
 use protocol::refusal::{ErrorCode, Refusal};
+use protocol::time::{Lifetime, Timestamp};
 use store::Batch;
 
 use crate::app::App;
 use crate::containment::contained;
 use crate::deciding::Deciding;
 use crate::failure::Failure;
+use crate::instances::{self, Ended};
 
 const REPEATED: &str = "code_repeated";
 
@@ -24,17 +26,16 @@ impl Deciding {
             };
             let Some(request) = found else {
                 let event = app.event(Action::DeviceCodeChecked).failed("unknown_code");
-                return Ok((Batch::default().record(&self.seen_from(app, event))?, None));
+                return Ok((Batch::default().record(&self.seen_from(app, event))?, Ended::new()));
             };
             let event = self.event(app, Action::DeviceRefused, &request);
             let event = event.failed(refusal.code().as_str()).with("reason", refusal.reason());
             let batch = self.given_back(app, refusal).record(&event)?;
-            let batch = batch.then(self.presented(app, &request).await?);
-            Ok::<_, Failure>((batch, Some(request.device_code)))
+            let (presented, ended) = self.presented(app, &request).await?;
+            Ok::<_, Failure>((batch.then(presented), ended))
         };
-        if let Some(device_code) = app.store.decide(attempt).await? {
-            app.pending.forget(&device_code);
-        }
+        let ended = app.store.decide(attempt).await?;
+        instances::forget(app, &ended);
         Ok(())
     }
 
@@ -48,20 +49,21 @@ impl Deciding {
     }
 
     /// X04. As long as something can come of the code: an old one that is mistyped into ends nothing.
-    async fn presented(&self, app: &App, request: &AuthorizationRequest) -> Result<Batch, Failure> {
+    async fn presented(&self, app: &App, request: &AuthorizationRequest) -> Result<(Batch, Ended), Failure> {
         let (id, now) = (&request.content.id, app.now());
         let is_others = match first(app, request).await? {
             Some(first) => first != self.approver.id,
             None => false,
         };
-        if !is_others || now >= request.content.grant_expires_at || self.is_of_quorum(app, request).await? {
-            return Ok(Batch::default());
+        if !is_others || now >= end_of_reaction(request) || self.is_of_quorum(app, request).await? {
+            return Ok((Batch::default(), Ended::new()));
         }
         let batch = Batch::default().present_code(id, &self.approver.id, now);
         let presenters = app.store.other_presenters(id, &self.approver.id).await? + 1;
         let rule = repeated(app, request);
         if presenters < i64::from(rule.presenters) {
-            return Ok(batch);
+            // Written over itself: of two at once the second counts the first.
+            return Ok((batch.move_request(request, &request.state)?, Ended::new()));
         }
         let event = self
             .event(app, Action::DeviceCodeRepeated, request)
@@ -69,9 +71,10 @@ impl Deciding {
             .with("code.ended", rule.ends);
         let batch = batch.record(&event)?;
         if rule.ends {
-            return Ok(batch.then(contained(app, request, REPEATED).await?));
+            let (ends, ended) = contained(app, request, REPEATED).await?;
+            return Ok((batch.then(ends), ended));
         }
-        Ok(batch)
+        Ok((batch, Ended::new()))
     }
 
     /// Others of a quorum have pages of their own; one who types the code all the same is no stranger.
@@ -82,6 +85,13 @@ impl Deciding {
         let client = app.stored_client(&request.content.client_id).await?;
         Ok(self.eligible(app, request, &client).await.is_ok())
     }
+}
+
+/// As long as what came of it may live. A device lives for months, and by then an old code says nothing.
+fn end_of_reaction(request: &AuthorizationRequest) -> Timestamp {
+    const A_DAY: Lifetime = Lifetime::from_seconds(24 * 3_600);
+    let content = &request.content;
+    content.grant_expires_at.min(content.expires_at + A_DAY)
 }
 
 /// Who opened it with the code. None where nobody has, or where it came to nothing.

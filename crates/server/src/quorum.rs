@@ -2,8 +2,12 @@
 //! without a code. Whoever looks is on the record and locks nobody. How many have to approve, and that they are
 //! distinct people, is in `protocol/authorization_request.rs`; who they are in `protocol/eligibility.rs`.
 
+use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
+use protocol::client::Client;
+use protocol::eligibility::{self, Decider};
 use protocol::event::Action;
+use protocol::network::Place;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::wire::approver::Quorum;
@@ -68,6 +72,26 @@ pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) ->
         have: u32::try_from(approved_by.len()).unwrap_or(u32::MAX),
         approved_by,
     }))
+}
+
+/// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it.
+pub async fn must_still_be(
+    app: &App,
+    request: &AuthorizationRequest,
+    client: &Client,
+    approvers: &[Approver],
+) -> Result<(), Failure> {
+    let profile = app.profile_of(client)?;
+    for (position, approver) in approvers.iter().enumerate() {
+        let groups = app.groups_of(&approver.id, profile).await?;
+        let decider = Decider {
+            approver_id: &approver.id,
+            groups: &groups,
+            place: &Place::default(),
+        };
+        eligibility::must_be_theirs(request, &decider, profile, position > 0).map_err(|_| Refusal::GrantEnded)?;
+    }
+    Ok(())
 }
 
 /// How many more have to approve.

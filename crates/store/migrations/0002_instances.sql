@@ -86,12 +86,13 @@ DROP TABLE approval;
 ALTER TABLE approval_of_many RENAME TO approval;
 
 ALTER TABLE authorization_request ADD COLUMN instance_id TEXT;
+CREATE INDEX authorization_request_instance ON authorization_request (instance_id, expires_at);
 ALTER TABLE access_grant ADD COLUMN instance_id TEXT;
 CREATE INDEX access_grant_instance ON access_grant (instance_id);
 
 -- Who presented a code that another had opened: a code sent to many shows here (RFC 10027 §6.1.4).
 CREATE TABLE code_presentation (
-    request_id TEXT NOT NULL REFERENCES authorization_request (id),
+    request_id TEXT NOT NULL REFERENCES authorization_request (id) ON DELETE CASCADE,
     approver_id TEXT NOT NULL REFERENCES approver (id),
     presented_at BIGINT NOT NULL,
     PRIMARY KEY (request_id, approver_id)

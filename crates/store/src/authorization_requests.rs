@@ -23,7 +23,8 @@ const RECENT: &str = "SELECT content, digest, device_code_digest, state_detail, 
     FROM authorization_request ORDER BY requested_at DESC, id DESC LIMIT $1";
 // A client's places may be used up by somebody else: a source that holds none may still file one.
 const ROOM_OF_CLIENT: &str = "SELECT 1 WHERE
-    (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')) < $4
+    (SELECT COUNT(*) FROM authorization_request WHERE client_id = $1 AND expires_at > $3 AND state IN ('pending', 'viewed')
+        AND (instance_id IS NOT NULL) = (CAST($5 AS BIGINT) <> 0)) < $4
     OR NOT EXISTS (SELECT 1 FROM authorization_request WHERE source = $2 AND expires_at > $3 AND state IN ('pending', 'viewed'))";
 const ROOM_OF_SOURCE: &str = "SELECT 1 WHERE
     (SELECT COUNT(*) FROM authorization_request WHERE source = $1 AND expires_at > $2 AND state IN ('pending', 'viewed')) < $3";
@@ -62,6 +63,8 @@ pub struct Filed<'a> {
 pub struct Room {
     pub of_client: Option<u32>,
     pub of_source: Option<u32>,
+    /// Enrolled instances have places of their own: strangers, who may ask to be enrolled, use none of them up.
+    pub for_instance: bool,
 }
 
 /// A stored approval: the decision, the signature over it, and how the person was authenticated.
@@ -155,7 +158,11 @@ impl Batch {
     pub fn has_room(self, client_id: &str, source: &str, room: Room, now: Timestamp) -> Self {
         let (now, full) = (now.millis(), Refusal::TooManyOpenRequests);
         let batch = match room.of_client {
-            Some(most) => self.one(ROOM_OF_CLIENT, args![client_id, source, now, i64::from(most)], full),
+            Some(most) => self.one(
+                ROOM_OF_CLIENT,
+                args![client_id, source, now, i64::from(most), room.for_instance],
+                full,
+            ),
             None => self,
         };
         match room.of_source {

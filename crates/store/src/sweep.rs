@@ -12,7 +12,6 @@ const KEPT: Lifetime = Lifetime::from_seconds(24 * 3600);
 const REQUESTS: &str = "DELETE FROM authorization_request
     WHERE expires_at < $1 AND state IN ('pending', 'viewed', 'denied', 'cancelled')
     AND NOT EXISTS (SELECT 1 FROM approval WHERE approval.request_id = authorization_request.id)";
-const PRESENTATIONS: &str = "DELETE FROM code_presentation WHERE presented_at < $1";
 const PROMPTS: &str = "DELETE FROM prompt_counter WHERE window_start < $1";
 const OFFERS: &str = "DELETE FROM handover WHERE expires_at < $1";
 const REPLAYS: &str = "DELETE FROM replay WHERE expires_at < $1";
@@ -27,8 +26,7 @@ impl Batch {
     pub fn sweep(self, now: Timestamp) -> Self {
         let ended = now.millis();
         let long_ended = (now - KEPT).millis();
-        self.any(PRESENTATIONS, args![long_ended])
-            .any(REQUESTS, args![long_ended])
+        self.any(REQUESTS, args![long_ended])
             .any(PROMPTS, args![long_ended])
             .any(OFFERS, args![ended])
             .any(REPLAYS, args![ended])

@@ -68,11 +68,10 @@ impl Profile {
     }
 
     fn proximity_told(&self) -> Option<String> {
-        let network = self.approval.starter.iter().find_map(|proof| match proof {
-            StarterProof::SameAddress => Some("the same address, or"),
-            StarterProof::ListedNetwork => Some("a listed network, or"),
-            StarterProof::OwnInstance | StarterProof::CarriedBack => None,
-        });
+        let proofs: Vec<&str> = self.approval.starter.iter().map(|proof| proof.as_str()).collect();
+        let is_near = |proof| matches!(proof, &StarterProof::SameAddress | &StarterProof::ListedNetwork);
+        let is_network = self.approval.starter.iter().any(is_near);
+        let network = is_network.then(|| format!("the starter is proven by {}", proofs.join(" or ")));
         let ladder = self.proximity.map(|proximity| {
             let otherwise = match proximity.otherwise {
                 Otherwise::Warn => "warns",
@@ -81,9 +80,8 @@ impl Profile {
             format!("less than {} {otherwise}", proximity.at_least.as_str())
         });
         match (network, ladder) {
-            (Some(network), Some(ladder)) => Some(format!("{network} another proof; {ladder}")),
-            (Some(network), None) => Some(format!("{network} another proof")),
-            (None, ladder) => ladder,
+            (Some(network), Some(ladder)) => Some(format!("{network}; {ladder}")),
+            (network, ladder) => network.or(ladder),
         }
     }
 

@@ -263,6 +263,11 @@ fn fits_together(profile: &Profile, mistakes: &mut Vec<Mistake>) {
             "`carried_back` needs X16: nothing is carried back otherwise",
         ),
         (
+            profile.ceremony == Ceremony::Alone && !profile.confirm_back,
+            "mitigations.X07.ceremony",
+            "`alone` needs X16: else an approve click alone makes a stranger's key somebody's own",
+        ),
+        (
             approval.by == ApprovedBy::Group && approval.group.is_none(),
             "approval.group",
             "is missing: whose members decide?",

@@ -144,3 +144,17 @@ fn x37_quiet_hours_go_over_midnight_and_know_their_offset() {
         [false, true, false]
     );
 }
+
+#[test]
+fn x42_a_person_alone_enrolls_nothing_by_a_click_alone() {
+    let mut alone = standard();
+    alone["mitigations"]["X07"]["ceremony"] = json!("alone");
+    assert!(Profile::read(&alone).is_ok(), "with X16");
+    alone["mitigations"]["X16"] = json!(false);
+    assert_eq!(
+        mistakes(&alone),
+        [
+            "mitigations.X07.ceremony: `alone` needs X16: else an approve click alone makes a stranger's key somebody's own"
+        ]
+    );
+}

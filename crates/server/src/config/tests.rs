@@ -430,3 +430,29 @@ fn an_upstream_section_says_everything_that_is_wrong_with_it() {
     "#]];
     of_user.assert_eq(&told(user));
 }
+
+/// Behind a hop that rewrites addresses everybody has the same one; on one machine there is no such hop.
+#[test]
+fn x01_a_private_address_proves_nothing_to_a_server_that_others_reach() {
+    let load = |words: &str| {
+        let file = File::new(&format!("private-{}", words.len()), "");
+        Config::load(&file.args(words))
+            .unwrap_or_else(|problems| panic!("{problems:?}"))
+            .shared_networks
+    };
+    let is_shared = |networks: &[IpNet], address: &str| {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        networks.iter().any(|network| network.contains(&address))
+    };
+    assert_eq!(load("--data d"), []);
+    let public = load("--data d --issuer https://login.example.com --trusted-proxy 192.0.2.1");
+    for (address, shared) in [
+        ("172.17.0.1", true),
+        ("10.0.0.1", true),
+        ("127.0.0.1", true),
+        ("fd00::1", true),
+        ("203.0.113.7", false),
+    ] {
+        assert_eq!(is_shared(&public, address), shared, "{address}");
+    }
+}

@@ -157,10 +157,10 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
         binding_data: call.body.binding_data.as_deref(),
     };
     let request = deciding.approve(&app, &call.body.request_id, &signed).await?;
-    Ok(Json(decided(&app, &request, &deciding.approver.id)))
+    Ok(Json(decided(&app, &request, &deciding.viewer)))
 }
 
-fn decided(app: &App, request: &AuthorizationRequest, approver_id: &str) -> DecidedResponse {
+fn decided(app: &App, request: &AuthorizationRequest, viewer: &Viewer) -> DecidedResponse {
     let profile = app.profiles().named(&request.content.profile);
     DecidedResponse {
         request_id: request.content.id.clone(),
@@ -169,7 +169,7 @@ fn decided(app: &App, request: &AuthorizationRequest, approver_id: &str) -> Deci
             (RequestState::Endorsed { .. }, Some(profile)) => Some(quorum::missing(request, profile)),
             _ => None,
         },
-        confirmation: confirmation::shown_to(app, request, approver_id).map(|digits| digits.reveal().to_owned()),
+        confirmation: confirmation::shown_to(app, request, viewer).map(|digits| digits.reveal().to_owned()),
     }
 }
 
@@ -201,7 +201,7 @@ pub async fn digits(State(app): State<Shared>, request: Request) -> Result<Json<
     let request = app.store.request(&call.body.request_id).await?;
     let request = request.filter(|request| quorum::is_of(request, &deciding.approver.id));
     let request = request.ok_or(Refusal::UserCodeUnusable)?;
-    Ok(Json(decided(&app, &request, &deciding.approver.id)))
+    Ok(Json(decided(&app, &request, &deciding.viewer)))
 }
 
 pub async fn deny(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {

@@ -14,6 +14,7 @@ use crate::app::{App, Shared};
 use crate::containment::contained;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::instances::{self, Ended};
 
 /// A closed list, as every value that rules are written on.
 pub const SEEN_IN: [&str; 6] = ["mail", "chat", "text_message", "call", "web_page", "other"];
@@ -62,18 +63,15 @@ impl Report<'_> {
                 .with("code.seen_in", self.seen_in)
                 .with("reported_by", self.by);
             let batch = used_up.clone();
-            let batch = match &found {
-                Some(request) => batch
-                    .record(&event.request(request))?
-                    .then(contained(app, request, BECAUSE).await?),
-                None => batch.record(&event.failed("unknown_code"))?,
+            let Some(request) = found else {
+                return Ok((batch.record(&event.failed("unknown_code"))?, (None, Ended::new())));
             };
-            Ok::<_, Failure>((batch, found))
+            let (ends, ended) = contained(app, &request, BECAUSE).await?;
+            let batch = batch.record(&event.request(&request))?.then(ends);
+            Ok::<_, Failure>((batch, (Some(request), ended)))
         };
-        let request = app.store.decide(attempt).await?;
-        if let Some(request) = &request {
-            app.pending.forget(&request.device_code);
-        }
+        let (request, ended) = app.store.decide(attempt).await?;
+        instances::forget(app, &ended);
         Ok(request)
     }
 }

@@ -43,8 +43,8 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
     let profile = app.profile_of(asked.client())?;
     must_be_understood(&asked, &PARAMETERS)?;
-    let asker = Asker::find(&app, &asked, profile).await?;
     let attempt = || async {
+        let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;
         let before = asked.used_up().then(asker.seen(&app));
         file(&app, &asked, profile, (content, before))
@@ -78,7 +78,7 @@ pub fn file(
     };
     let user_code_mac = app.derived.user_code_mac(user_code.canonical());
     let batch = before
-        .has_room(&request.content.client_id, &source, room(app, profile), now)
+        .has_room(&request.content.client_id, &source, room(app, profile, &request), now)
         .add_request(
             &request,
             &Filed {
@@ -228,10 +228,11 @@ pub fn must_be_understood(asked: &ClientRequest, parameters: &[&str]) -> Result<
 }
 
 /// An anonymous request costs us a row: there is a bound per client and per source (X11).
-pub fn room(app: &App, profile: &Profile) -> Room {
+fn room(app: &App, profile: &Profile, request: &AuthorizationRequest) -> Room {
     let limits = &app.config.limits;
     Room {
         of_client: profile.limits.open_requests.or(limits.open_requests_per_client),
         of_source: limits.open_requests_per_source,
+        for_instance: request.content.instance.is_some(),
     }
 }

@@ -83,6 +83,11 @@ async fn admission(app: &App, asked: &AddAdmission) -> Result<Admission, Failure
     if owner.is_none() {
         mistakes.push("the owner is no approver of this server, or is disabled".to_owned());
     }
+    if let Some(attester) = &asked.attester
+        && is_named(app, asked, attester).await?
+    {
+        mistakes.push("this client has an admission by an attester of this name: remove that one first".to_owned());
+    }
     let terms = evidence(app, asked).map(|evidence| Terms {
         evidence,
         owner: owner.map(|owner| owner.id).unwrap_or_default(),
@@ -101,6 +106,17 @@ async fn admission(app: &App, asked: &AddAdmission) -> Result<Admission, Failure
         }),
         _ => Err(Failure::Invalid(mistakes.join("; "))),
     }
+}
+
+/// An attester's name says whose terms hold: two of one name would lend each other theirs.
+async fn is_named(app: &App, asked: &AddAdmission, attester: &str) -> Result<bool, Fault> {
+    let admissions = app.store.admissions().await?;
+    Ok(admissions.iter().any(|listed| {
+        let Evidence::Attester { name, .. } = &listed.admission.terms.evidence else {
+            return false;
+        };
+        listed.removed_at.is_none() && listed.admission.client_id == asked.client_id && name == attester
+    }))
 }
 
 const WHAT_GOES_WITH_WHAT: &str = "give an attester and a key set, or an issuer and a subject (and an audience, and a key set where the issuer cannot be asked), or a SPIFFE ID and a trust bundle, and nothing beside it";

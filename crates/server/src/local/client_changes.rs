@@ -3,7 +3,6 @@
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use protocol::authorization_request::{Act, AuthorizationRequest};
 use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Registration};
 use protocol::event::Action;
 use protocol::jwk::Jwks;
@@ -36,7 +35,7 @@ pub async fn change(
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
         for request in &open {
-            batch = batch.then(voided(&app, request)?);
+            batch = batch.then(app.cancel(request, BECAUSE)?);
         }
         Ok::<_, Failure>((batch, (Client { registration, ..client }, open)))
     };
@@ -46,15 +45,6 @@ pub async fn change(
     }
     app.clients.reload(&app.store, app.now()).await?;
     Ok(Json(view(&client)))
-}
-
-fn voided(app: &App, request: &AuthorizationRequest) -> Result<Batch, Failure> {
-    let state = request.act(&Act::Cancel { because: BECAUSE }, app.now())?;
-    let event = app
-        .event(Action::DeviceCancelled)
-        .request(request)
-        .with("because", BECAUSE);
-    Ok(Batch::default().move_request(request, &state)?.record(&event)?)
 }
 
 fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registration, Failure> {

@@ -118,7 +118,7 @@ pub async fn resume(State(app): State<Shared>, Path(id): Path<String>) -> Result
 }
 
 pub async fn remove(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<InstanceView>, Failure> {
-    acted(&app, &id, &Act::Remove).await
+    acted(&app, &id, &Act::Remove("instance_removed")).await
 }
 
 pub async fn hand_over(

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
 use http::StatusCode;
-use protocol::authorization_request::{Act, AuthorizationRequest, State as RequestState};
-use protocol::event::Action;
+use protocol::authorization_request::{AuthorizationRequest, State as RequestState};
 use protocol::fact::Fact;
 use protocol::time::Timestamp;
 use protocol::wire::local::{CodeReported, EventView, ReportCode, RequestSummary};
@@ -48,13 +47,7 @@ pub async fn cancel(State(app): State<Shared>, Path(id): Path<String>) -> Result
     let attempt = || async {
         let found = app.store.request(&id).await?;
         let request = found.ok_or(Failure::NotFound("There is no request of this id."))?;
-        let state = request.act(&Act::Cancel { because }, app.now())?;
-        let event = app
-            .event(Action::DeviceCancelled)
-            .request(&request)
-            .with("because", because);
-        let batch = Batch::default().move_request(&request, &state)?.record(&event)?;
-        Ok::<_, Failure>((batch, request.device_code))
+        Ok::<_, Failure>((app.cancel(&request, because)?, request.device_code))
     };
     let device_code = app.store.decide(attempt).await?;
     app.pending.forget(&device_code);

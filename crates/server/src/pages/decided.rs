@@ -76,7 +76,7 @@ async fn outcome(app: &App, by: &SignedIn, request: &AuthorizationRequest) -> Re
     match &request.state {
         State::Endorsed { .. } if is_open && quorum::is_of(request, &by.approver.id) => Ok(waiting(app, request)),
         State::Approved { viewer, .. } if is_open => {
-            if let Some(digits) = confirmation::shown_to(app, request, &by.approver.id) {
+            if let Some(digits) = confirmation::shown_to(app, request, &by.deciding().viewer) {
                 return Ok(Some(Outcome::Confirm {
                     digits: in_halves(digits.reveal()),
                     until: Moment::at(request.content.expires_at),

@@ -260,7 +260,7 @@ pub async fn ask_to_remove(State(app): State<Shared>, by: SignedIn, Path(id): Id
 /// It cannot be undone; what is urgent is suspended.
 pub async fn remove(State(app): State<Shared>, Path(id): Id, Posted { by, .. }: Posted) -> Answer {
     by.must_be_fresh(&app)?;
-    instances::act(&app, By::Owner(&by), &id, &Act::Remove).await?;
+    instances::act(&app, By::Owner(&by), &id, &Act::Remove("instance_removed")).await?;
     Ok(to_list(&app, "removed"))
 }
 

@@ -449,3 +449,22 @@ fn a_locked_owner_lets_nobody_in() {
         assert!(world.app.store.instances().await.unwrap().is_empty());
     });
 }
+
+/// Two of one name would lend each other their owner and their terms.
+#[test]
+fn c20_an_attesters_name_stands_for_one_admission_of_a_client() {
+    on_both(async |world| {
+        Vouched::new(world).await;
+        let admission = json!({
+            "client_id": "cli", "owner": "alice", "environment": "staging", "lifetime": 3600,
+            "attester": ATTESTER, "jwks": { "keys": [Key::new().jwk()] }
+        });
+        let second = world.administer("POST", "/local/admissions", &admission).await;
+        assert_eq!(second.status, StatusCode::BAD_REQUEST);
+        assert!(
+            second.text("error_description").contains("of this name"),
+            "{}",
+            second.body
+        );
+    });
+}

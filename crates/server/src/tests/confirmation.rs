@@ -249,3 +249,20 @@ fn x16_what_no_longer_stands_is_not_saved_by_the_right_digits() {
         assert_eq!(world.post("/token", &form).await.error(), "invalid_grant");
     });
 }
+
+/// A session that a stolen upstream account opened sees what the person does, and not the digits.
+#[test]
+fn x16_the_digits_are_shown_where_it_was_approved_and_in_no_other_session() {
+    with_profiles(&[CONFIRM], async |world| {
+        world.client("cli", json!({ "profile": "confirm" })).await;
+        let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        let asked = world.ask("cli").await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        browser.approve(&page, &passkey).await.location();
+        assert!(browser.get(&page).await.html.contains("The six digits"));
+        let other = Browser::new(world);
+        other.sign_in(&passkey).await;
+        assert!(!other.get(&page).await.html.contains("The six digits"));
+        assert!(browser.get(&page).await.html.contains("The six digits"));
+    });
+}

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::world::{World, on_both, with_profiles};
+use super::world::{Key, World, on_both, with_profiles};
 use crate::unused;
 
 const DAY: i64 = 24 * 3_600;
@@ -262,4 +262,89 @@ fn line(client: &Value) -> String {
         name("device_grant"),
         client["because"]
     )
+}
+
+/// A client under a stricter profile keeps nothing that it would not get now.
+#[test]
+fn what_was_given_under_open_ends_when_known_keys_are_demanded() {
+    on_both(async |world| {
+        world.cli().await;
+        let approver = world.approver("alice").await;
+        let tokens = world.tokens(&approver).await;
+        let approved = world.ask("cli").await;
+        world.approve(&approved.text("user_code"), &approver).await;
+        assert!(world.is_active(&tokens.text("access_token")).await);
+        assert_eq!(
+            change(world, "cli", json!({ "profile": "standard" })).await,
+            StatusCode::OK
+        );
+        assert!(!world.is_active(&tokens.text("access_token")).await);
+        assert_eq!(
+            world.refresh(&tokens.text("refresh_token")).await.error(),
+            "invalid_grant"
+        );
+    });
+}
+
+#[test]
+fn a_resource_that_is_withdrawn_takes_its_grants_along() {
+    on_both(async |world| {
+        let resource = json!({ "profile": "open", "resource": ["https://api.example", "https://other.example"] });
+        world.client("cli", resource).await;
+        let approver = world.approver("alice").await;
+        let form = [
+            ("client_id", "cli"),
+            ("scope", "offline_access read"),
+            ("resource", "https://api.example"),
+        ];
+        let asked = world.post("/device_authorization", &form).await;
+        world.approve(&asked.text("user_code"), &approver).await;
+        let tokens = world.poll(&asked.text("device_code")).await;
+        let kept = change(world, "cli", json!({ "resource": ["https://api.example"] })).await;
+        assert_eq!(kept, StatusCode::OK);
+        let refreshed = world.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(refreshed.status, StatusCode::OK, "{}", refreshed.body);
+        let withdrawn = change(world, "cli", json!({ "resource": ["https://other.example"] })).await;
+        assert_eq!(withdrawn, StatusCode::OK);
+        let refused = world.refresh(&refreshed.text("refresh_token")).await;
+        assert_eq!(refused.error(), "invalid_target");
+    });
+}
+
+/// X11: whoever asks to be enrolled uses up nothing of those who are.
+#[test]
+fn x11_strangers_enrollments_leave_the_places_of_enrolled_instances_free() {
+    const ONE: &str = r#"
+name = "one"
+purpose = "a test"
+[assessment]
+risk = "phishing"
+residual = "little"
+[approval]
+by = "owner"
+starter = ["own_instance"]
+[mitigations]
+X07 = { ceremony = "with_network" }
+X11 = { open_requests = 1 }
+"#;
+    with_profiles(&[ONE], async |world| {
+        world.client("cli", json!({ "profile": "one" })).await;
+        world.approver("alice").await;
+        let own = world.enrolled("cli", "alice").await;
+        let enroll = [("client_id", "cli"), ("name", "stranger")];
+        let strangers = [Key::new(), Key::new()];
+        let first = world.post_by("/enrollment", &enroll, &strangers[0]).await;
+        assert_eq!(first.status, StatusCode::ACCEPTED, "{}", first.body);
+        let full = world.post_by("/enrollment", &enroll, &strangers[1]).await;
+        assert_eq!(full.error(), "rate_limited");
+        let ask = [("client_id", "cli")];
+        assert_eq!(
+            world.post_by("/device_authorization", &ask, &own).await.status,
+            StatusCode::OK
+        );
+        assert_eq!(
+            world.post_by("/device_authorization", &ask, &own).await.error(),
+            "rate_limited"
+        );
+    });
 }

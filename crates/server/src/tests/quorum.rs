@@ -342,3 +342,15 @@ fn the_first_learns_on_the_page_that_another_declined() {
         assert!(shown.contains("Declined by another"), "{shown}");
     });
 }
+
+#[test]
+fn a_member_who_leaves_the_group_after_approving_counts_no_more() {
+    of_two("two", async |world, [alice, bob, ..]| {
+        let (code, id) = endorsed(world, alice).await;
+        assert_eq!(second(world, &id, bob).await.text("state"), "approved");
+        member(world, LEAVE, "bob").await;
+        assert_eq!(world.poll(&code).await.error(), "invalid_grant");
+        member(world, JOIN, "bob").await;
+        assert_eq!(world.poll(&code).await.status, StatusCode::OK);
+    });
+}

@@ -84,6 +84,7 @@ fn b04_the_table_of_refusals() {
         403 refused                RequesterIsApprover
         400 invalid_target         ResourceMalformed
         400 invalid_target         ResourceNotAllowed
+        403 refused                RotationNotAllowed
         403 refused                SameDevice
         400 invalid_scope          ScopeAmbiguous
         400 invalid_scope          ScopeMalformed

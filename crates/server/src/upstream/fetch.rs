@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 pub struct Http {
     client: reqwest::Client,
+    /// The provider is on this machine, in the clear; else nothing it names may be.
+    is_loopback: bool,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Http {
         }
         let client = builder.build();
         Ok(Self {
+            is_loopback,
             client: client.map_err(|error| Fault::broken("TLS cannot be set up").because(error))?,
         })
     }
@@ -49,7 +52,7 @@ impl Http {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
         let request: reqwest::Request = request.try_into().map_err(Unanswered::Unreachable)?;
         // The provider's own metadata says where its keys are: not in the clear.
-        if !is_protected(request.url()) {
+        if !is_protected(request.url()) || (request.url().scheme() == "http" && !self.is_loopback) {
             return Err(Unanswered::NotProtected);
         }
         let mut response = self.client.execute(request).await.map_err(Unanswered::Unreachable)?;

@@ -25,6 +25,7 @@ use crate::endpoints::token::device_code::{self, CONFIRMATION, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
+use crate::quorum;
 
 pub async fn finish(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::EnrollmentFinish).await?;
@@ -58,7 +59,7 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
                     let (batch, instance) = enrolled(app, asked, &request, now).await?;
                     Ok(made((confirmed.then(batch), instance)))
                 }
-                Confirmation::Wrong(batch, failure) => Ok((batch, Err(failure))),
+                Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
             }
         }
         Poll::Enrolled { instance_id } => {
@@ -91,6 +92,7 @@ async fn enrolled(
     let client = app.stored_client(&request.content.client_id).await?;
     must_still_stand(app, request, (&client, enrollment), now)?;
     let (approvers, _) = device_code::approved_by(app, request).await?;
+    quorum::must_still_be(app, request, &client, &approvers).await?;
     let owner = approvers.iter().find(|approver| approver.id == viewer.approver_id);
     let owner = owner.ok_or(Refusal::ApproverDisabled)?;
     let key = PublicJwk::parse(&enrollment.key)
@@ -132,8 +134,7 @@ fn must_still_stand(
     let profile = app.profile_of(client)?;
     must_know_instances(profile)?;
     must_allow_ceremony(profile)?;
-    let content = &request.content;
-    if content.profile != profile.name || content.profile_version != profile.version.as_str() {
+    if !request.content.is_under(profile) {
         return Err(Refusal::InstanceGone);
     }
     if now >= enrollment.expires_at {

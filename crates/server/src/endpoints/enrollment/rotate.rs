@@ -6,7 +6,9 @@ use axum::response::Response;
 use http::StatusCode;
 use protocol::dpop::{self, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::Action;
+use protocol::instance::WayIn;
 use protocol::instance::{Instance, KEY_OVERLAP};
+use protocol::profile::Ceremony;
 use protocol::refusal::Refusal;
 use store::Batch;
 
@@ -40,6 +42,16 @@ fn new_key(app: &App, asked: &ClientRequest) -> Result<VerifiedProof, Refusal> {
     dpop::verify(&[asked.form.required("new_key_proof")?], &expected, app.now())
 }
 
+/// A key that evidence or an administrator let in vouches for nobody but itself: another one comes in the
+/// same way. Else a key in a TPM could make way for one that anybody copies, and still be told as proven.
+fn must_be_theirs_to_change(app: &App, asked: &ClientRequest, instance: &Instance) -> Result<(), Refusal> {
+    let may_by_hand = app.profile_of(asked.client())?.ceremony != Ceremony::Off;
+    match instance.about.way_in {
+        WayIn::Ceremony { .. } | WayIn::Preregistered if may_by_hand => Ok(()),
+        _ => Err(Refusal::RotationNotAllowed),
+    }
+}
+
 async fn rotated(
     app: &App,
     asked: &ClientRequest,
@@ -60,8 +72,17 @@ async fn rotated(
     if own.is_none_or(|(key, _)| key.retires_at.is_some()) {
         return Err(Refusal::InstanceUnknown.into());
     }
+    must_be_theirs_to_change(app, asked, &instance)?;
     instances::must_be_no_approvers(app, new.thumbprint()).await?;
     let now = app.now();
+    // One replaced key at a time: each stays for good, and each change is one that others decide again for.
+    let keys = app.store.instance_keys(&instance.id).await?;
+    if keys
+        .iter()
+        .any(|key| key.retires_at.is_some_and(|retires_at| retires_at > now))
+    {
+        return Err(Refusal::TooManyRequests.into());
+    }
     let event = app
         .event(Action::InstanceKeyRotated)
         .instance(&instance)

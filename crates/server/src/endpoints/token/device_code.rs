@@ -19,6 +19,7 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::quorum;
 
 /// X16: the six digits of the approver's page.
 pub const CONFIRMATION: &str = "confirmation";
@@ -154,6 +155,7 @@ async fn redeemed(
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
     let (approvers, context) = approved_by(app, request).await?;
+    quorum::must_still_be(app, request, &client, &approvers).await?;
     let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
     let instance = app.named_instance(request.content.instance.as_deref()).await?;
     // The key that asked may have been replaced since, and serve no more.
@@ -167,6 +169,7 @@ async fn redeemed(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        issuer: app.issuer(),
     };
     let grant = Grant::begin(app.new_id(), (request, context), &ground, asked.jkt(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;

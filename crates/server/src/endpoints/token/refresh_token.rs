@@ -117,6 +117,7 @@ fn rotated(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).

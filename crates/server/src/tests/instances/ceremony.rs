@@ -407,3 +407,51 @@ fn a_client_that_authenticates_by_instance_keys_enrolls_by_the_proof_alone() {
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
     });
 }
+
+/// What a stranger writes into every field reaches page, record and list as text that does nothing.
+#[test]
+fn hostile_names_and_device_facts_are_shown_and_do_nothing() {
+    on_both(async |world| {
+        let (alice, passkey) = standard(world, "alice").await;
+        let key = Key::new();
+        let hostile = "</dd><script>\u{202e}\u{1b}[2J\u{430}dmin";
+        let long = "x".repeat(5_000);
+        let refused = [("client_id", "cli"), ("name", "bell\u{7}")];
+        assert_eq!(
+            world.post_by("/enrollment", &refused, &key).await.status,
+            StatusCode::BAD_REQUEST
+        );
+        let form = [
+            ("client_id", "cli"),
+            ("name", "</dd><script>\u{202e}\u{430}dmin"),
+            ("environment", "</dd><script>\u{202e}"),
+            ("host", hostile),
+            ("system", hostile),
+            ("user", hostile),
+            ("version", &long),
+        ];
+        let asked = world.post_by("/enrollment", &form, &key).await;
+        assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+        let page = alice.type_code(&asked.text("user_code")).await;
+        let is_harmless = |html: &str| {
+            !html.contains("</dd><script") && !html.contains(['\u{202e}', '\u{1b}']) && !html.contains(&"x".repeat(300))
+        };
+        let shown = alice.get(&page).await.html;
+        assert!(is_harmless(&shown) && shown.contains("hidden or imitated"), "{shown}");
+        alice.approve(&page, &passkey).await.location();
+        world.advance(5);
+        let known = finish(world, "cli", &asked.text("device_code"), &key).await;
+        assert_eq!(known.status, StatusCode::OK, "{}", known.body);
+        let id = known.text("instance_id");
+        for path in [
+            "/account/devices".to_owned(),
+            format!("/account/devices/{id}"),
+            format!("/account/devices/{id}/remove"),
+        ] {
+            let html = alice.get(&path).await.html;
+            assert!(is_harmless(&html), "{path}: {html}");
+        }
+        let kept = world.instance_of(&key).await["facts"].to_string();
+        assert!(!kept.contains(&"x".repeat(300)), "bounded where it is kept too: {kept}");
+    });
+}

@@ -1,6 +1,7 @@
 //! A key takes the place of another, and what the instance was granted stays the instance's.
 
 use http::StatusCode;
+use serde_json::json;
 
 use super::super::world::{Key, on_both};
 use super::{approve, ask, poll, refresh, rotate, rotate_with, standard, tokens};
@@ -117,6 +118,8 @@ fn a_lost_answer_to_a_rotation_is_told_again_and_a_replaced_key_brings_in_no_oth
             "nor comes it back"
         );
         assert_eq!(rotate(world, "cli", &new, &new).await.error(), "exists");
+        assert_eq!(rotate(world, "cli", &new, &Key::new()).await.error(), "rate_limited");
+        world.advance(600);
         assert_eq!(rotate(world, "cli", &new, &Key::new()).await.status, StatusCode::OK);
         assert_eq!(
             rotate(world, "cli", &Key::new(), &Key::new()).await.error(),
@@ -173,5 +176,18 @@ fn of_two_instances_that_take_one_new_key_at_once_one_has_it() {
         let mut statuses = [first.status.as_u16(), second.status.as_u16()];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 409], "{} {}", first.body, second.body);
+    });
+}
+
+/// What was vouched for is this key: it does not make way for one that anybody copies.
+#[test]
+fn a_key_that_no_person_may_enroll_is_not_changed_by_itself() {
+    on_both(async |world| {
+        let _owner = standard(world, "alice").await;
+        world.client("high", json!({ "profile": "privileged" })).await;
+        let key = world.enrolled("high", "alice").await;
+        let refused = rotate(world, "high", &key, &Key::new()).await;
+        assert_eq!((refused.status, refused.error()), (StatusCode::FORBIDDEN, "refused"));
+        assert_eq!(world.events("instance.key_rotated").await.len(), 0);
     });
 }

@@ -257,3 +257,48 @@ fn x06_an_administrator_who_reports_a_code_is_told_what_ended() {
         assert!(refused.text("error_description").contains("text_message"));
     });
 }
+
+/// What hangs on a request goes with it, whenever it was noted.
+#[test]
+fn x04_a_code_presented_late_does_not_keep_anything_from_being_swept() {
+    on_both(async |world| {
+        world.cli().await;
+        let (alice, bob) = (world.approver("alice").await, world.approver("bob").await);
+        let asked = world.ask("cli").await;
+        world.view(&asked.text("user_code"), &alice).await;
+        world.advance(1_800);
+        world.view(&asked.text("user_code"), &bob).await;
+        assert_eq!(world.events("device.code_repeated").await.len(), 1);
+        world.advance(24 * 3_600 - 600);
+        let now = world.app.now();
+        world
+            .app
+            .store
+            .commit(store::Batch::default().sweep(now))
+            .await
+            .unwrap();
+        let requests = world
+            .administer("GET", "/local/requests", &serde_json::Value::Null)
+            .await
+            .body;
+        assert_eq!(requests, json!([]));
+    });
+}
+
+#[test]
+fn x04_of_two_who_present_it_at_once_the_second_counts_the_first() {
+    under(
+        "at-once",
+        &profile("\"same_address\"", ENDS),
+        "",
+        async |world, alice| {
+            let (bob, carol) = (world.approver("bob").await, world.approver("carol").await);
+            let home = world.at(HOME, LINUX);
+            let elsewhere = world.at("203.0.113.7", LINUX);
+            let waiting = home.ask().await;
+            home.view(&waiting, alice).await;
+            tokio::join!(elsewhere.view(&waiting, &bob), elsewhere.view(&waiting, &carol));
+            assert_eq!(world.poll(&waiting.text("device_code")).await.error(), "access_denied");
+        },
+    );
+}

@@ -143,8 +143,17 @@ impl Browser {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.post(&format!("/element/{element}/click"), &json!({})).await;
+        // A page that makes way for another between the two takes the element along: it was not clicked.
+        for _ in 0..3 {
+            let element = self.find(css).await;
+            let click = format!("{}/element/{element}/click", self.session);
+            match call("POST", &click, &json!({})).await {
+                Ok(_) => return,
+                Err(error) if error.contains("stale element reference") => {}
+                Err(error) => panic!("{css:?} cannot be clicked: {error}"),
+            }
+        }
+        panic!("{css:?} is taken away again and again");
     }
 
     pub async fn type_into(&self, css: &str, text: &str) {

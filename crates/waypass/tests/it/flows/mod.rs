@@ -7,3 +7,4 @@ mod refreshing;
 mod requesting;
 pub mod terminal;
 mod wild_clients;
+mod workloads;

@@ -115,6 +115,35 @@ fn x38_under_privileged_the_obedient_victim_yields_neither_token_nor_instance() 
     });
 }
 
+/// One of the two who have to decide. Two who both obey, and read digits aloud to one caller, are what the
+/// profile is for: docs/rfc10027.md says so. A sample, since ten prompts an hour are all that one person gets.
+#[test]
+fn x38_under_break_glass_one_obedient_member_yields_neither_token_nor_instance() {
+    on_stage(Database::Sqlite, async |stage| {
+        stage.colleague().await;
+        let mut rows = Vec::new();
+        for victim in Victim::BOTH {
+            let mut play = Play::begin(stage, "break-glass", victim).await;
+            campaigns::unc6040(&mut play).await;
+            let campaign = "UNC6040: a call from the helpdesk";
+            rows.push(Row {
+                campaign,
+                victim,
+                ending: play.ends().await,
+            });
+            let mut play = Play::begin(stage, "break-glass", victim).await;
+            campaigns::graphish(&mut play).await;
+            let campaign = "SquarePhish, Graphish: a link whose code is made at the click";
+            rows.push(Row {
+                campaign,
+                victim,
+                ending: play.ends().await,
+            });
+        }
+        table::compare("break-glass", &rows);
+    });
+}
+
 /// The same rules on the other database: a sample, since what is played is not the database.
 #[test]
 fn x38_on_postgresql_the_obedient_victim_yields_as_little() {

@@ -103,7 +103,7 @@ async fn report(person: &Person) -> Did {
         return Did::Refused(problem);
     }
     person.browser.click("button.report").await;
-    person.browser.wait_for_text("reported").await;
+    person.browser.wait_for_text("Declined and reported").await;
     Did::Reported
 }
 
