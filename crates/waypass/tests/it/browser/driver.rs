@@ -142,6 +142,20 @@ impl Browser {
         found
     }
 
+    /// Waits for the page that has it no more: an element that both pages have does not tell them apart.
+    pub async fn wait_until_gone(&self, css: &str) {
+        let gone = "return document.readyState === 'complete' && !document.querySelector(arguments[0])";
+        let script = json!({"script": gone, "args": [css]});
+        let found = within(PATIENCE, async || {
+            let gone = call("POST", &format!("{}/execute/sync", self.session), &script).await;
+            gone.ok()?.as_bool()?.then_some(())
+        });
+        if found.await.is_none() {
+            let (url, text) = (self.url().await, self.text().await);
+            panic!("{css:?} still stands on {url}: {text}");
+        }
+    }
+
     pub async fn click(&self, css: &str) {
         // A page that makes way for another between the two takes the element along: it was not clicked.
         for _ in 0..3 {
