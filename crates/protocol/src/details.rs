@@ -200,6 +200,13 @@ impl Types {
         known.is_some_and(|known| known.schema.is_within(narrow, wide, form))
     }
 
+    /// Of one detail as text, where its type is known.
+    pub fn own_sentence(&self, detail: &str) -> Option<Vec<Part>> {
+        let detail = strict_json::parse(detail.as_bytes())?;
+        let known = type_of(&detail).is_some_and(|name| self.0.contains_key(name));
+        known.then(|| self.sentence(&detail))
+    }
+
     /// In plain words.
     pub fn sentence(&self, detail: &Value) -> Vec<Part> {
         let nothing = Map::new();
@@ -218,8 +225,8 @@ fn type_of(detail: &Value) -> Option<&str> {
     detail.get("type").and_then(Value::as_str)
 }
 
-/// Of what was checked: its numbers have one form.
-fn canonical(value: &Value) -> String {
+/// The bytes of one detail (RFC 8785). Of what was checked: its numbers have one form.
+pub fn canonical(value: &Value) -> String {
     canonical_json(value).unwrap_or_default()
 }
 
