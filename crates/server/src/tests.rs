@@ -16,6 +16,8 @@ mod limits;
 mod mitigations;
 mod pages;
 mod places;
+#[path = "../../protocol/src/details/tests/poisoned.rs"]
+pub mod poisoned;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod quorum;
