@@ -23,6 +23,8 @@ mod database;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod foreign;
@@ -38,5 +40,7 @@ mod process;
 mod rfc;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod tools;
