@@ -6,6 +6,7 @@ mod attested;
 mod binding;
 mod confirmation;
 mod crash;
+mod details;
 mod governance;
 mod groups;
 mod initiator;

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::local::{AddClient, ClientView};
+use serde_json::Value;
 use store::Batch;
 
 use crate::app::{App, Shared};
@@ -106,6 +108,7 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         must_be_profile(app, name)?;
     }
     Ok(Registration {
+        authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
         authentication: authentication(app, &asked)?,
         kind: kind(asked.kind.as_deref())?,
         signing_alg: signing_alg(asked.signing_alg.as_deref())?,
@@ -126,6 +129,14 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         device_grant: DeviceGrant::On,
         profile_given_at: None,
     })
+}
+
+pub fn details_ceiling(app: &App, asked: Option<&Value>) -> Result<Details, Failure> {
+    let Some(asked) = asked else {
+        return Ok(Details::default());
+    };
+    let ceiling = app.details().read_ceiling(&asked.to_string());
+    ceiling.map_err(|refusal| invalid(refusal.sentence()))
 }
 
 const ONE_WAY: &str = "a client is either public, or has a secret, or has a key set, or its instances' keys";
@@ -258,6 +269,7 @@ pub fn view(client: &Client) -> ClientView {
         Authentication::InstanceKey => ("instance_key", None),
         Authentication::Attested => ("attested", None),
     };
+    let types = registration.authorization_details.types().into_iter();
     ClientView {
         client_id: client.client_id.clone(),
         name: registration.name.clone(),
@@ -269,6 +281,8 @@ pub fn view(client: &Client) -> ClientView {
         expires_at: registration.expires_at.map(Timestamp::millis),
         scope: registration.scope.clone(),
         resource: registration.resource.clone(),
+        authorization_details: registration.authorization_details.clone(),
+        authorization_details_types: types.map(str::to_owned).collect(),
         profile: registration.profile.clone(),
         authentication: authentication.to_owned(),
         assertion_audience: audience.map(str::to_owned),
