@@ -15,13 +15,15 @@ use crate::world::World;
 
 const PAGE: &str = "stories.md";
 /// The issuer in the document.
-pub const ISSUER: &str = "http://localhost:8628";
+const ISSUER: &str = "http://localhost:8628";
 const USER_CODE: &str = "WDJB-MJHT";
 const KEY_WORDS: &str = "almond velvet sunset giant elbow coffee";
 
 pub struct Telling<'a> {
     pub world: &'a World,
     story: &'static str,
+    /// What something is called in the document, and what it is in this run.
+    names: Mutex<Vec<(String, String)>>,
     /// Of terminals, since the last block.
     printed: Mutex<String>,
     refused: Mutex<String>,
@@ -31,9 +33,12 @@ pub struct Telling<'a> {
 
 impl<'a> Telling<'a> {
     pub fn of(world: &'a World, story: &'static str) -> Self {
+        let folder = format!("{}/", world.server.folder.path().display());
+        let names = [(ISSUER.to_owned(), world.server.issuer.clone()), (String::new(), folder)];
         Self {
             world,
             story,
+            names: Mutex::new(names.to_vec()),
             printed: Mutex::default(),
             refused: Mutex::new("| what comes in | answer | on the record |\n|---|---|---|\n".to_owned()),
             told: Mutex::default(),
@@ -51,6 +56,19 @@ impl<'a> Telling<'a> {
         Some(person)
     }
 
+    /// From now on the document's name is typed for the other, and told for it.
+    pub fn calls(&self, actual: &str, told: &str) {
+        let mut names = self.names.lock().unwrap();
+        names.push((told.to_owned(), actual.to_owned()));
+    }
+
+    /// What is told, in this run.
+    pub fn actual(&self, told: &str) -> String {
+        let names = self.names.lock().unwrap();
+        let named = names.iter().filter(|(told, _)| !told.is_empty());
+        named.fold(told.to_owned(), |text, (told, actual)| text.replace(told, actual))
+    }
+
     /// Goes into the next block.
     pub fn prints(&self, text: &str) {
         self.printed.lock().unwrap().push_str(&self.in_one_form(text));
@@ -59,7 +77,7 @@ impl<'a> Telling<'a> {
     /// What was typed and printed since the last block.
     pub fn block(&self, name: &str) {
         let printed = std::mem::take(&mut *self.printed.lock().unwrap());
-        self.compare(name, &format!("```console\n{printed}```"));
+        self.compare(name, &format!("```console\n{printed}```\n"));
     }
 
     /// What a page says that it is about, and its picture.
@@ -113,7 +131,7 @@ impl<'a> Telling<'a> {
     pub fn ends(&self) {
         assert_eq!(*self.printed.lock().unwrap(), "", "what was printed is told");
         let refused = self.refused.lock().unwrap();
-        self.compare("refused", refused.trim_end());
+        self.compare("refused", &refused);
     }
 
     fn compare(&self, name: &str, measured: &str) {
@@ -121,13 +139,13 @@ impl<'a> Telling<'a> {
     }
 
     fn in_one_form(&self, text: &str) -> String {
-        let server = &self.world.server;
-        let text = text.replace(&server.issuer, ISSUER);
-        let text = text.replace(&format!("{}/", server.folder.path().display()), "");
+        let names = self.names.lock().unwrap();
+        let text = names.iter().fold(text.to_owned(), |text, (told, actual)| text.replace(actual, told));
         let mut told = String::new();
         for line in text.lines() {
-            let line = match line.split_once("these words:  ") {
-                Some((before, _)) => format!("{before}these words:  {KEY_WORDS}"),
+            let words = ["Compare these words:  ", "Key words    "].into_iter().find(|label| line.starts_with(label));
+            let line = match words {
+                Some(label) => format!("{label}{KEY_WORDS}"),
                 None => in_one_form(line),
             };
             told.push_str(line.trim_end());

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::telling::{ISSUER, Telling};
+use super::telling::Telling;
 use crate::process::{Ran, run, waypass};
 use crate::server::Folder;
 
@@ -26,10 +26,9 @@ pub struct Asking<'a> {
 
 impl<'a> Terminal<'a> {
     pub fn new(telling: &'a Telling<'a>) -> Self {
-        Self {
-            telling,
-            home: Folder::new(),
-        }
+        let home = Folder::new();
+        telling.calls(&home.path().display().to_string(), "~");
+        Self { telling, home }
     }
 
     pub fn home(&self, path: &str) -> PathBuf {
@@ -43,7 +42,7 @@ impl<'a> Terminal<'a> {
         command
             .env("HOME", self.home.path())
             .current_dir(world.server.folder.path());
-        let words = words(line).into_iter().map(|word| word.replace(ISSUER, &world.server.issuer));
+        let words = words(line).into_iter().map(|word| self.telling.actual(&word));
         command.args(words.skip(1));
         command
     }
@@ -104,7 +103,7 @@ impl Asking<'_> {
     }
 }
 
-/// As a shell takes a line apart that has no more than quotes.
+/// As a shell takes a line apart that has no more than quotes and line ends.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -112,7 +111,8 @@ fn words(line: &str) -> Vec<String> {
         match (quote, c) {
             (None, '"' | '\'') => quote = Some(c),
             (Some(open), _) if open == c => quote = None,
-            (None, ' ') => words.push(String::new()),
+            (None, ' ' | '\\' | '\n') if words.last().unwrap().is_empty() => {}
+            (None, ' ' | '\\' | '\n') => words.push(String::new()),
             _ => words.last_mut().unwrap().push(c),
         }
     }
