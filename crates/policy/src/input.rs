@@ -190,6 +190,32 @@ pub struct Place {
 }
 
 impl Input {
+    /// What every step knows; all else is neutral.
+    pub fn new(step: Step, now: Timestamp, client: Client) -> Self {
+        Self {
+            step,
+            now,
+            client,
+            profile: String::new(),
+            origin: device_code(),
+            binding: none(),
+            instance: None,
+            access: Access::default(),
+            requester: Place::default(),
+            approver: None,
+            onlooker: None,
+            network: NetworkMatch::default(),
+            entry: None,
+            quorum: one(),
+            approvals: 0,
+            acr: None,
+            amr: Vec::new(),
+            age: 0,
+            reader: None,
+            facts: Vec::new(),
+        }
+    }
+
     /// A bound on one record. A decision is made on all of its input, however long; what is longer than this is
     /// recorded by its digest alone, and cannot be replayed.
     const LONGEST: usize = 16 * 1024;

@@ -22,6 +22,7 @@ use protocol::time::Lifetime;
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
 pub use crate::config::networks::Networks;
@@ -89,6 +90,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
     pub profiles: Option<String>,
 
+    /// Folder with policies in Cedar, `.cedar` files, which are asked at every step [default: none]
+    #[arg(long, value_name = "DIR", env = "WAYPASS_POLICIES", hide_env_values = true)]
+    pub policies: Option<String>,
+
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
@@ -117,6 +122,7 @@ pub struct Config {
     /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
     pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
+    pub policies: Configured,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
@@ -197,6 +203,8 @@ impl Config {
         let networks = Networks::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
+        let policies = sources.text("policies", args.policies.as_deref());
+        let policies = rules::policies(sources, policies);
         let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
@@ -228,6 +236,7 @@ impl Config {
             shared_networks,
             networks,
             profiles: profiles?,
+            policies: policies?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,

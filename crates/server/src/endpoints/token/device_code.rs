@@ -20,6 +20,7 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 use crate::quorum;
 
 /// X16: the six digits of the approver's page.
@@ -178,6 +179,7 @@ async fn redeemed(
     };
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
 
     let issued = issue(
         app,
@@ -213,7 +215,7 @@ async fn redeemed(
     let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
 }
 
