@@ -57,7 +57,9 @@ pub enum Action {
     InstanceResumed,
     InstanceSuspended,
     KeyRotated,
+    PolicyLoaded,
     TokenRefreshed,
+    TokenRefused,
     TokenReused,
     TokenRevoked,
 }
@@ -110,7 +112,9 @@ impl Action {
             Self::InstanceResumed => "instance.resumed",
             Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
+            Self::PolicyLoaded => "policy.loaded",
             Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRefused => "token.refused",
             Self::TokenReused => "token.reused",
             Self::TokenRevoked => "token.revoked",
         }

@@ -74,6 +74,7 @@ pub enum Refusal {
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    PolicyForbids,
     QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
@@ -174,6 +175,7 @@ impl Refusal {
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::PolicyForbids,
         Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
@@ -222,7 +224,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied => Code::AccessDenied,
+            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -405,6 +407,9 @@ impl Refusal {
             Self::PasskeyInvalid => "The passkey was not accepted.",
             Self::PasskeyKindUnsupported => {
                 "This device makes passkeys of a kind that is not accepted here (ES256 and RS256 are). Use another one."
+            }
+            Self::PolicyForbids => {
+                "A policy of this server forbids this. An administrator can say which, and change it."
             }
             Self::ReauthenticationRequired => "Sign in again to do this.",
             Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {

@@ -23,6 +23,7 @@ use protocol::time::Lifetime;
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
 pub use crate::config::networks::Networks;
@@ -93,6 +94,9 @@ pub struct ServeArgs {
     /// Folder with types of authorization_details of your own, one JSON Schema each, beside those that are built in
     #[arg(long, value_name = "DIR", env = "WAYPASS_DETAILS_TYPES", hide_env_values = true)]
     pub details_types: Option<String>,
+    /// Folder with policies in Cedar, `.cedar` files, which are asked at every step [default: none]
+    #[arg(long, value_name = "DIR", env = "WAYPASS_POLICIES", hide_env_values = true)]
+    pub policies: Option<String>,
 
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
@@ -123,6 +127,7 @@ pub struct Config {
     pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
     pub details_types: Types,
+    pub policies: Configured,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
@@ -205,6 +210,8 @@ impl Config {
         let profiles = rules::profiles(sources, profiles);
         let details_types = sources.text("details_types", args.details_types.as_deref());
         let details_types = rules::details_types(sources, details_types);
+        let policies = sources.text("policies", args.policies.as_deref());
+        let policies = rules::policies(sources, policies);
         let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
@@ -237,6 +244,7 @@ impl Config {
             networks,
             profiles: profiles?,
             details_types: details_types?,
+            policies: policies?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,

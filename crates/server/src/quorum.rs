@@ -15,6 +15,7 @@ use protocol::wire::approver::Quorum;
 use crate::app::App;
 use crate::deciding::{Deciding, Opened};
 use crate::failure::Failure;
+use crate::judging;
 
 /// So many are listed at once.
 const MOST: usize = 20;
@@ -24,9 +25,9 @@ impl Deciding {
     pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
         let mut waiting = Vec::new();
         for request in app.store.endorsed_requests(app.now()).await? {
-            match self.look(app, request).await {
+            match self.visible(app, request).await {
                 Ok(opened) => waiting.push(opened),
-                Err(Failure::Refusal(_)) => {}
+                Err(failure) if failure.refusal().is_some() => {}
                 Err(failure) => return Err(failure),
             }
             if waiting.len() == MOST {
@@ -36,6 +37,12 @@ impl Deciding {
         Ok(waiting)
     }
 
+    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+        let opened = self.look(app, request).await?;
+        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
+        Ok(opened)
+    }
+
     /// Opens one of them, or again what this viewer has opened by code.
     pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let attempt = || async {
@@ -43,12 +50,13 @@ impl Deciding {
             let request = &opened.request;
             let mut batch = self.used_up.clone();
             if matches!(request.state, State::Endorsed { .. }) {
+                let judged = judging::viewed(app, self, (request, &opened.client), CodeEntry::Push).await?;
                 let seconds = (app.now() - request.content.requested_at).seconds();
                 let event = self
                     .event(app, Action::DeviceViewed, request)
                     .with("code.entry", CodeEntry::Push.as_str())
                     .with("latency.request_to_view_s", seconds);
-                batch = batch.request_is_unchanged(request).record(&event)?;
+                batch = batch.request_is_unchanged(request).record(&judged.on(event))?;
             }
             Ok::<_, Failure>((batch, opened))
         };

@@ -25,6 +25,7 @@ use crate::binding;
 use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::judging::{self, Judgement};
 use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
@@ -47,8 +48,9 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let attempt = || async {
         let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let judged = judging::asked(&app, &asked, &content, asker.instance.as_ref()).await?;
         let before = asked.used_up().then(asker.seen(&app));
-        file(&app, &asked, profile, (content, before))
+        file(&app, &asked, profile, (content, before, judged))
     };
     let issued = app.store.decide(attempt).await?;
 
@@ -61,7 +63,7 @@ pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (content, before): (Content, Batch),
+    (content, before, judged): (Content, Batch, Judgement),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
@@ -87,7 +89,7 @@ pub fn file(
                 source: &source,
             },
         )?
-        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
+        .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))

@@ -22,6 +22,7 @@ use crate::deciding::Signed;
 use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
+use crate::judging;
 use crate::passkeys;
 
 #[derive(Template)]
@@ -278,6 +279,7 @@ pub async fn show(
 async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, Failure> {
     let deciding = by.deciding();
     let opened = deciding.opened(app, request_id).await?;
+    judging::may_be_seen(app, &deciding, (&opened.request, &opened.client)).await?;
     let nonce = deciding.nonce(app, &opened.request);
     let granted = Granted::all_of(&opened.request.content)?;
     let challenge = approval::decision_on(&opened.request, &granted, &by.approver.id, &nonce)?.challenge()?;
@@ -313,7 +315,7 @@ pub async fn approve(
 async fn again(app: &App, by: &SignedIn, request_id: &str, refusal: Refusal) -> Result<Response, PageFailure> {
     let page = match load(app, by, request_id).await {
         Ok(page) => page,
-        Err(Failure::Refusal(_)) => return Err(refusal.into()),
+        Err(failure) if failure.refusal().is_some() => return Err(refusal.into()),
         Err(failure) => return Err(failure.into()),
     };
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);

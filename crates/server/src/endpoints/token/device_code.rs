@@ -20,6 +20,7 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 use crate::quorum;
 
 /// X16: the six digits of the approver's page.
@@ -182,6 +183,7 @@ async fn redeemed(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
 
     let issued = issue(
         app,
@@ -218,7 +220,7 @@ async fn redeemed(
     let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
 }
 

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -48,8 +49,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     let presented = load(app, asked, digest).await?;
     let rotation = refresh::rotate(&presented.token, presented.grant.jkt.as_deref(), asked.jkt(), now)?;
     match rotation {
-        Rotation::Fresh => rotated(app, asked, &presented, None),
-        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
+        Rotation::Fresh => rotated(app, asked, &presented, None).await,
+        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)).await,
         Rotation::Replayed => reused(app, asked, &presented, true),
         Rotation::Voided => reused(app, asked, &presented, false),
     }
@@ -97,7 +98,7 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     })
 }
 
-fn rotated(
+async fn rotated(
     app: &App,
     asked: &ClientRequest,
     presented: &Presented,
@@ -129,6 +130,7 @@ fn rotated(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::refreshed(app, asked, (grant, &ground), (&scope, &audience)).await?;
 
     let issued = issue(
         app,
@@ -154,7 +156,7 @@ fn rotated(
         .client_is_unchanged(client)
         .approver_is_unchanged(approver)
         .then(issued.batch)
-        .record(&event)?;
+        .record(&judged.on(event))?;
     batch = if *has_moved {
         batch.bind_grant(grant)
     } else {
