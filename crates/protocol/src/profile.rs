@@ -12,11 +12,13 @@ use serde_json::Value;
 use crate::client::{Client, DeviceGrant};
 use crate::digest::Digest;
 use crate::network::{self, NetworkMatch};
+use crate::posture_demand::PostureDemand;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
 
 mod mitigations;
+mod posture;
 mod read;
 mod table;
 
@@ -62,6 +64,8 @@ pub struct Profile {
     pub binding_data: bool,
     /// X25.
     pub same_device: SameDevice,
+    /// What the machine that asks has to be like.
+    pub posture: Option<PostureDemand>,
 }
 
 /// X20 and X23: what is feared, and what is left of it.

@@ -5,6 +5,9 @@ mod error_code;
 
 pub use error_code::ErrorCode;
 
+use crate::posture;
+use crate::posture_demand::Lacks;
+
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -67,6 +70,10 @@ pub enum Refusal {
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    PostureInvalid,
+    PostureMissing,
+    PostureStale,
+    PostureUnmet(Lacks),
     QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
@@ -160,6 +167,10 @@ impl Refusal {
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::PostureInvalid,
+        Self::PostureMissing,
+        Self::PostureStale,
+        Self::PostureUnmet(Lacks::ALL),
         Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
@@ -240,7 +251,10 @@ impl Refusal {
             | Self::TooManyMethods
             | Self::BindingDataMissing
             | Self::InitiatorInvalid
-            | Self::InitiatorMissing => Code::InvalidRequest,
+            | Self::InitiatorMissing
+            | Self::PostureInvalid
+            | Self::PostureMissing
+            | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
@@ -257,7 +271,8 @@ impl Refusal {
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
-            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
+            | Self::NetworkNotAllowed
+            | Self::PostureUnmet(_) => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
@@ -297,6 +312,7 @@ impl Refusal {
             Self::InitiatorMissing => Some("initiator_assertion"),
             Self::InstanceExpired => Some("new_key"),
             Self::InstanceUnknown => Some("enrollment"),
+            Self::PostureMissing | Self::PostureStale => Some(posture::PARAMETER),
             _ => None,
         }
     }
@@ -407,6 +423,14 @@ impl Refusal {
                 "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
             }
             Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::PostureInvalid => {
+                "The posture was not accepted (this key's own or a known attester's: issuer, audience, this key, iat, exp)."
+            }
+            Self::PostureMissing => "This client has to state the posture of its machine each time: send posture.",
+            Self::PostureStale => {
+                "The posture of this machine was stated too long ago: state it anew. If that does not help, its clock is wrong."
+            }
+            Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
             Self::SameDevice => {
                 "The device that asks and this one look the same. Sign in there directly, or approve on another device."
@@ -453,11 +477,12 @@ impl Refusal {
         }
     }
 
-    /// The parameter that is missing, named so that a developer need not guess.
-    pub fn parameter(self) -> Option<&'static str> {
+    /// The sentence, with what is missing by its name, so that nobody need guess.
+    pub fn told(self) -> String {
         match self {
-            Self::ParameterMissing(name) => Some(name),
-            _ => None,
+            Self::ParameterMissing(name) => format!("The parameter {name} is missing."),
+            Self::PostureUnmet(lacks) => lacks.sentence(),
+            _ => self.sentence().to_owned(),
         }
     }
 }

@@ -87,13 +87,9 @@ impl IntoResponse for Failure {
 
 fn refused(refusal: Refusal, (interval, confirmation_tries): (Option<i64>, Option<u32>)) -> Response {
     tracing::debug!(refusal = ?refusal, "refused");
-    let sentence = match refusal.parameter() {
-        Some(name) => format!("The parameter {name} is missing."),
-        None => refusal.sentence().to_owned(),
-    };
     let body = ErrorBody {
         error: refusal.code().as_str().to_owned(),
-        error_description: Some(sentence),
+        error_description: Some(refusal.told()),
         interval,
         confirmation_tries,
         needs: refusal.needs().map(str::to_owned),
