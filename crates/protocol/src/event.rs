@@ -201,6 +201,15 @@ impl Event {
             .with("facts", facts)
     }
 
+    /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.
+    pub fn posture(self, facts: &[Fact]) -> Self {
+        if facts.is_empty() {
+            return self;
+        }
+        let facts: Vec<Value> = facts.iter().map(fact_value).collect();
+        self.with("posture", facts)
+    }
+
     /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.
     pub fn grant(mut self, grant: &Grant) -> Self {
         self.grant_id = Some(grant.id.clone());

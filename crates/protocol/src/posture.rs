@@ -127,8 +127,11 @@ fn stated(claims: &Claims) -> Result<Stated, Flaw> {
 }
 
 impl Posture {
-    pub fn source(&self) -> Source {
-        self.source
+    pub fn must_be_younger_than(&self, max_age: Lifetime, now: Timestamp) -> Result<(), Refusal> {
+        if now - self.issued_at > max_age {
+            return Err(Refusal::PostureStale);
+        }
+        Ok(())
     }
 
     /// Each with the source of all of them.

@@ -122,9 +122,7 @@ impl Lacks {
 impl PostureDemand {
     /// What is not stated is not met.
     pub fn must_be_met_by(&self, posture: &Posture, now: Timestamp) -> Result<(), Refusal> {
-        if now - posture.issued_at > self.max_age {
-            return Err(Refusal::PostureStale);
-        }
+        posture.must_be_younger_than(self.max_age, now)?;
         let lacks = self.lacks(posture);
         if lacks == Lacks::of([]) {
             Ok(())

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::initiating::Initiator;
+use crate::posture;
 
 /// What stands behind a request beside its client.
 pub struct Asker {
@@ -21,6 +22,8 @@ pub struct Asker {
     entry: Batch,
     /// Who signed there, before there is a code (X15).
     pub initiator: Option<Initiator>,
+    /// What is stated of its machine.
+    posture: Vec<Fact>,
 }
 
 impl Asker {
@@ -42,11 +45,13 @@ impl Asker {
         if instance.is_none() && profile.key == AskingKey::Enrolled {
             return Err(Refusal::InstanceUnknown.into());
         }
+        let posture = posture::facts(app, asked, profile)?;
         let initiator = Initiator::find(app, asked, profile).await?;
         Ok(Self {
             instance,
             entry,
             initiator,
+            posture,
         })
     }
 
@@ -60,6 +65,7 @@ impl Asker {
             facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
             facts.extend(about.facts.iter().cloned());
         }
+        facts.extend(self.posture.iter().cloned());
         facts
     }
 

@@ -38,6 +38,7 @@ mod passkeys;
 mod peer;
 mod pending;
 mod place;
+mod posture;
 mod profiles;
 mod quorum;
 mod request_view;

@@ -17,6 +17,7 @@ mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod posture;
 mod quorum;
 mod races;
 mod rechecks;

@@ -8,6 +8,7 @@ use protocol::details::Details;
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
+use protocol::posture;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -30,10 +31,11 @@ use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 5] = [
+pub const PARAMETERS: [&str; 6] = [
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
+    posture::PARAMETER,
     "resource",
     "scope",
 ];

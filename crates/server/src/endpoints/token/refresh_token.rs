@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::posture;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -120,6 +121,8 @@ fn rotated(
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
+    // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
+    let posture = posture::facts(app, asked, app.profile_of(client)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -140,6 +143,7 @@ fn rotated(
     let event = asked
         .event(app, Action::TokenRefreshed)
         .grant(grant)
+        .posture(&posture)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
         .with("token.retried", void.is_some());
