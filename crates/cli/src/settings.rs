@@ -28,6 +28,9 @@ pub struct Profile {
     pub resource: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Where a device management keeps its word on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posture_jwt: Option<PathBuf>,
 }
 
 pub struct Settings {

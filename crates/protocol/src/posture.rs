@@ -1,6 +1,6 @@
 //! Posture: what is stated about the machine that asks, at every step anew. Its own key signs it (a claim) or a
 //! configured attester does, a device management for instance (proven, RFC 7519 and RFC 7800 §3.1). Whether it
-//! is enough is in [`crate::posture_demand`]. Not here: collecting it (`cli/posture.rs`). A posture serves until
+//! is enough is in [`crate::posture_demand`]. Not here: collecting it (`cli/machine.rs`). A posture serves until
 //! it is stale, any number of times: it is worth nothing without a proof by the key that it names.
 
 use serde::{Deserialize, Serialize};
