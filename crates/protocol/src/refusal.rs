@@ -28,6 +28,8 @@ pub enum Refusal {
     CeremonyNotAllowed,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
+    ClientCredentialsNotAllowed,
+    ClientCredentialsUnused,
     ClientDisabled,
     ClientExists,
     ClientExpired,
@@ -125,6 +127,8 @@ impl Refusal {
         Self::CeremonyNotAllowed,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
+        Self::ClientCredentialsNotAllowed,
+        Self::ClientCredentialsUnused,
         Self::ClientDisabled,
         Self::ClientExists,
         Self::ClientExpired,
@@ -263,7 +267,9 @@ impl Refusal {
             Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
                 Code::RateLimited
             }
-            Self::DeviceGrantNotAllowed
+            Self::ClientCredentialsNotAllowed
+            | Self::ClientCredentialsUnused
+            | Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
             | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
@@ -342,6 +348,12 @@ impl Refusal {
             | Self::ClientExpired
             | Self::ClientUnknown => {
                 "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
+            }
+            Self::ClientCredentialsNotAllowed => {
+                "This client may not get tokens without a person. An administrator of this server can allow it with: client set NAME --grant client_credentials."
+            }
+            Self::ClientCredentialsUnused => {
+                "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
             }
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",

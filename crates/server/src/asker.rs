@@ -28,6 +28,26 @@ pub struct Asker {
 
 impl Asker {
     pub async fn find(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+        let asker = Self::known(app, asked, profile).await?;
+        if asker.instance.is_none() && profile.key == AskingKey::Enrolled {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        Ok(Self {
+            initiator: Initiator::find(app, asked, profile).await?,
+            ..asker
+        })
+    }
+
+    /// For itself, with no person there: known under every profile.
+    pub async fn of_machine(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+        let asker = Self::known(app, asked, profile).await?;
+        if asker.instance.is_none() {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        Ok(asker)
+    }
+
+    async fn known(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
         if profile.demands_key() && asked.proof.is_none() {
             return Err(Refusal::DpopProofMissing.into());
         }
@@ -42,17 +62,16 @@ impl Asker {
             Some(instance) => (Some(instance), Batch::default()),
             None => attested(app, asked).await?,
         };
-        if instance.is_none() && profile.key == AskingKey::Enrolled {
-            return Err(Refusal::InstanceUnknown.into());
-        }
-        let posture = posture::facts(app, asked, profile)?;
-        let initiator = Initiator::find(app, asked, profile).await?;
         Ok(Self {
             instance,
             entry,
-            initiator,
-            posture,
+            initiator: None,
+            posture: posture::facts(app, asked, profile)?,
         })
+    }
+
+    pub fn posture(&self) -> &[Fact] {
+        &self.posture
     }
 
     pub fn facts(&self) -> Vec<Fact> {

@@ -12,6 +12,7 @@ mod initiator;
 mod instances;
 mod keys;
 mod limits;
+mod machines;
 mod mitigations;
 mod pages;
 mod places;

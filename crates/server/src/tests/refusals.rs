@@ -34,6 +34,8 @@ fn b04_the_table_of_refusals() {
         403 refused                CeremonyNotAllowed
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
+        400 unauthorized_client    ClientCredentialsNotAllowed
+        400 unauthorized_client    ClientCredentialsUnused
         401 invalid_client         ClientDisabled
         409 exists                 ClientExists
         401 invalid_client         ClientExpired

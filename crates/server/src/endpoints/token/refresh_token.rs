@@ -122,7 +122,7 @@ fn rotated(
     };
     grant.must_still_stand(&ground, now)?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
-    let posture = posture::facts(app, asked, app.profile_of(client)?)?;
+    let posture = posture::facts(app, asked, app.profiles().under(client, grant.origin)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
