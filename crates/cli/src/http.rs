@@ -38,6 +38,8 @@ pub enum Unanswered {
     TooLarge,
     /// Nothing was sent: no proof could be made.
     NotProven,
+    /// The posture that was asked for is in no file.
+    NotStated(String),
 }
 
 impl Http {
@@ -210,6 +212,7 @@ impl Unanswered {
             }
             Self::TooLarge => Failure::failed(format!("{origin} sent more than 1 MiB")),
             Self::NotProven => Failure::failed("no proof could be signed"),
+            Self::NotStated(why) => Failure::failed(format!("the posture of this machine cannot be read: {why}")),
         }
     }
 }

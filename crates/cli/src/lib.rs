@@ -25,6 +25,7 @@ mod io;
 mod keyring;
 mod keys;
 mod local;
+mod machine;
 mod metadata;
 mod poll;
 mod print;

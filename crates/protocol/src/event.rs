@@ -58,6 +58,7 @@ pub enum Action {
     InstanceSuspended,
     KeyRotated,
     PolicyLoaded,
+    TokenIssued,
     TokenRefreshed,
     TokenRefused,
     TokenReused,
@@ -113,6 +114,7 @@ impl Action {
             Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
             Self::PolicyLoaded => "policy.loaded",
+            Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRefused => "token.refused",
             Self::TokenReused => "token.reused",
@@ -204,6 +206,15 @@ impl Event {
             .with("instance.id", content.instance.clone())
             .with("owner.id", content.owner.clone())
             .with("facts", facts)
+    }
+
+    /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.
+    pub fn posture(self, facts: &[Fact]) -> Self {
+        if facts.is_empty() {
+            return self;
+        }
+        let facts: Vec<Value> = facts.iter().map(fact_value).collect();
+        self.with("posture", facts)
     }
 
     /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.

@@ -41,7 +41,7 @@ pub struct Grant {
 }
 
 /// What a grant came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A person's approval. RFC 8628 §3.4.
     DeviceCode,
@@ -112,6 +112,50 @@ impl Grant {
         Ok(grant)
     }
 
+    /// An instance asks nobody: what its client's ceiling and profile give is its own.
+    pub fn of_machine(
+        id: String,
+        (granted, expires_at): (MachineGranted, Timestamp),
+        ground: &Ground<'_>,
+        jkt: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let instance = ground.instance.ok_or(Refusal::InstanceUnknown)?;
+        let grant = Self {
+            id,
+            origin: Origin::ClientCredentials,
+            request_id: None,
+            client_id: ground.client.client_id.clone(),
+            instance_id: Some(instance.id.clone()),
+            subject: ground.approver.id.clone(),
+            scope: granted.scope,
+            resource: granted.resource,
+            authorization_details: granted.authorization_details,
+            jkt: Some(jkt.to_owned()),
+            x5t: None,
+            acr: String::new(),
+            amr: Vec::new(),
+            auth_time: now,
+            created_at: now,
+            expires_at: expires_at.min(now + MACHINE_LIFETIME).min(instance.expires_at),
+            ended_at: None,
+            ended_because: None,
+            version: 1,
+        };
+        ground.stands(&grant, now)?;
+        Ok(grant)
+    }
+
+    /// Whether another token of the same may come of this one, for as long as one of its own.
+    pub fn gives(&self, granted: &MachineGranted, jkt: &str, until: Timestamp) -> bool {
+        self.origin == Origin::ClientCredentials
+            && self.jkt.as_deref() == Some(jkt)
+            && self.scope == granted.scope
+            && self.resource == granted.resource
+            && self.authorization_details == granted.authorization_details
+            && self.expires_at >= until
+    }
+
     /// The `sub` of its tokens. RFC 9068 §2.2: without a person it names whoever asked, and never a person.
     pub fn sub(&self) -> &str {
         match (self.origin, &self.instance_id) {
@@ -138,6 +182,18 @@ impl Grant {
     }
 }
 
+/// A machine that asks nobody gets the same again and again from one grant, and a new one each day: the record
+/// shows by the day what is used.
+const MACHINE_LIFETIME: Lifetime = Lifetime::from_seconds(86_400);
+
+/// What a machine asks of nobody, once it was found to be within its client's ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineGranted {
+    pub scope: String,
+    pub resource: Vec<String>,
+    pub authorization_details: Details,
+}
+
 /// What a grant stands on, as it is now.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
@@ -156,7 +212,7 @@ impl Ground<'_> {
     fn stands(&self, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
         self.client.must_be_active(now)?;
         self.approver.must_be_active()?;
-        self.has_the_key_that(self.profiles.of(self.client)?, grant, now)?;
+        self.has_the_key_that(self.profiles.under(self.client, grant.origin)?, grant, now)?;
         let ceiling = &self.client.registration.resource;
         let is_within =
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);

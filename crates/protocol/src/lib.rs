@@ -4,7 +4,7 @@
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
 //! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
 //! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
-//! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! [`dpop`], [`client_auth`] and [`posture`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
@@ -36,6 +36,8 @@ pub mod jwt;
 pub mod key_words;
 pub mod network;
 pub mod platform;
+pub mod posture;
+pub mod posture_demand;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;

@@ -5,6 +5,9 @@ mod error_code;
 
 pub use error_code::ErrorCode;
 
+use crate::posture;
+use crate::posture_demand::Lacks;
+
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -25,6 +28,8 @@ pub enum Refusal {
     CeremonyNotAllowed,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
+    ClientCredentialsNotAllowed,
+    ClientCredentialsUnused,
     ClientDisabled,
     ClientExists,
     ClientExpired,
@@ -75,6 +80,10 @@ pub enum Refusal {
     PasskeyInvalid,
     PasskeyKindUnsupported,
     PolicyForbids,
+    PostureInvalid,
+    PostureMissing,
+    PostureStale,
+    PostureUnmet(Lacks),
     QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
@@ -126,6 +135,8 @@ impl Refusal {
         Self::CeremonyNotAllowed,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
+        Self::ClientCredentialsNotAllowed,
+        Self::ClientCredentialsUnused,
         Self::ClientDisabled,
         Self::ClientExists,
         Self::ClientExpired,
@@ -176,6 +187,10 @@ impl Refusal {
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
         Self::PolicyForbids,
+        Self::PostureInvalid,
+        Self::PostureMissing,
+        Self::PostureStale,
+        Self::PostureUnmet(Lacks::ALL),
         Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
@@ -256,7 +271,10 @@ impl Refusal {
             | Self::TooManyMethods
             | Self::BindingDataMissing
             | Self::InitiatorInvalid
-            | Self::InitiatorMissing => Code::InvalidRequest,
+            | Self::InitiatorMissing
+            | Self::PostureInvalid
+            | Self::PostureMissing
+            | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
             Self::DetailsMalformed
@@ -272,7 +290,9 @@ impl Refusal {
             Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
                 Code::RateLimited
             }
-            Self::DeviceGrantNotAllowed
+            Self::ClientCredentialsNotAllowed
+            | Self::ClientCredentialsUnused
+            | Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
             | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
@@ -280,7 +300,8 @@ impl Refusal {
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
-            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
+            | Self::NetworkNotAllowed
+            | Self::PostureUnmet(_) => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
@@ -320,6 +341,7 @@ impl Refusal {
             Self::InitiatorMissing => Some("initiator_assertion"),
             Self::InstanceExpired => Some("new_key"),
             Self::InstanceUnknown => Some("enrollment"),
+            Self::PostureMissing | Self::PostureStale => Some(posture::PARAMETER),
             _ => None,
         }
     }
@@ -349,6 +371,12 @@ impl Refusal {
             | Self::ClientExpired
             | Self::ClientUnknown => {
                 "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
+            }
+            Self::ClientCredentialsNotAllowed => {
+                "This client may not get tokens without a person. An administrator of this server can allow it with: client set NAME --grant client_credentials."
+            }
+            Self::ClientCredentialsUnused => {
+                "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
             }
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
@@ -452,6 +480,14 @@ impl Refusal {
                 "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
             }
             Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::PostureInvalid => {
+                "The posture was not accepted (this key's own or a known attester's: issuer, audience, this key, iat, exp)."
+            }
+            Self::PostureMissing => "This client has to state the posture of its machine each time: send posture.",
+            Self::PostureStale => {
+                "The posture of this machine was stated too long ago: state it anew. If that does not help, its clock is wrong."
+            }
+            Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
             Self::SameDevice => {
                 "The device that asks and this one look the same. Sign in there directly, or approve on another device."
@@ -498,11 +534,12 @@ impl Refusal {
         }
     }
 
-    /// The parameter that is missing, named so that a developer need not guess.
-    pub fn parameter(self) -> Option<&'static str> {
+    /// The sentence, with what is missing by its name, so that nobody need guess.
+    pub fn told(self) -> String {
         match self {
-            Self::ParameterMissing(name) => Some(name),
-            _ => None,
+            Self::ParameterMissing(name) => format!("The parameter {name} is missing."),
+            Self::PostureUnmet(lacks) => lacks.sentence(),
+            _ => self.sentence().to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! configuration will do is said in `check`.
 
 mod networks;
+mod posture;
 mod rules;
 mod sources;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use protocol::client::UnusedLimits;
 use protocol::details::Types;
 use protocol::guess;
 use protocol::network;
+use protocol::posture::PostureAttester;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
@@ -133,6 +135,8 @@ pub struct Config {
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
     pub limits: Limits,
+    /// Whose word on machines counts.
+    pub posture_attesters: Vec<PostureAttester>,
     /// Where approvers may sign in elsewhere.
     pub upstream: Option<UpstreamConfig>,
 }
@@ -219,6 +223,7 @@ impl Config {
             issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http()),
         );
         let upstream = upstream::read(sources);
+        let posture_attesters = posture::attesters(sources);
 
         if let (Some(issuer), Some(listen)) = (&issuer, &listen) {
             let has_tls = tls.0.is_some() || tls.1.is_some();
@@ -250,6 +255,7 @@ impl Config {
             log_format: log_format?.value,
             lifetimes,
             limits,
+            posture_attesters,
             upstream,
         })
     }

@@ -111,6 +111,11 @@ fn refused(refusal: Refusal, also: impl FnOnce(&mut ErrorBody)) -> Response {
         None => refusal.sentence().to_owned(),
     };
     let mut body = ErrorBody {
+    let body = ErrorBody {
+        error: refusal.code().as_str().to_owned(),
+        error_description: Some(refusal.told()),
+        interval,
+        confirmation_tries,
         needs: refusal.needs().map(str::to_owned),
         ..body(refusal.code().as_str(), &sentence)
     };

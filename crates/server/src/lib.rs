@@ -42,6 +42,7 @@ mod peer;
 mod pending;
 mod place;
 mod policies;
+mod posture;
 mod profiles;
 mod quorum;
 mod request_view;

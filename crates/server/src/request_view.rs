@@ -176,6 +176,13 @@ fn label(name: &str) -> &'static str {
         Fact::INITIATOR => "Started by",
         Fact::INSTANCE_NAME => "Enrolled as",
         Fact::INSTANCE_WAY_IN => "Became known by",
+        "posture.os" => "Its operating system",
+        "posture.os_version" => "Of the version",
+        "posture.disk_encrypted" => "Its disk is encrypted",
+        "posture.screen_lock" => "Its screen locks",
+        "posture.root" => "Runs as root",
+        "posture.uptime_s" => "Seconds since its start",
+        "posture.binary_sha256" => "Digest of the program",
         name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }

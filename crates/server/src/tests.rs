@@ -13,11 +13,13 @@ mod initiator;
 mod instances;
 mod keys;
 mod limits;
+mod machines;
 mod mitigations;
 mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod posture;
 mod quorum;
 mod races;
 mod rechecks;

@@ -147,7 +147,8 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let mut request = Request {
         profile: &target.profile,
         metadata: &target.metadata,
-        caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str()),
+        caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str())
+            .with_posture(target.profile.posture_jwt.as_deref()),
         brought: args.brought(io, &target).await?,
     };
     let hint = |failure, answer: &Answer| args.hint(failure, answer, &target.profile);

@@ -7,6 +7,7 @@ use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, P
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
+use protocol::posture;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -35,6 +36,7 @@ pub const PARAMETERS: [&str; 6] = [
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
+    posture::PARAMETER,
     "resource",
     "scope",
 ];
@@ -149,7 +151,7 @@ fn content(
 }
 
 /// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.
-fn within(profile: &Profile, scope: Scope) -> Scope {
+pub fn within(profile: &Profile, scope: Scope) -> Scope {
     match &profile.scopes {
         Some(most) => scope.common(most),
         None => scope,
@@ -164,7 +166,7 @@ pub fn code_lifetime(app: &App, asked: &ClientRequest, profile: &Profile) -> Lif
 }
 
 /// A13: scopes that belong to different resources need one to be named.
-fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
+pub fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
     let named = asked.form.resource()?;
     let ceiling = &asked.client().registration.resource;
     if named.is_empty() {

@@ -21,6 +21,7 @@ use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
 use crate::judging;
+use crate::posture;
 use crate::quorum;
 
 /// X16: the six digits of the approver's page.
@@ -170,6 +171,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
+    let posture = posture::facts(app, asked, app.profile_of(&client)?)?;
     let ground = Ground {
         client: &client,
         approver,
@@ -212,7 +214,7 @@ async fn redeemed(
     if let Some(instance) = &instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
-    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
+    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant).posture(&posture);
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,

@@ -20,6 +20,7 @@ use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
 use crate::judging;
+use crate::posture;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -122,6 +123,8 @@ async fn rotated(
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
+    // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
+    let posture = posture::facts(app, asked, app.profiles().under(client, grant.origin)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -147,6 +150,7 @@ async fn rotated(
     let event = asked
         .event(app, Action::TokenRefreshed)
         .grant(grant)
+        .posture(&posture)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
         .with("token.retried", void.is_some());
