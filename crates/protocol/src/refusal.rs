@@ -18,7 +18,10 @@ pub enum Refusal {
     AttestationInvalid,
     AttestationNotFresh,
     AttestationReplayed,
+    AuthenticationDemandMalformed,
+    AuthenticationTooOld,
     AuthenticationTooWeak,
+    AuthenticationUnmet,
     AuthorizationPending,
     BindingDataMissing,
     BindingDataWrong,
@@ -111,7 +114,10 @@ impl Refusal {
         Self::AttestationInvalid,
         Self::AttestationNotFresh,
         Self::AttestationReplayed,
+        Self::AuthenticationDemandMalformed,
+        Self::AuthenticationTooOld,
         Self::AuthenticationTooWeak,
+        Self::AuthenticationUnmet,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
@@ -232,7 +238,8 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::EnrollmentMalformed
+            Self::AuthenticationDemandMalformed
+            | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
@@ -243,6 +250,7 @@ impl Refusal {
             | Self::InitiatorMissing => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
@@ -316,6 +324,15 @@ impl Refusal {
                 "The client attestation, or the proof of possession that came with it, was not accepted."
             }
             Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
+            Self::AuthenticationDemandMalformed => {
+                "acr_values are up to ten names of up to 100 visible characters; max_age is a number of seconds."
+            }
+            Self::AuthenticationTooOld => {
+                "The approval is older than the request allows by max_age. Ask again, and have it approved anew."
+            }
+            Self::AuthenticationUnmet => {
+                "No approver of this client can authenticate as acr_values or its profile ask."
+            }
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
