@@ -23,6 +23,7 @@ pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
 pub mod decision;
+pub mod details;
 pub mod digest;
 pub mod dpop;
 pub mod eligibility;
