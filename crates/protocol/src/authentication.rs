@@ -2,6 +2,7 @@
 //! meets it. RFC 9470 §4 and §5 for the device authorization request (design decision G5), OpenID Connect Core
 //! 1.0 §3.1.2.1. The challenge that a resource sends is in `challenge.rs`.
 
+use crate::authorization_request::Content;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
@@ -45,6 +46,13 @@ impl Demands {
     const LONGEST_VALUE: usize = 100;
     /// A year in seconds has eight digits.
     const MOST_DIGITS: usize = 9;
+
+    pub fn of(content: &Content) -> Self {
+        Self {
+            acr_values: content.acr_values.clone(),
+            max_age: content.max_age,
+        }
+    }
 
     /// From the parameters of a request, or of a challenge.
     pub fn parse(acr_values: Option<&str>, max_age: Option<&str>) -> Result<Self, Refusal> {
@@ -168,7 +176,8 @@ mod tests {
             other                        -    - - -
             other                        phr  - - -
             other                        phrh - - -
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
 //! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
-//! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
+//! [`decision`] and [`narrowing`] (what an approver signs, which may be less than was asked), [`grant`] and [`refresh`] (what comes of it),
 //! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
@@ -36,6 +36,7 @@ pub mod instance;
 pub mod jwk;
 pub mod jwt;
 pub mod key_words;
+pub mod narrowing;
 pub mod network;
 pub mod platform;
 pub mod profile;

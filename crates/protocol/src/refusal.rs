@@ -50,6 +50,7 @@ pub enum Refusal {
     EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GrantedTooMuch,
     GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
@@ -65,6 +66,7 @@ pub enum Refusal {
     NetworkNotAllowed,
     NotTheViewer,
     NotYoursToDecide,
+    NothingGranted,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
@@ -146,6 +148,7 @@ impl Refusal {
         Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GrantedTooMuch,
         Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
@@ -161,6 +164,7 @@ impl Refusal {
         Self::NetworkNotAllowed,
         Self::NotTheViewer,
         Self::NotYoursToDecide,
+        Self::NothingGranted,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
@@ -276,6 +280,8 @@ impl Refusal {
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
+            | Self::GrantedTooMuch
+            | Self::NothingGranted
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
             | Self::PasskeyInvalid
@@ -367,6 +373,10 @@ impl Refusal {
                 "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GrantedTooMuch => {
+                "This is more than was asked for, or than others have left of it. Look at the request again."
+            }
+            Self::NothingGranted => "Nothing is left to approve like this. Decline instead.",
             Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",

@@ -13,6 +13,7 @@ mod instances;
 mod keys;
 mod limits;
 mod mitigations;
+mod narrowing;
 mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]

@@ -48,10 +48,11 @@ fn a20_the_grammar_of_challenges() {
         "=1",
         "Bearer a=1;b=2",
     ];
-    let table: String = fields
+    let table: Vec<String> = fields
         .iter()
         .map(|field| format!("{field:?} -> {}\n", read(field)))
         .collect();
+    let table = table.concat();
     expect![[r#"
         "" -> 
         " , ," -> 
@@ -84,13 +85,13 @@ fn a20_the_grammar_of_challenges() {
 
 #[test]
 fn a20_only_a_demand_of_this_kind_for_tokens_of_our_kinds_starts_a_step_up() {
+    const ASKED: &str = "error=\"insufficient_user_authentication\"";
     let demands = |acr_values: &[&str], max_age: Option<i64>| {
         Some(Demands {
             acr_values: acr_values.iter().map(|&value| value.to_owned()).collect(),
             max_age: max_age.map(Lifetime::from_seconds),
         })
     };
-    const ASKED: &str = "error=\"insufficient_user_authentication\"";
     for (fields, expected) in [
         (
             vec![format!(

@@ -6,7 +6,7 @@ use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView,
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
 use super::authorize::AuthorizePage;
-use super::decide::DecidePage;
+use super::decide::{Approving, DecidePage};
 use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
@@ -18,6 +18,7 @@ use super::verify::VerifyPage;
 use super::waiting::WaitingLine;
 
 mod devices;
+mod narrowing;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -336,7 +337,7 @@ fn with_upstream() -> Vec<Page> {
         label: ELSEWHERE.to_owned(),
     };
     let undecidable = DecidePage {
-        has_passkey: false,
+        approving: Approving::NoPasskey,
         ..decide(&view())
     };
     vec![
@@ -459,5 +460,5 @@ fn without_upstream() -> Vec<Page> {
         ),
         ("authorize", html(&authorize)),
     ];
-    [all, devices::all()].concat()
+    [all, devices::all(), narrowing::all()].concat()
 }
