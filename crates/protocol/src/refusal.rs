@@ -21,7 +21,10 @@ pub enum Refusal {
     AttestationInvalid,
     AttestationNotFresh,
     AttestationReplayed,
+    AuthenticationDemandMalformed,
+    AuthenticationTooOld,
     AuthenticationTooWeak,
+    AuthenticationUnmet,
     AuthorizationPending,
     BindingDataMissing,
     BindingDataWrong,
@@ -59,6 +62,7 @@ pub enum Refusal {
     EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GrantedTooMuch,
     GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
@@ -74,6 +78,7 @@ pub enum Refusal {
     NetworkNotAllowed,
     NotTheViewer,
     NotYoursToDecide,
+    NothingGranted,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
@@ -128,7 +133,10 @@ impl Refusal {
         Self::AttestationInvalid,
         Self::AttestationNotFresh,
         Self::AttestationReplayed,
+        Self::AuthenticationDemandMalformed,
+        Self::AuthenticationTooOld,
         Self::AuthenticationTooWeak,
+        Self::AuthenticationUnmet,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
@@ -166,6 +174,7 @@ impl Refusal {
         Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GrantedTooMuch,
         Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
@@ -181,6 +190,7 @@ impl Refusal {
         Self::NetworkNotAllowed,
         Self::NotTheViewer,
         Self::NotYoursToDecide,
+        Self::NothingGranted,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
@@ -263,7 +273,8 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::EnrollmentMalformed
+            Self::AuthenticationDemandMalformed
+            | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
@@ -284,6 +295,7 @@ impl Refusal {
             | Self::DetailsTypeUnknown
             | Self::DetailsValueInvalid
             | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
+            Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
@@ -312,6 +324,8 @@ impl Refusal {
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
+            | Self::GrantedTooMuch
+            | Self::NothingGranted
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
             | Self::PasskeyInvalid
@@ -361,6 +375,15 @@ impl Refusal {
                 "The client attestation, or the proof of possession that came with it, was not accepted."
             }
             Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
+            Self::AuthenticationDemandMalformed => {
+                "acr_values are up to ten names of up to 100 visible characters; max_age is a number of seconds."
+            }
+            Self::AuthenticationTooOld => {
+                "The approval is older than the request allows by max_age. Ask again, and have it approved anew."
+            }
+            Self::AuthenticationUnmet => {
+                "No approver of this client can authenticate as acr_values or its profile ask."
+            }
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -420,6 +443,10 @@ impl Refusal {
                 "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GrantedTooMuch => {
+                "This is more than was asked for, or than others have left of it. Look at the request again."
+            }
+            Self::NothingGranted => "Nothing is left to approve like this. Decline instead.",
             Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",

@@ -5,6 +5,7 @@
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
 use protocol::client::Client;
+use protocol::decision::{Decision, Granted};
 use protocol::eligibility::{self, Decider};
 use protocol::event::Action;
 use protocol::network::Place;
@@ -80,6 +81,17 @@ pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) ->
         have: u32::try_from(approved_by.len()).unwrap_or(u32::MAX),
         approved_by,
     }))
+}
+
+/// What is there to give still: all that is asked for, less what those who have approved took away.
+pub async fn left(app: &App, request: &AuthorizationRequest) -> Result<Granted, Failure> {
+    let mut left = Granted::all_of(&request.content)?;
+    if !matches!(request.state, State::Pending | State::Viewed { .. }) {
+        for approval in app.store.approvals(&request.content.id).await? {
+            left = left.common(&Decision::from_value(&approval.decision)?.granted);
+        }
+    }
+    Ok(left)
 }
 
 /// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it.

@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod machines;
 mod mitigations;
+mod narrowing;
 mod pages;
 mod places;
 #[path = "../../store/tests/conformance/postgres_server.rs"]

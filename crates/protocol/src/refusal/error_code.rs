@@ -2,6 +2,8 @@
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8,
 /// RFC 6750 §3.1, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
+/// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5 and §8,
+/// RFC 6750 §3.1, RFC 9470 §5, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
 /// (the terminal approver, the local API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -24,6 +26,7 @@ pub enum ErrorCode {
     SlowDown,
     UnauthorizedClient,
     UnknownCode,
+    UnmetAuthenticationRequirements,
     UnsupportedGrantType,
     UseAttestationChallenge,
     UseDpopNonce,
@@ -52,6 +55,7 @@ impl ErrorCode {
             Self::SlowDown => "slow_down",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnknownCode => "unknown_code",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UseAttestationChallenge => "use_attestation_challenge",
             Self::UseDpopNonce => "use_dpop_nonce",

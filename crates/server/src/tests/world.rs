@@ -440,6 +440,12 @@ impl Drop for World {
     }
 }
 
+/// What a JWT says.
+pub fn claims(token: &str) -> Value {
+    let payload = base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
 pub fn poll_form(device_code: &str) -> [(&str, &str); 3] {
     [
         ("client_id", "cli"),

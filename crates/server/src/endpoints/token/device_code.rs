@@ -2,6 +2,7 @@
 //! only by the compare-and-set of [`redeem`].
 
 use protocol::approver::Approver;
+use protocol::authentication::Demands;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
 use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
@@ -244,7 +245,9 @@ pub async fn approved_by(app: &App, request: &AuthorizationRequest) -> Result<Ap
     approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
     let mut approvers = Vec::with_capacity(approvals.len());
     let mut granted = Granted::all_of(&request.content)?;
+    let demands = Demands::of(&request.content);
     for approval in &approvals {
+        demands.must_be_recent(approval.context.auth_time, app.now())?;
         granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
         let approver = app.store.approver(&approval.approver_id).await?;
         let approver = approver.ok_or_else(|| missing("an approver"))?;
