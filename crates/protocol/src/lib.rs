@@ -4,7 +4,7 @@
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
 //! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
 //! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
-//! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! [`dpop`], [`client_certificate`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
@@ -20,6 +20,7 @@ pub mod binding_data;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
+pub mod client_certificate;
 pub mod decision;
 pub mod digest;
 pub mod dpop;
