@@ -6,7 +6,6 @@ use crate::decision::{self, Decision, Evidence, Granted, RelyingParty, StoredKey
 use crate::digest::Digest;
 use crate::profile::Profile;
 use crate::refusal::Refusal;
-use crate::scope::Scope;
 
 /// How strongly the person was authenticated at the decision. `phr` as in the OpenID EAP ACR values: a
 /// phishing-resistant passkey; a software key is none of that and has a name of our own.
@@ -27,6 +26,8 @@ pub struct ConfirmedApproval {
 pub struct Expected<'a> {
     pub request: &'a AuthorizationRequest,
     pub profile: &'a Profile,
+    /// What this approver gives: all that is asked for, or less.
+    pub granted: &'a Granted,
     pub viewer: &'a Viewer,
     /// The nonce that this server made for this page; that it is ours and fresh was checked.
     pub nonce: &'a str,
@@ -38,20 +39,23 @@ impl Expected<'_> {
     /// The only decision that may be signed here: rebuilt from what is stored, never taken from what
     /// was sent.
     pub fn decision(&self) -> Result<Decision, Refusal> {
-        decision_on(self.request, &self.viewer.approver_id, self.nonce)
+        decision_on(self.request, self.granted, &self.viewer.approver_id, self.nonce)
     }
 }
 
-/// What this approver would sign to approve this request as it was asked for.
-pub fn decision_on(request: &AuthorizationRequest, approver_id: &str, nonce: &str) -> Result<Decision, Refusal> {
+/// What this approver would sign to give this much of what was asked for, and never more.
+pub fn decision_on(
+    request: &AuthorizationRequest,
+    granted: &Granted,
+    approver_id: &str,
+    nonce: &str,
+) -> Result<Decision, Refusal> {
+    if !granted.is_within(&Granted::all_of(&request.content)?) {
+        return Err(Refusal::DecisionInvalid);
+    }
     Ok(Decision {
         request_digest: request.digest.clone(),
-        granted: Granted {
-            scope: Scope::parse(&request.content.scope)?,
-            resource: request.content.resource.clone(),
-            authorization_details: Vec::new(),
-            expires_at: request.content.grant_expires_at.seconds(),
-        },
+        granted: granted.clone(),
         approver: approver_id.to_owned(),
         nonce: nonce.to_owned(),
     })
@@ -128,9 +132,9 @@ impl ConfirmedApproval {
     /// tested with the signatures, in `decision`.
     pub(crate) fn for_tests(viewer: Viewer, request_digest: Digest) -> Self {
         let granted = Granted {
-            scope: Scope::default(),
+            scope: crate::scope::Scope::default(),
             resource: Vec::new(),
-            authorization_details: Vec::new(),
+            authorization_details: crate::details::Details::default(),
             expires_at: 0,
         };
         let decision = Decision {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::approval::ConfirmedApproval;
+use crate::details::Details;
 use crate::digest::{Digest, NotCanonical, canonical_json};
 use crate::fact::{Fact, Source};
 use crate::profile::Profile;
@@ -33,6 +34,15 @@ pub struct Content {
     /// Space-separated, sorted.
     pub scope: String,
     pub resource: Vec<String>,
+    /// RFC 9396.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub authorization_details: Details,
+    /// How strongly the approver has to be authenticated: one of these, where there are any (RFC 9470 §4).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
+    /// How long ago that may have been when a token is issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Lifetime>,
     /// Thumbprint of the key that the code is bound to (P21).
     pub jkt: Option<String>,
     /// The enrolled instance whose key that is, and who answered for it when it asked.

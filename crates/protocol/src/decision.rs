@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::authorization_request::Content;
 use crate::base64url;
+use crate::details::Details;
 use crate::digest::{Digest, canonical_json};
 use crate::jwk::{Algorithm, PublicJwk};
 use crate::refusal::Refusal;
@@ -28,9 +30,42 @@ pub struct Decision {
 pub struct Granted {
     pub scope: Scope,
     pub resource: Vec<String>,
-    pub authorization_details: Vec<Value>,
+    pub authorization_details: Details,
     /// Unix seconds.
     pub expires_at: i64,
+}
+
+impl Granted {
+    /// All that a request asks for.
+    pub fn all_of(content: &Content) -> Result<Self, Refusal> {
+        Ok(Self {
+            scope: Scope::parse(&content.scope)?,
+            resource: content.resource.clone(),
+            authorization_details: content.authorization_details.clone(),
+            expires_at: content.grant_expires_at.seconds(),
+        })
+    }
+
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.scope.is_within(&other.scope)
+            && self.resource.iter().all(|resource| other.resource.contains(resource))
+            && self.authorization_details.is_within(&other.authorization_details)
+            && self.expires_at <= other.expires_at
+    }
+
+    /// What two people grant together is what both of them grant.
+    pub fn common(&self, other: &Self) -> Self {
+        let resource = self
+            .resource
+            .iter()
+            .filter(|resource| other.resource.contains(resource));
+        Self {
+            scope: self.scope.common(&other.scope),
+            resource: resource.cloned().collect(),
+            authorization_details: self.authorization_details.common(&other.authorization_details),
+            expires_at: self.expires_at.min(other.expires_at),
+        }
+    }
 }
 
 const TYPE: &str = "waypass-decision/1";
@@ -100,7 +135,7 @@ struct Written {
 struct WrittenGranted {
     scope: String,
     resource: Vec<String>,
-    authorization_details: Vec<Value>,
+    authorization_details: Details,
     expires_at: i64,
 }
 

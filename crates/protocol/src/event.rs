@@ -204,10 +204,10 @@ impl Event {
     /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.
     pub fn grant(mut self, grant: &Grant) -> Self {
         self.grant_id = Some(grant.id.clone());
-        self.request_id = Some(grant.request_id.clone());
+        self.request_id.clone_from(&grant.request_id);
         self.client_id = Some(grant.client_id.clone());
         self.approver_id = Some(grant.subject.clone());
-        self.with("grant.origin", "device_code")
+        self.with("grant.origin", grant.origin.as_str())
             .with("scope", grant.scope.clone())
             .with("resource", grant.resource.clone())
             .with("key.jkt", grant.jkt.clone())

@@ -3,6 +3,8 @@
 use crate::approver::Approver;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
+use crate::decision::Granted;
+use crate::details::Details;
 use crate::instance::Instance;
 use crate::profile::{AskingKey, Profile, Profiles};
 use crate::refusal::Refusal;
@@ -12,16 +14,21 @@ use crate::time::{Lifetime, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub id: String,
-    pub request_id: String,
+    pub origin: Origin,
+    /// None where nobody was asked.
+    pub request_id: Option<String>,
     pub client_id: String,
     /// The enrolled instance that asked, where one did.
     pub instance_id: Option<String>,
-    /// The approver: the `sub` of every token.
+    /// Who answers for it: the approver, or the owner of the instance that asked nobody.
     pub subject: String,
     pub scope: String,
     pub resource: Vec<String>,
+    pub authorization_details: Details,
     /// Thumbprint of the key that its tokens are bound to.
     pub jkt: Option<String>,
+    /// Thumbprint of the certificate that they are bound to (RFC 8705 §3.1).
+    pub x5t: Option<String>,
     pub acr: String,
     pub amr: Vec<String>,
     /// When the person decided: the `auth_time` of every token.
@@ -31,6 +38,30 @@ pub struct Grant {
     pub ended_at: Option<Timestamp>,
     pub ended_because: Option<String>,
     pub version: i64,
+}
+
+/// What a grant came of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A person's approval. RFC 8628 §3.4.
+    DeviceCode,
+    /// An instance's own word, within what an administrator gave its client. RFC 6749 §4.4.
+    ClientCredentials,
+}
+
+impl Origin {
+    pub const ALL: [Self; 2] = [Self::DeviceCode, Self::ClientCredentials];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DeviceCode => "device_code",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == name)
+    }
 }
 
 /// How the approver was authenticated when deciding, as stored with the approval.
@@ -47,7 +78,7 @@ impl Grant {
     /// scope withdrawn.
     pub fn begin(
         id: String,
-        (request, context): (&AuthorizationRequest, AuthenticationContext),
+        (request, granted, context): (&AuthorizationRequest, &Granted, AuthenticationContext),
         ground: &Ground<'_>,
         jkt: Option<&str>,
         now: Timestamp,
@@ -58,24 +89,35 @@ impl Grant {
         }
         let grant = Self {
             id,
-            request_id: content.id.clone(),
+            origin: Origin::DeviceCode,
+            request_id: Some(content.id.clone()),
             client_id: ground.client.client_id.clone(),
             instance_id: content.instance.clone(),
             subject: ground.approver.id.clone(),
-            scope: content.scope.clone(),
-            resource: content.resource.clone(),
+            scope: granted.scope.to_string(),
+            resource: granted.resource.clone(),
+            authorization_details: granted.authorization_details.clone(),
             jkt: content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
+            x5t: None,
             acr: context.acr,
             amr: context.amr,
             auth_time: context.auth_time,
             created_at: now,
-            expires_at: content.grant_expires_at,
+            expires_at: Timestamp::from_seconds(granted.expires_at),
             ended_at: None,
             ended_because: None,
             version: 1,
         };
         ground.stands(&grant, now)?;
         Ok(grant)
+    }
+
+    /// The `sub` of its tokens. RFC 9068 §2.2: without a person it names whoever asked, and never a person.
+    pub fn sub(&self) -> &str {
+        match (self.origin, &self.instance_id) {
+            (Origin::ClientCredentials, Some(instance)) => instance,
+            _ => &self.subject,
+        }
     }
 
     pub fn is_live(&self, now: Timestamp) -> bool {

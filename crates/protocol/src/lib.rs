@@ -22,6 +22,7 @@ pub mod client_assertion;
 pub mod client_auth;
 pub mod client_certificate;
 pub mod decision;
+pub mod details;
 pub mod digest;
 pub mod dpop;
 pub mod eligibility;

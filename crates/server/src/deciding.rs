@@ -7,7 +7,7 @@ use protocol::approval::{ConfirmedApproval, Expected};
 use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State, Viewer};
 use protocol::client::Client;
-use protocol::decision::{Evidence, StoredKey};
+use protocol::decision::{Evidence, Granted, StoredKey};
 use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
 use protocol::event::{Action, Event};
 use protocol::network;
@@ -283,6 +283,7 @@ impl Deciding {
         let expected = Expected {
             request: &opened.request,
             profile: &opened.profile,
+            granted: &Granted::all_of(&opened.request.content)?,
             viewer: &self.viewer,
             nonce: &self.nonce(app, &opened.request),
             relying_party: &app.config.issuer.relying_party(),

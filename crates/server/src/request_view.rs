@@ -3,6 +3,7 @@
 
 use protocol::approval;
 use protocol::authorization_request::{Content, Purpose};
+use protocol::decision::Granted;
 use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
@@ -36,7 +37,8 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
     let content = &request.content;
     let registration = &client.registration;
     let first = quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
-    let decision = approval::decision_on(request, onlooker.approver_id, onlooker.nonce)?;
+    let granted = Granted::all_of(content)?;
+    let decision = approval::decision_on(request, &granted, onlooker.approver_id, onlooker.nonce)?;
     Ok(RequestView {
         request_id: content.id.clone(),
         request_digest: request.digest.as_str().to_owned(),

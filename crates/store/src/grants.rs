@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Origin};
 use protocol::time::Timestamp;
 
 use crate::batch::args;
@@ -10,25 +10,30 @@ use crate::stored::{from_json, to_json};
 use crate::{Batch, Fault, Row, Store};
 
 const BY_ID: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id FROM access_grant WHERE id = $1";
+    expires_at, ended_at, ended_because, version, instance_id, origin,
+    authorization_details, x5t FROM access_grant WHERE id = $1";
 const OF_SUBJECT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
+    expires_at, ended_at, ended_because, version, instance_id, origin,
+    authorization_details, x5t FROM access_grant
     WHERE subject = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const RECENT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
+    expires_at, ended_at, ended_because, version, instance_id, origin,
+    authorization_details, x5t FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
 const INSERT: &str = "INSERT INTO access_grant (id, request_id, client_id, subject, scope, resource, jkt, acr, amr,
-    auth_time, created_at, expires_at, version, instance_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)";
+    auth_time, created_at, expires_at, version, instance_id, origin, authorization_details, x5t)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16)";
 const END: &str = "UPDATE access_grant SET ended_at = $3, ended_because = $4, version = version + 1
     WHERE id = $1 AND version = $2 AND ended_at IS NULL";
 const OF_CLIENT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
+    expires_at, ended_at, ended_because, version, instance_id, origin,
+    authorization_details, x5t FROM access_grant
     WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const OF_INSTANCE: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id FROM access_grant
+    expires_at, ended_at, ended_because, version, instance_id, origin,
+    authorization_details, x5t FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
@@ -84,7 +89,7 @@ impl Batch {
     pub fn begin_grant(self, grant: &Grant) -> Result<Self, Fault> {
         let arguments = args![
             &*grant.id,
-            &*grant.request_id,
+            grant.request_id.as_deref(),
             &*grant.client_id,
             &*grant.subject,
             &*grant.scope,
@@ -96,6 +101,9 @@ impl Batch {
             grant.created_at.millis(),
             grant.expires_at.millis(),
             grant.instance_id.as_deref(),
+            grant.origin.as_str(),
+            to_json(&grant.authorization_details)?,
+            grant.x5t.as_deref(),
         ];
         Ok(self.any(INSERT, arguments))
     }
@@ -117,12 +125,15 @@ impl Batch {
 fn grant(row: &Row) -> Result<Grant, Fault> {
     Ok(Grant {
         id: row.text(0)?,
-        request_id: row.text(1)?,
+        origin: origin(&row.text(16)?)?,
+        request_id: row.maybe_text(1)?,
         client_id: row.text(2)?,
         subject: row.text(3)?,
         scope: row.text(4)?,
         resource: from_json(&row.text(5)?)?,
+        authorization_details: from_json(&row.text(17)?)?,
         jkt: row.maybe_text(6)?,
+        x5t: row.maybe_text(18)?,
         acr: row.text(7)?,
         amr: from_json(&row.text(8)?)?,
         auth_time: Timestamp::from_millis(row.int(9)?),
@@ -133,4 +144,8 @@ fn grant(row: &Row) -> Result<Grant, Fault> {
         version: row.int(14)?,
         instance_id: row.maybe_text(15)?,
     })
+}
+
+fn origin(name: &str) -> Result<Origin, Fault> {
+    Origin::named(name).ok_or_else(|| Fault::broken("a grant of unknown origin"))
 }

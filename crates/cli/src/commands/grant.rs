@@ -92,7 +92,10 @@ fn show(io: &mut Io, grant: GrantView) {
     io.output.fields([
         ("Grant", grant.grant_id),
         ("State", state),
-        ("Request", grant.request_id),
+        (
+            "Request",
+            grant.request_id.unwrap_or_else(|| "nobody was asked".to_owned()),
+        ),
         ("Client", grant.client_id),
         ("Approver", grant.approver),
         ("Scope", grant.scope),

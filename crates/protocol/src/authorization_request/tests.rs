@@ -23,6 +23,9 @@ fn request(state: State) -> AuthorizationRequest {
         profile_version: "version".into(),
         scope: "read".into(),
         resource: vec!["https://as.example".into()],
+        authorization_details: crate::details::Details::default(),
+        acr_values: Vec::new(),
+        max_age: None,
         jkt: None,
         instance: None,
         owner: None,
@@ -498,7 +501,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
 #[test]
 fn the_digest_covers_every_member() {
     let original = request(State::Pending).content;
-    let mut changed: Vec<Content> = (0..15).map(|_| original.clone()).collect();
+    let mut changed: Vec<Content> = (0..18).map(|_| original.clone()).collect();
     changed[0].scope = "read write".into();
     changed[1].client_id = "other".into();
     changed[2].jkt = Some("key".into());
@@ -519,6 +522,9 @@ fn the_digest_covers_every_member() {
         key: json!({}),
     });
     changed[14].profile = "other".into();
+    changed[15].authorization_details = serde_json::from_value(json!([{"type": "api"}])).unwrap();
+    changed[16].acr_values = vec!["phr".into()];
+    changed[17].max_age = Some(Lifetime::from_seconds(60));
     for content in changed {
         assert_ne!(content.digest(), original.digest(), "{content:?}");
     }

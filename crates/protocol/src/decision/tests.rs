@@ -21,7 +21,7 @@ fn decision() -> Decision {
         granted: Granted {
             scope: Scope::parse("read write").unwrap(),
             resource: vec!["https://api.example".into()],
-            authorization_details: vec![],
+            authorization_details: Details::default(),
             expires_at: 1_700_003_600,
         },
         approver: "apr_1".into(),
@@ -53,7 +53,7 @@ fn other_decisions() -> Vec<(&'static str, Decision)> {
         }),
         change("no resource", |d| d.granted.resource.clear()),
         change("details", |d| {
-            d.granted.authorization_details.push(json!({"type": "payment"}));
+            d.granted.authorization_details = serde_json::from_value(json!([{"type": "payment"}])).unwrap();
         }),
     ]
 }
@@ -500,5 +500,37 @@ proptest! {
             };
             prop_assert_eq!(check(&decision(), &evidence, &relying_party(), &authenticator.stored(None)), INVALID);
         }
+    }
+}
+
+fn gives(scope: &str, resource: &[&str], details: Value, expires_at: i64) -> Granted {
+    Granted {
+        scope: Scope::parse(scope).unwrap(),
+        resource: resource.iter().map(|&name| name.to_owned()).collect(),
+        authorization_details: serde_json::from_value(details).unwrap(),
+        expires_at,
+    }
+}
+
+#[test]
+fn what_two_people_grant_is_within_what_each_of_them_grants() {
+    let one = gives(
+        "openid read",
+        &["a", "b"],
+        json!([{"type": "api"}, {"type": "ssh"}]),
+        10,
+    );
+    let other = gives("read write", &["b", "c"], json!([{"type": "ssh"}]), 5);
+    let both = one.common(&other);
+    assert_eq!(both, gives("read", &["b"], json!([{"type": "ssh"}]), 5));
+    assert!(both.is_within(&one) && both.is_within(&other));
+    assert!(!one.is_within(&other) && !other.is_within(&one));
+    for wider in [
+        gives("read write", &["b"], json!([{"type": "ssh"}]), 5),
+        gives("read", &["b", "c"], json!([{"type": "ssh"}]), 5),
+        gives("read", &["b"], json!([{"type": "ssh"}, {"type": "api"}]), 5),
+        gives("read", &["b"], json!([{"type": "ssh"}]), 6),
+    ] {
+        assert!(!wider.is_within(&both), "{wider:?}");
     }
 }

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::details::Details;
 use crate::fact::Fact;
 use crate::instance::WayIn;
 
@@ -346,13 +347,23 @@ pub struct RequestSummary {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GrantView {
     pub grant_id: String,
-    pub request_id: String,
+    /// `device_code` or `client_credentials`.
+    pub origin: String,
+    /// None where nobody was asked.
+    pub request_id: Option<String>,
     pub client_id: String,
+    /// Who answers for it: the approver, or the owner of the instance.
     pub approver: String,
     pub scope: String,
     pub resource: Vec<String>,
+    /// RFC 9396.
+    #[serde(default)]
+    pub authorization_details: Details,
     /// RFC 7638 thumbprint of the key that its tokens are bound to.
     pub jkt: Option<String>,
+    /// RFC 8705 thumbprint of the certificate that they are bound to.
+    #[serde(default)]
+    pub x5t: Option<String>,
     pub created_at: i64,
     pub expires_at: i64,
     pub ended_at: Option<i64>,

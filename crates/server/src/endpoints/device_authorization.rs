@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
@@ -131,6 +132,9 @@ fn content(
         profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
+        authorization_details: Details::default(),
+        acr_values: Vec::new(),
+        max_age: None,
         jkt: asked.jkt().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),

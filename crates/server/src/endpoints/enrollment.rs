@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authorization_request::{Content, Enrollment, Purpose};
+use protocol::details::Details;
 use protocol::dpop::VerifiedProof;
 use protocol::fact::{Fact, Source};
 use protocol::instance::{self, DEFAULT_LIFETIME, Instance, is_name};
@@ -163,6 +164,9 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         profile_version: profile.version.as_str().to_owned(),
         scope: String::new(),
         resource: Vec::new(),
+        authorization_details: Details::default(),
+        acr_values: Vec::new(),
+        max_age: None,
         jkt: Some(proof.thumbprint().to_owned()),
         instance: None,
         owner: None,

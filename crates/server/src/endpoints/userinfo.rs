@@ -34,7 +34,7 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
     if !scope.contains("openid") || !access.has_audience(app.issuer()) {
         return Err(Refusal::TokenInvalid.into());
     }
-    let mut claims = json!({ "sub": access.grant.subject });
+    let mut claims = json!({ "sub": access.grant.sub() });
     if scope.contains("profile")
         && let Some(members) = claims.as_object_mut()
     {

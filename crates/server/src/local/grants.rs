@@ -62,10 +62,13 @@ pub async fn names(app: &App) -> Result<HashMap<String, String>, Failure> {
 
 /// All that `waypass verify-decision` needs, and the request whose digest was signed.
 async fn evidence(app: &App, grant: &Grant) -> Result<Option<Value>, Failure> {
-    let Some(request) = app.store.request(&grant.request_id).await? else {
+    let Some(request_id) = &grant.request_id else {
         return Ok(None);
     };
-    let mut approvals = app.store.approvals(&grant.request_id).await?;
+    let Some(request) = app.store.request(request_id).await? else {
+        return Ok(None);
+    };
+    let mut approvals = app.store.approvals(request_id).await?;
     approvals.sort_by_key(|approval| approval.approver_id != grant.subject);
     let mut exports = approvals.into_iter().map(|approval| {
         json!({
@@ -90,11 +93,14 @@ fn view(grant: Grant, names: &HashMap<String, String>, evidence: Option<Value>) 
     GrantView {
         approver: names.get(&grant.subject).cloned().unwrap_or(grant.subject),
         grant_id: grant.id,
+        origin: grant.origin.as_str().to_owned(),
         request_id: grant.request_id,
         client_id: grant.client_id,
         scope: grant.scope,
         resource: grant.resource,
+        authorization_details: grant.authorization_details,
         jkt: grant.jkt,
+        x5t: grant.x5t,
         created_at: grant.created_at.millis(),
         expires_at: grant.expires_at.millis(),
         ended_at: grant.ended_at.map(Timestamp::millis),

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use protocol::approval;
+use protocol::decision::Granted;
 use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown};
 use protocol::time::{Lifetime, Timestamp};
@@ -252,7 +253,8 @@ async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, 
     let deciding = by.deciding();
     let opened = deciding.opened(app, request_id).await?;
     let nonce = deciding.nonce(app, &opened.request);
-    let challenge = approval::decision_on(&opened.request, &by.approver.id, &nonce)?.challenge()?;
+    let granted = Granted::all_of(&opened.request.content)?;
+    let challenge = approval::decision_on(&opened.request, &granted, &by.approver.id, &nonce)?.challenge()?;
     let passkeys = app.store.passkeys(&by.approver.id).await?;
     let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
     let view = deciding.view(app, &opened, &nonce)?;

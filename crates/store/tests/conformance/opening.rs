@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use store::migrate::Migration;
-use store::{Options, Store};
+use protocol::grant::Origin;
+use store::migrate::{MIGRATIONS, Migration};
+use store::{Batch, Options, Store};
 
 use crate::{Ground, ITEMS, count, insert, on_both, on_postgres};
 
@@ -125,6 +126,52 @@ async fn a_migration_that_fails_leaves_nothing() {
         let store = migrated(&ground, &[ITEMS]).await.unwrap();
         assert_eq!(count(&store).await, 0);
         assert!(store.rows("SELECT id FROM third", []).await.is_err());
+    })
+    .await;
+}
+
+const BEFORE_THE_THIRD: [&str; 5] = [
+    "INSERT INTO client (client_id, registration, created_at, version) VALUES ('cli', '{}', 1, 1)",
+    "INSERT INTO approver (id, name, created_at, version) VALUES ('approver_1', 'alice', 1, 1)",
+    "INSERT INTO authorization_request (id, device_code_digest, user_code_mac, source, client_id, content, digest, state,
+        state_detail, interval_millis, version, requested_at, expires_at)
+        VALUES ('r', 'd', 'u', 's', 'cli', '{}', 'x', 'redeemed', '{}', 5000, 1, 1, 2)",
+    "INSERT INTO access_grant (id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
+        expires_at, version, instance_id) VALUES ('g', 'r', 'cli', 'approver_1', 'read', '[\"https://api\"]', 'k', 'phr',
+        '[\"pop\"]', 3, 4, 5, 7, 'i')",
+    "INSERT INTO refresh_token (digest, grant_id, state, expires_at, version) VALUES ('t', 'g', 'unused', 5, 1)",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_and_its_token_are_the_same_after_their_tables_were_made_anew() {
+    on_both(async |ground| {
+        let store = migrated(&ground, &MIGRATIONS[..2]).await.unwrap();
+        let filled = BEFORE_THE_THIRD
+            .iter()
+            .fold(Batch::default(), |batch, sql| batch.any(sql, []));
+        store.commit(filled).await.unwrap();
+        store.close().await;
+
+        let store = migrated(&ground, MIGRATIONS).await.unwrap();
+        let grant = store.grant("g").await.unwrap().unwrap();
+        assert_eq!(
+            (grant.origin, grant.request_id.as_deref()),
+            (Origin::DeviceCode, Some("r"))
+        );
+        assert_eq!(
+            (grant.instance_id.as_deref(), grant.jkt.as_deref()),
+            (Some("i"), Some("k"))
+        );
+        assert_eq!((grant.version, grant.expires_at.millis()), (7, 5));
+        assert!(grant.authorization_details.is_empty() && grant.x5t.is_none());
+        let token = store
+            .row("SELECT grant_id FROM refresh_token WHERE digest = 't'", [])
+            .await
+            .unwrap();
+        assert_eq!(token.unwrap().text(0).unwrap(), "g");
+        let orphan = "INSERT INTO refresh_token (digest, grant_id, state, expires_at, version)
+            VALUES ('o', 'nobody', 'unused', 5, 1)";
+        assert!(store.commit(Batch::default().any(orphan, [])).await.is_err());
     })
     .await;
 }

@@ -91,7 +91,7 @@ async fn enrolled(
     };
     let client = app.stored_client(&request.content.client_id).await?;
     must_still_stand(app, request, (&client, enrollment), now)?;
-    let (approvers, _) = device_code::approved_by(app, request).await?;
+    let approvers = device_code::approved_by(app, request).await?.approvers;
     quorum::must_still_be(app, request, &client, &approvers).await?;
     let owner = approvers.iter().find(|approver| approver.id == viewer.approver_id);
     let owner = owner.ok_or(Refusal::ApproverDisabled)?;

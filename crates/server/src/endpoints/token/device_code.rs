@@ -3,6 +3,7 @@
 
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
+use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
 use protocol::event::Action;
 use protocol::grant::{AuthenticationContext, Grant, Ground};
@@ -154,7 +155,11 @@ async fn redeemed(
     now: Timestamp,
 ) -> Result<(Batch, Answer), Failure> {
     let client = app.stored_client(&request.content.client_id).await?;
-    let (approvers, context) = approved_by(app, request).await?;
+    let Approved {
+        approvers,
+        granted,
+        context,
+    } = approved_by(app, request).await?;
     quorum::must_still_be(app, request, &client, &approvers).await?;
     let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
     let instance = app.named_instance(request.content.instance.as_deref()).await?;
@@ -171,7 +176,7 @@ async fn redeemed(
         profiles: app.profiles(),
         issuer: app.issuer(),
     };
-    let grant = Grant::begin(app.new_id(), (request, context), &ground, asked.jkt(), now)?;
+    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
     let issued = issue(
@@ -212,26 +217,37 @@ async fn redeemed(
     Ok((batch, Ok(issued.response)))
 }
 
-/// All who approved, each still active, and how they were authenticated who opened it: they come first, since
-/// access is in their name.
-pub async fn approved_by(
-    app: &App,
-    request: &AuthorizationRequest,
-) -> Result<(Vec<Approver>, AuthenticationContext), Failure> {
+/// What stands behind an approved request.
+pub struct Approved {
+    /// All who approved, each still active. They come first who opened it, since access is in their name.
+    pub approvers: Vec<Approver>,
+    /// What all of them granted.
+    pub granted: Granted,
+    /// How the first was authenticated.
+    pub context: AuthenticationContext,
+}
+
+pub async fn approved_by(app: &App, request: &AuthorizationRequest) -> Result<Approved, Failure> {
     let State::Approved { viewer, .. } = &request.state else {
         return Err(Refusal::DeviceCodeUnknown.into());
     };
     let mut approvals = app.store.approvals(&request.content.id).await?;
     approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
     let mut approvers = Vec::with_capacity(approvals.len());
+    let mut granted = Granted::all_of(&request.content)?;
     for approval in &approvals {
+        granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
         let approver = app.store.approver(&approval.approver_id).await?;
         let approver = approver.ok_or_else(|| missing("an approver"))?;
         approver.must_be_active()?;
         approvers.push(approver);
     }
     let first = approvals.into_iter().next().ok_or_else(|| missing("an approval"))?;
-    Ok((approvers, first.context))
+    Ok(Approved {
+        approvers,
+        granted,
+        context: first.context,
+    })
 }
 
 /// A dead code came up again. It is recorded; unless it looks like the client's own retry, its grant ends.

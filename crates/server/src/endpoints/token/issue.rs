@@ -74,7 +74,7 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
     let grant = issue.grant;
     let mut claims = json!({
         "iss": app.issuer(),
-        "sub": grant.subject,
+        "sub": grant.sub(),
         "aud": audience(&issue.audience),
         "client_id": grant.client_id,
         "iat": app.now().seconds(),
