@@ -3,6 +3,7 @@
 
 mod name;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -57,17 +58,6 @@ impl ExpectedName {
         }
     }
 
-    /// The metadata member without its `tls_client_auth_`, and the value as text.
-    pub fn told(&self) -> (&'static str, String) {
-        match self {
-            Self::SubjectDn(name) => ("subject_dn", name.as_str().to_owned()),
-            Self::SanDns(name) => ("san_dns", name.clone()),
-            Self::SanUri(uri) => ("san_uri", uri.clone()),
-            Self::SanIp(address) => ("san_ip", address.to_string()),
-            Self::SanEmail(address) => ("san_email", address.clone()),
-        }
-    }
-
     /// Whole values of the very kind, never patterns: what another client's certificate says beside or around
     /// this name makes it none of this client's.
     fn is_in(&self, certificate: &X509Certificate<'_>) -> bool {
@@ -86,6 +76,18 @@ impl ExpectedName {
             (Self::SanIp(IpAddr::V6(address)), GeneralName::IPAddress(shown)) => *shown == address.octets(),
             _ => false,
         })
+    }
+}
+
+impl fmt::Display for ExpectedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SubjectDn(name) => write!(f, "subject_dn {name}"),
+            Self::SanDns(name) => write!(f, "san_dns {name}"),
+            Self::SanUri(uri) => write!(f, "san_uri {uri}"),
+            Self::SanIp(address) => write!(f, "san_ip {address}"),
+            Self::SanEmail(address) => write!(f, "san_email {address}"),
+        }
     }
 }
 
@@ -163,10 +165,17 @@ pub fn thumbprint(chain: &[CertificateDer<'_>]) -> Option<String> {
     Some(Digest::of(leaf).as_str().to_owned())
 }
 
+/// The same of registered ones.
+pub fn thumbprints(x5c: &[String]) -> Vec<String> {
+    ders(x5c)
+        .iter()
+        .map(|der| Digest::of(der).as_str().to_owned())
+        .collect()
+}
+
 /// Certificates to register, each as `x5c` has it (RFC 7517 §4.7): the first of each key of a JWK set, or all of a
 /// PEM file.
 pub fn to_register(text: &str) -> Result<Vec<String>, Flaw> {
-    const MOST: usize = 16;
     let listed: Vec<String> = match serde_json::from_str::<Value>(text) {
         Ok(set) => {
             let keys = set["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -180,14 +189,15 @@ pub fn to_register(text: &str) -> Result<Vec<String>, Flaw> {
             ders.iter().map(|der| STANDARD.encode(der)).collect()
         }
     };
-    if listed.is_empty() || listed.len() > MOST {
-        return Err(Flaw("there have to be 1 to 16 certificates"));
-    }
     must_be_certificates(&listed)?;
     Ok(listed)
 }
 
 pub fn must_be_certificates(x5c: &[String]) -> Result<(), Flaw> {
+    const MOST: usize = 16;
+    if x5c.is_empty() || x5c.len() > MOST {
+        return Err(Flaw("there have to be 1 to 16 certificates"));
+    }
     for text in x5c {
         let der = STANDARD.decode(text).map_err(|_| UNREADABLE)?;
         let can_be_judged = anchor_from_trusted_cert(&CertificateDer::from(der.as_slice())).is_ok();

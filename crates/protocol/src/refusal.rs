@@ -23,6 +23,9 @@ pub enum Refusal {
     BindingDataMissing,
     BindingDataWrong,
     CeremonyNotAllowed,
+    CertificateHeaderMalformed,
+    CertificateMismatch,
+    CertificateMissing,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientDisabled,
@@ -116,6 +119,9 @@ impl Refusal {
         Self::BindingDataMissing,
         Self::BindingDataWrong,
         Self::CeremonyNotAllowed,
+        Self::CertificateHeaderMalformed,
+        Self::CertificateMismatch,
+        Self::CertificateMissing,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
         Self::ClientDisabled,
@@ -224,6 +230,7 @@ impl Refusal {
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
+            | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
@@ -232,7 +239,9 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::EnrollmentMalformed
+            Self::CertificateHeaderMalformed
+            | Self::CertificateMissing
+            | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
@@ -327,6 +336,13 @@ impl Refusal {
             | Self::ClientUnknown => {
                 "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
             }
+            Self::CertificateHeaderMalformed => {
+                "The certificate of the connection could not be read as the proxy in front of this server told it."
+            }
+            Self::CertificateMismatch => {
+                "This code or token is bound to a certificate: a TLS connection that shows that certificate is needed."
+            }
+            Self::CertificateMissing => "A TLS connection that shows the certificate of the client is needed here.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",

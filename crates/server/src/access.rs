@@ -44,6 +44,11 @@ impl Access {
         })
     }
 
+    /// What this very token is bound to; its grant may have moved on to another key or certificate since.
+    pub fn confirmation(&self, method: &str) -> Option<&str> {
+        self.claims.get("cnf")?.get(method)?.as_str()
+    }
+
     pub fn has_audience(&self, resource: &str) -> bool {
         match self.claims.get("aud") {
             Some(Value::String(only)) => only == resource,

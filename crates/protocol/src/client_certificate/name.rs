@@ -47,10 +47,6 @@ impl DistinguishedName {
         })
     }
 
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     pub(super) fn is_of(&self, shown: &X509Name<'_>) -> bool {
         let shown: Option<Vec<Vec<Attribute>>> = shown
             .iter()

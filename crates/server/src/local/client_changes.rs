@@ -10,7 +10,7 @@ use protocol::scope::Scope;
 use protocol::wire::local::{ChangeClient, ClientView};
 use store::Batch;
 
-use super::clients::{find, invalid, must_be_profile, view};
+use super::clients::{find, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -69,6 +69,12 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
     }
     if let Some(jwks) = &asked.jwks {
         changed.authentication = other_keys(&changed.authentication, jwks)?;
+    }
+    if let Some(certificates) = &asked.certificates {
+        must_be_certificates(certificates)?;
+        let others = changed.authentication.with_certificates(certificates);
+        changed.authentication =
+            others.ok_or_else(|| invalid("this client does not authenticate with certificates"))?;
     }
     Ok(changed)
 }

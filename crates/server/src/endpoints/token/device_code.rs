@@ -176,7 +176,7 @@ async fn redeemed(
         profiles: app.profiles(),
         issuer: app.issuer(),
     };
-    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
+    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
 
     let issued = issue(
