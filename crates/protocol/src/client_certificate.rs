@@ -176,18 +176,16 @@ pub fn thumbprints(x5c: &[String]) -> Vec<String> {
 /// Certificates to register, each as `x5c` has it (RFC 7517 §4.7): the first of each key of a JWK set, or all of a
 /// PEM file.
 pub fn to_register(text: &str) -> Result<Vec<String>, Flaw> {
-    let listed: Vec<String> = match serde_json::from_str::<Value>(text) {
-        Ok(set) => {
-            let keys = set["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let firsts: Option<Vec<&str>> = keys.iter().map(|key| key["x5c"][0].as_str()).collect();
-            let firsts = firsts.ok_or(Flaw("a key of the set has no x5c"))?;
-            firsts.into_iter().map(str::to_owned).collect()
-        }
-        Err(_) => {
-            let ders: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-            let ders = ders.map_err(|_| Flaw("not well-formed PEM"))?;
-            ders.iter().map(|der| STANDARD.encode(der)).collect()
-        }
+    let listed: Vec<String> = if let Ok(set) = serde_json::from_str::<Value>(text) {
+        let keys = set.get("keys").and_then(Value::as_array).ok_or(Flaw("not a JWK set"))?;
+        let firsts = keys.iter().map(|key| key.pointer("/x5c/0").and_then(Value::as_str));
+        let firsts: Option<Vec<&str>> = firsts.collect();
+        let firsts = firsts.ok_or(Flaw("a key of the set has no x5c"))?;
+        firsts.into_iter().map(str::to_owned).collect()
+    } else {
+        let ders: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+        let ders = ders.map_err(|_| Flaw("not well-formed PEM"))?;
+        ders.iter().map(|der| STANDARD.encode(der)).collect()
     };
     must_be_certificates(&listed)?;
     Ok(listed)

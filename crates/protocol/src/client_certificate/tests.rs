@@ -276,7 +276,7 @@ fn p31_the_thumbprint_is_of_the_leaf() {
 fn p30_certificates_are_registered_as_pem_or_as_a_key_set() {
     let own = certificate("self");
     let pem = format!("-----BEGIN CERTIFICATE-----\n{own}\n-----END CERTIFICATE-----\n");
-    assert_eq!(to_register(&pem).unwrap(), [own.clone()]);
+    assert_eq!(to_register(&pem).unwrap(), std::slice::from_ref(&own));
     assert_eq!(to_register(&(pem.clone() + &pem)).unwrap().len(), 2);
     let set = json!({ "keys": [{ "kty": "EC", "x5c": [own] }] });
     assert_eq!(to_register(&set.to_string()).unwrap(), [own]);
@@ -291,6 +291,7 @@ fn p30_certificates_are_registered_as_pem_or_as_a_key_set() {
         (&pem.repeat(17), "there have to be 1 to 16 certificates"),
         (r#"{"keys": [{"kty": "EC"}]}"#, "a key of the set has no x5c"),
         (r#"{"keys": [{"x5c": ["AAAA"]}]}"#, "a certificate cannot be read"),
+        ("{}", "not a JWK set"),
         (r#"{"keys": []}"#, "there have to be 1 to 16 certificates"),
     ] {
         assert_eq!(to_register(wrong).unwrap_err().0, flaw, "{wrong}");

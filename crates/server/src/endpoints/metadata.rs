@@ -95,12 +95,14 @@ fn certificates(config: &Config) -> Value {
     if !config.sees_certificates() {
         return Value::Null;
     }
-    let mut members = json!({ "tls_client_certificate_bound_access_tokens": true });
     let aliases = ALIASED.map(|(name, path)| Some((name.to_owned(), json!(config.alias(path)?))));
-    if let Some(aliases) = aliases.into_iter().collect::<Option<Map<String, Value>>>() {
-        members["mtls_endpoint_aliases"] = Value::Object(aliases);
+    match aliases.into_iter().collect::<Option<Map<String, Value>>>() {
+        Some(aliases) => json!({
+            "tls_client_certificate_bound_access_tokens": true,
+            "mtls_endpoint_aliases": aliases,
+        }),
+        None => json!({ "tls_client_certificate_bound_access_tokens": true }),
     }
-    members
 }
 
 /// draft-ietf-oauth-attestation-based-client-auth-11 §8. Who needs no attestation sends none: hence `none`.

@@ -16,7 +16,7 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
 /// A chain is short; a longer one is somebody playing with the header.
-const LONGEST_CHAIN: usize = 8;
+const LONGEST: usize = 8;
 
 /// Proxies by what they are trusted with.
 pub struct Proxies<'a> {
@@ -35,30 +35,33 @@ pub fn shown(
 ) -> Result<Option<Certificates>, Refusal> {
     let peer = peer.to_canonical();
     if is_trusted(peer, proxies.with_certificates) {
-        return told(headers).ok_or(Refusal::CertificateHeaderMalformed);
+        return told(headers);
     }
     // The connection is the proxy's own, and so is what it shows.
     let is_client = !is_trusted(peer, proxies.trusted);
     Ok(connection.filter(|_| is_client).cloned())
 }
 
-/// RFC 9440 §2.2 and §2.3. None where it is not exactly that.
-fn told(headers: &HeaderMap) -> Option<Option<Certificates>> {
-    let mut leaves = headers.get_all(CLIENT_CERT).iter();
-    let (leaf, others) = (leaves.next(), headers.get_all(CLIENT_CERT_CHAIN).iter());
-    let others: Vec<&HeaderValue> = others.collect();
-    let leaf = match (leaf, leaves.next()) {
-        (None, _) => return others.is_empty().then_some(None),
-        (Some(leaf), None) => leaf.to_str().ok()?,
-        (Some(_), Some(_)) => return None,
+/// RFC 9440 §2.2 and §2.3, and nothing that is not exactly that.
+fn told(headers: &HeaderMap) -> Result<Option<Certificates>, Refusal> {
+    const MALFORMED: Refusal = Refusal::CertificateHeaderMalformed;
+    let leaves: Vec<&HeaderValue> = headers.get_all(CLIENT_CERT).iter().collect();
+    let chains: Vec<&HeaderValue> = headers.get_all(CLIENT_CERT_CHAIN).iter().collect();
+    let leaf = match leaves.as_slice() {
+        [] if chains.is_empty() => return Ok(None),
+        [leaf] => leaf.to_str().map_err(|_| MALFORMED)?,
+        _ => return Err(MALFORMED),
     };
-    let mut chain = vec![byte_sequence(leaf)?];
-    for line in others {
-        for member in line.to_str().ok()?.split(',') {
-            chain.push(byte_sequence(member)?);
+    let mut certificates = vec![byte_sequence(leaf).ok_or(MALFORMED)?];
+    for line in chains {
+        for member in line.to_str().map_err(|_| MALFORMED)?.split(',') {
+            certificates.push(byte_sequence(member).ok_or(MALFORMED)?);
         }
     }
-    (chain.len() <= LONGEST_CHAIN).then(|| Some(Certificates(chain.into())))
+    if certificates.len() > LONGEST {
+        return Err(MALFORMED);
+    }
+    Ok(Some(Certificates(certificates.into())))
 }
 
 /// RFC 8941 §3.3.5, without parameters.
@@ -139,7 +142,7 @@ mod tests {
             let told: Vec<String> = lines.iter().map(|(name, value)| format!("{name} {value:?}")).collect();
             table += &format!("{}: {}\n", told.join(", "), verdict("192.0.2.9", lines));
         }
-        let long = ":Y2E=:,".repeat(LONGEST_CHAIN);
+        let long = ":Y2E=:,".repeat(LONGEST);
         let long = [LEAF, ("Client-Cert-Chain", long.trim_end_matches(','))];
         table += &format!("a chain without end: {}\n", verdict("192.0.2.9", &long));
         expect![[r#"
