@@ -64,6 +64,14 @@ impl Origin {
     }
 }
 
+/// What proved itself with a request for tokens, and is what they are bound to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys<'a> {
+    pub jkt: Option<&'a str>,
+    /// Where the client is registered for bound tokens.
+    pub x5t: Option<&'a str>,
+}
+
 /// How the approver was authenticated when deciding, as stored with the approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticationContext {
@@ -80,7 +88,7 @@ impl Grant {
         id: String,
         (request, granted, context): (&AuthorizationRequest, &Granted, AuthenticationContext),
         ground: &Ground<'_>,
-        jkt: Option<&str>,
+        keys: Keys<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let content = &request.content;
@@ -97,8 +105,8 @@ impl Grant {
             scope: granted.scope.to_string(),
             resource: granted.resource.clone(),
             authorization_details: granted.authorization_details.clone(),
-            jkt: content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
-            x5t: None,
+            jkt: content.jkt.clone().or_else(|| keys.jkt.map(str::to_owned)),
+            x5t: content.x5t.clone().or_else(|| keys.x5t.map(str::to_owned)),
             acr: context.acr,
             amr: context.amr,
             auth_time: context.auth_time,

@@ -7,6 +7,7 @@
 //! [`dpop`], [`client_auth`] and [`posture`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! [`decision`] and [`narrowing`] (what an approver signs, which may be less than was asked), [`grant`] and [`refresh`] (what comes of it),
 //! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! [`dpop`], [`client_certificate`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
@@ -24,6 +25,7 @@ pub mod challenge;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
+pub mod client_certificate;
 pub mod decision;
 pub mod details;
 pub mod digest;

@@ -29,6 +29,9 @@ pub enum Refusal {
     BindingDataMissing,
     BindingDataWrong,
     CeremonyNotAllowed,
+    CertificateHeaderMalformed,
+    CertificateMismatch,
+    CertificateMissing,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientCredentialsNotAllowed,
@@ -141,6 +144,9 @@ impl Refusal {
         Self::BindingDataMissing,
         Self::BindingDataWrong,
         Self::CeremonyNotAllowed,
+        Self::CertificateHeaderMalformed,
+        Self::CertificateMismatch,
+        Self::CertificateMissing,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
         Self::ClientCredentialsNotAllowed,
@@ -265,6 +271,7 @@ impl Refusal {
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
+            | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
@@ -274,6 +281,8 @@ impl Refusal {
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::AuthenticationDemandMalformed
+            Self::CertificateHeaderMalformed
+            | Self::CertificateMissing
             | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
@@ -401,6 +410,13 @@ impl Refusal {
             Self::ClientCredentialsUnused => {
                 "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
             }
+            Self::CertificateHeaderMalformed => {
+                "The certificate of the connection could not be read as the proxy in front of this server told it."
+            }
+            Self::CertificateMismatch => {
+                "This code or token is bound to a certificate: a TLS connection that shows that certificate is needed."
+            }
+            Self::CertificateMissing => "A TLS connection that shows the certificate of the client is needed here.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",

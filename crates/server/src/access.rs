@@ -51,6 +51,11 @@ impl Access {
         })
     }
 
+    /// What this very token is bound to; its grant may have moved on to another key or certificate since.
+    pub fn confirmation(&self, method: &str) -> Option<&str> {
+        self.claims.get("cnf")?.get(method)?.as_str()
+    }
+
     pub fn has_audience(&self, resource: &str) -> bool {
         self.audience().any(|own| own == resource)
     }

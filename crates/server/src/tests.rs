@@ -4,6 +4,7 @@
 
 mod attested;
 mod binding;
+mod certificates;
 mod confirmation;
 mod crash;
 mod details;

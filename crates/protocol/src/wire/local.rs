@@ -43,7 +43,8 @@ pub struct AddClient {
     pub authorization_details: Option<Value>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`, `tls_client_auth`,
+    /// `self_signed_certificates`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -79,6 +80,25 @@ pub struct AddClient {
     /// `client_credentials`.
     #[serde(default)]
     pub grants: Vec<String>,
+    #[serde(default)]
+    pub tls_client_auth: Option<TlsClientAuth>,
+    /// Each as `x5c` has it: base64 of DER.
+    #[serde(default)]
+    pub self_signed_certificates: Option<Vec<String>>,
+    /// Its codes and tokens are bound to the certificate of its connection (RFC 8705 §3).
+    #[serde(default)]
+    pub certificate_bound: bool,
+}
+
+/// A certificate with this name, by one of these authorities (RFC 8705 §2.1).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClientAuth {
+    /// Each as `x5c` has it: base64 of DER.
+    pub authorities: Vec<String>,
+    /// `subject_dn`, `san_dns`, `san_uri`, `san_ip` or `san_email`.
+    pub kind: String,
+    pub name: String,
 }
 
 /// `POST /local/clients/{client_id}/change`: what is absent stays. Any change voids the client's open requests.
@@ -100,6 +120,9 @@ pub struct ChangeClient {
     /// All of them, as in [`AddClient`]. One that is named again comes back if it went off unused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// Its own, or the authorities of its own; each as `x5c` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<String>>,
 }
 
 /// `GET /local/profiles`, and with its text `GET /local/profiles/{name}`.
@@ -200,8 +223,14 @@ pub struct ClientView {
     #[serde(default)]
     pub authorization_details_types: Vec<String>,
     pub profile: Option<String>,
-    /// `none`, `client_secret`, `private_key_jwt`, `instance_key` or `attested`.
+    /// `none`, `client_secret`, `private_key_jwt`, `instance_key`, `attested`, `tls_client_auth` or
+    /// `self_signed_tls_client_auth`.
     pub authentication: String,
+    /// Whose certificate that is: a kind and a name, or a thumbprint.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    #[serde(default)]
+    pub certificate_bound: bool,
     pub assertion_audience: Option<String>,
     pub require_dpop: bool,
     pub strict: bool,

@@ -140,6 +140,7 @@ fn content(
         acr_values: Vec::new(),
         max_age: None,
         jkt: asked.jkt().map(str::to_owned),
+        x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),

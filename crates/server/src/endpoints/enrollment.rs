@@ -172,6 +172,8 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         acr_values: Vec::new(),
         max_age: None,
         jkt: Some(proof.thumbprint().to_owned()),
+        // An enrollment ends in an instance, and an instance is known by its key.
+        x5t: None,
         instance: None,
         owner: None,
         initiator: None,

@@ -14,6 +14,7 @@ use store::Batch;
 
 use super::clients::{details_ceiling, find, invalid, must_be_profile, view};
 use super::clients::{find, give, invalid, must_be_profile, view};
+use super::clients::{find, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -86,6 +87,12 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
     }
     if let Some(jwks) = &asked.jwks {
         changed.authentication = other_keys(&changed.authentication, jwks)?;
+    }
+    if let Some(certificates) = &asked.certificates {
+        must_be_certificates(certificates)?;
+        let others = changed.authentication.with_certificates(certificates);
+        changed.authentication =
+            others.ok_or_else(|| invalid("this client does not authenticate with certificates"))?;
     }
     Ok(changed)
 }

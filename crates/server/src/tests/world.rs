@@ -541,8 +541,12 @@ impl Key {
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
+        self.proof_of(&claims)
+    }
+
+    pub fn proof_of(&self, claims: &Value) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
-        let input = signing_input(&header, &claims);
+        let input = signing_input(&header, claims);
         let signature = self.sign(input.as_bytes());
         format!("{input}.{signature}")
     }

@@ -181,7 +181,7 @@ async fn redeemed(
         details: app.details(),
         issuer: app.issuer(),
     };
-    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
+    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
     let authorization_details = app
         .details()

@@ -10,7 +10,7 @@ use protocol::scope::Scope;
 use protocol::secret::RefreshToken;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::token::TokenResponse;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Batch, Fault};
 
 use crate::app::App;
@@ -107,8 +107,21 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         members.insert("auth_time".to_owned(), json!(grant.auth_time.seconds()));
         members.insert("acr".to_owned(), json!(grant.acr));
         members.insert("amr".to_owned(), json!(grant.amr));
+    if let (Some(cnf), Some(members)) = (confirmation(grant), claims.as_object_mut()) {
+        members.insert("cnf".to_owned(), cnf);
     }
     sign(app, issue.client, "at+jwt", &claims)
+}
+
+/// RFC 9449 §6.1, RFC 8705 §3.1. A token that is bound to both is of use with both.
+fn confirmation(grant: &Grant) -> Option<Value> {
+    let bound = [("jkt", &grant.jkt), ("x5t#S256", &grant.x5t)];
+    let members = bound.into_iter().filter_map(|(name, value)| {
+        let value = value.as_deref()?;
+        Some((name.to_owned(), json!(value)))
+    });
+    let members: Map<String, Value> = members.collect();
+    (!members.is_empty()).then_some(Value::Object(members))
 }
 
 fn id_token(app: &App, issue: &Issue<'_>, expires_at: Timestamp) -> Result<String, Failure> {
