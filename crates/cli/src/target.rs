@@ -84,10 +84,6 @@ impl TargetArgs {
             scope: kept.and_then(|kept| kept.scope.clone()),
             resource: kept.map(|kept| kept.resource.clone()).unwrap_or_default(),
             authorization_details: kept.and_then(|kept| kept.authorization_details.clone()),
-            ca_file: match &self.ca_file {
-                Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.clone())),
-                None => kept.and_then(|kept| kept.ca_file.clone()),
-            },
             ca_file: file(self.ca_file.as_deref(), kept.and_then(|kept| kept.ca_file.as_ref())),
             posture_jwt: file(
                 self.posture_jwt.as_deref(),

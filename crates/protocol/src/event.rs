@@ -218,6 +218,8 @@ impl Event {
         }
         let facts: Vec<Value> = facts.iter().map(fact_value).collect();
         self.with("posture", facts)
+    }
+
     /// What an approver gave, and whether that is less than was asked for.
     pub fn granted(self, granted: &Granted, content: &Content) -> Self {
         let is_all = Granted::all_of(content).is_ok_and(|all| all == *granted);

@@ -3,11 +3,9 @@
 //! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
 //! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
-//! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
-//! [`dpop`], [`client_auth`] and [`posture`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
-//! [`decision`] and [`narrowing`] (what an approver signs, which may be less than was asked), [`grant`] and [`refresh`] (what comes of it),
-//! [`dpop`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
-//! [`dpop`], [`client_certificate`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! [`decision`] and [`narrowing`] (what an approver signs, which may be less than was asked), [`grant`] and
+//! [`refresh`] (what comes of it), [`dpop`], [`client_certificate`], [`client_auth`] and [`posture`] (who proves
+//! what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and

@@ -281,7 +281,7 @@ impl Refusal {
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::AuthenticationDemandMalformed
-            Self::CertificateHeaderMalformed
+            | Self::CertificateHeaderMalformed
             | Self::CertificateMissing
             | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)

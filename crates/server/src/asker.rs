@@ -80,11 +80,6 @@ impl Asker {
             facts.push(Fact::new(Fact::INITIATOR, &initiator.approver.name, Source::Proven));
         }
         facts.extend(self.instance.iter().flat_map(facts_of));
-        if let Some(Instance { about, .. }) = &self.instance {
-            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()));
-            facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
-            facts.extend(about.facts.iter().cloned());
-        }
         facts.extend(self.posture.iter().cloned());
         facts
     }

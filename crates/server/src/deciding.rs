@@ -206,9 +206,8 @@ impl Deciding {
         let onlooker = Onlooker {
             approver_id: &self.approver.id,
             end: &self.end(app),
-            nonce,
-            details: app.details(),
             offer,
+            details: app.details(),
         };
         request_view::view(opened, &onlooker)
     }

@@ -12,10 +12,8 @@ use protocol::key_words;
 use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
-use protocol::scope::Scope;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 
 use crate::binding;
 use crate::deciding::Opened;
@@ -27,13 +25,13 @@ pub struct Onlooker<'a> {
     pub approver_id: &'a str,
     pub end: &'a End,
     pub offer: &'a Offer<'a>,
+    pub details: &'a Types,
 }
 
 /// The decision that an onlooker may sign.
 pub struct Offer<'a> {
     pub granted: &'a Granted,
     pub nonce: &'a str,
-    pub details: &'a Types,
     /// Of the keys that they have.
     pub strengths: &'a [Strength],
 }
@@ -65,9 +63,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         enrollment: enrollment(content),
         asks_binding_data: binding::is_wanted(request),
         quorum: quorum.clone(),
-        warnings: warnings(profile, eligible),
-        permissions: permissions(content, first.map(String::as_str))?,
-        authorization_details: details(content, onlooker.details),
+        authorization_details: details(granted, onlooker.details),
         warnings: warnings(profile, eligible)
             .into_iter()
             .chain(unmet(opened, onlooker.offer))
@@ -137,8 +133,8 @@ pub fn permissions(granted: &Granted, whose: Option<&str>) -> Vec<Permission> {
     scopes.chain(resources).collect()
 }
 
-fn details(content: &Content, types: &Types) -> Vec<ShownDetail> {
-    let details = content.authorization_details.iter();
+fn details(granted: &Granted, types: &Types) -> Vec<ShownDetail> {
+    let details = granted.authorization_details.iter();
     let shown = details.map(|detail| ShownDetail {
         sentence: types.sentence(detail),
         canonical: details::canonical(detail),

@@ -35,10 +35,8 @@ const OF_INSTANCE: &str =
     expires_at, ended_at, ended_because, version, instance_id, origin,
     authorization_details, x5t FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
-const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
-const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use protocol::client_certificate;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddClient, ChangeClient, ClientView};
-use serde_json::{Value, json};
 use protocol::wire::local::{AddClient, ChangeClient, ClientView, TlsClientAuth};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::date;
 use crate::failure::Failure;
@@ -170,9 +168,7 @@ struct CertificateName {
 ///   waypass client set cli --data DIR --profile standard
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file"])]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file", "grant"])]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file", "certificates_file"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "grant"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -228,6 +224,7 @@ impl DetailsArgs {
         Ok((!ceiling.is_empty()).then(|| Value::Array(ceiling)))
     }
 }
+
 const GRANTS: [&str; 2] = ["device_code", "client_credentials"];
 
 impl ClientCommand {

@@ -31,7 +31,7 @@ use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 6] = [
+pub const PARAMETERS: [&str; 7] = [
     "authorization_details",
     binding::PARAMETER,
     "client_id",

@@ -15,13 +15,12 @@ use crate::endpoints::token::GRANT_TYPES;
 use crate::issuer::Issuer;
 
 pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
-    let mut document = document(&app.config.issuer);
+    let mut document = document(&app.config);
     if let Some(members) = document.as_object_mut() {
         let types: Vec<&str> = app.details().names().collect();
         members.insert("authorization_details_types_supported".to_owned(), json!(types));
     }
     ([(CACHE_CONTROL, CACHED)], Json(document))
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(document(&app.config)))
 }
 
 /// draft-ietf-oauth-rar-metadata-remediation: each type with its JSON Schema.

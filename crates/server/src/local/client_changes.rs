@@ -12,9 +12,7 @@ use protocol::wire::local::{ChangeClient, ClientView};
 use serde_json::json;
 use store::Batch;
 
-use super::clients::{details_ceiling, find, invalid, must_be_profile, view};
-use super::clients::{find, give, invalid, must_be_profile, view};
-use super::clients::{find, invalid, must_be_certificates, must_be_profile, view};
+use super::clients::{details_ceiling, find, give, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 

@@ -3,19 +3,17 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
-use protocol::details::Details;
 use protocol::client::{AssertionAudience, Authentication, Client, Kind, Permission, Registration, is_client_id};
 use protocol::client_certificate::{self, ExpectedName};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::grant::Origin;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::local::{AddClient, ClientView};
-use serde_json::Value;
 use protocol::wire::local::{AddClient, ClientView, TlsClientAuth};
+use serde_json::Value;
 use store::Batch;
 
 use super::client_changes::grants;
@@ -113,10 +111,9 @@ fn registration(app: &App, mut asked: AddClient) -> Result<Registration, Failure
     if let Some(name) = asked.profile.as_deref() {
         must_be_profile(app, name)?;
     }
-    Ok(Registration {
-        authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
     let asked_grants = std::mem::take(&mut asked.grants);
     let mut registration = Registration {
+        authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
         authentication: authentication(app, &asked)?,
         kind: kind(asked.kind.as_deref())?,
         signing_alg: signing_alg(asked.signing_alg.as_deref())?,

@@ -3,7 +3,6 @@
 use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::details::Details;
-use protocol::grant::Grant;
 use protocol::grant::{Grant, Origin};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
@@ -94,8 +93,8 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         "grant_id": grant.id,
     });
     if let Some(members) = claims.as_object_mut() {
-        if let Some(jkt) = &grant.jkt {
-            members.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+        if let Some(cnf) = confirmation(grant) {
+            members.insert("cnf".to_owned(), cnf);
         }
         // RFC 9396 §9.1: "the AS MUST make that data available to the RS".
         if !issue.authorization_details.is_empty() {
@@ -107,8 +106,6 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         members.insert("auth_time".to_owned(), json!(grant.auth_time.seconds()));
         members.insert("acr".to_owned(), json!(grant.acr));
         members.insert("amr".to_owned(), json!(grant.amr));
-    if let (Some(cnf), Some(members)) = (confirmation(grant), claims.as_object_mut()) {
-        members.insert("cnf".to_owned(), cnf);
     }
     sign(app, issue.client, "at+jwt", &claims)
 }
