@@ -67,11 +67,7 @@ pub enum Command {
     ///   waypass show WDJB-MJHT --server https://login.example.com --key-file alice.key
     #[command(verbatim_doc_comment)]
     Show(decide::DecideArgs),
-    /// Approve a request: shows it and asks; without a terminal it decides at once
-    ///
-    ///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
-    #[command(verbatim_doc_comment)]
-    Approve(decide::DecideArgs),
+    Approve(decide::ApproveArgs),
     Deny(decide::DenyArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
@@ -137,7 +133,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
         Command::Show(args) => (args.json(), decide::show(args, io).await),
-        Command::Approve(args) => (args.json(), decide::approve(args, io).await),
+        Command::Approve(args) => (args.json(), decide::approve(&args.decide, &args.less, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Admission(command) => (command.json(), admission::run(command, io).await),

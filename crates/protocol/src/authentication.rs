@@ -3,6 +3,7 @@
 //! 1.0 §3.1.2.1. The challenge that a resource sends is in `challenge.rs`.
 
 use crate::authorization_request::Content;
+use crate::profile::Approval;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
@@ -74,6 +75,15 @@ impl Demands {
             acr_values: values,
             max_age: max_age.map(seconds).transpose()?,
         })
+    }
+
+    /// As the profile tightens it.
+    pub fn under(self, profile: &Approval) -> Self {
+        let both = [self.max_age, profile.max_age];
+        Self {
+            max_age: both.into_iter().flatten().min(),
+            ..self
+        }
     }
 
     /// What the decision is called by: "the authorization server SHOULD treat the requested acr as necessary for

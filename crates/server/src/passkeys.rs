@@ -197,6 +197,11 @@ pub async fn finish_sign_in(
     })
 }
 
+/// What passkeys can be here.
+pub fn strengths(_app: &App) -> &'static [Strength] {
+    &[Strength::Passkey]
+}
+
 pub fn strength(_app: &App, _passkey: &Passkey) -> Strength {
     Strength::Passkey
 }

@@ -29,6 +29,7 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod step_up;
 mod waiting;
 mod workloads;
 pub mod world;

@@ -7,10 +7,11 @@ use axum::extract::{Request, State};
 use protocol::approver::Approver;
 use protocol::authentication::Strength;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State as RequestState, Viewer};
-use protocol::decision::{Decision, Evidence, StoredKey};
+use protocol::decision::{Decision, Evidence, Granted, StoredKey};
 use protocol::dpop::{NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::Action;
 use protocol::jwk::PublicJwk;
+use protocol::narrowing;
 use protocol::refusal::Refusal;
 use protocol::secret::EnrollmentToken;
 use protocol::wire::approver::{
@@ -140,8 +141,15 @@ pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<Re
     if !opened.profile.approval.software_keys {
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
+    let granted = match &call.body.granted {
+        Some(less) => {
+            let purpose = &opened.request.content.purpose;
+            narrowing::given(purpose, &Granted::from_value(less)?, &opened.left, app.now())?
+        }
+        None => opened.left.clone(),
+    };
     let offer = Offer {
-        granted: &opened.left,
+        granted: &granted,
         nonce: &deciding.nonce(&app, &opened.request),
         strengths: &[Strength::SoftwareKey],
     };
