@@ -30,6 +30,8 @@ pub struct Caller<'a> {
     states_posture: bool,
     /// Where a device management keeps its word on it.
     posture_jwt: Option<&'a Path>,
+    /// As in [`Call`], with every form.
+    attestation: Option<&'a str>,
 }
 
 pub enum Body<'a> {
@@ -69,6 +71,7 @@ impl<'a> Caller<'a> {
             authenticates: None,
             states_posture: false,
             posture_jwt: None,
+            attestation: None,
         }
     }
 
@@ -84,6 +87,10 @@ impl<'a> Caller<'a> {
     /// The posture of this machine is then a device management's word, where it is asked for.
     pub fn with_posture(self, posture_jwt: Option<&'a Path>) -> Self {
         Self { posture_jwt, ..self }
+    }
+
+    pub fn with_attestation(self, attestation: Option<&'a str>) -> Self {
+        Self { attestation, ..self }
     }
 
     /// What is wanted beside it and can be brought without a person goes along, then and from then on.
@@ -160,6 +167,7 @@ impl<'a> Caller<'a> {
     async fn plain_form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
         let call = Call {
             body: Body::Form(form),
+            attestation: self.attestation,
             ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await

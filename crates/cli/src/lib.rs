@@ -26,6 +26,7 @@ mod keyring;
 mod keys;
 mod local;
 mod machine;
+mod machine_tokens;
 mod metadata;
 mod poll;
 mod print;

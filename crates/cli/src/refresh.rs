@@ -19,7 +19,7 @@ pub struct Session {
     pub issuer: Issuer,
     pub http: Http,
     pub kept: Kept,
-    posture_jwt: Option<PathBuf>,
+    pub posture_jwt: Option<PathBuf>,
 }
 
 impl Session {
@@ -48,11 +48,17 @@ impl Session {
             return Ok(session);
         }
         let _lock = session.vault.lock().await?;
-        session.kept = session.vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
+        session.reload(io, profile)?;
         if session.kept.credentials.fresh_tokens(io.now()).is_none() {
             session.refresh(io, profile).await?;
         }
         Ok(session)
+    }
+
+    /// Under the lock: as another process may have left it.
+    pub fn reload(&mut self, io: &Io, profile: &str) -> Result<(), Failure> {
+        self.kept = self.vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
+        Ok(())
     }
 
     /// Under the lock. Whatever fails, what was kept stays as it was: an answer that was lost is asked

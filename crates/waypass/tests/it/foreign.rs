@@ -4,5 +4,6 @@
 
 mod attested;
 mod javascript;
+mod machine;
 mod rust;
 mod verifiers;
