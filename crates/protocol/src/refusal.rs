@@ -424,22 +424,12 @@ impl Refusal {
             Self::DetailsMalformed => {
                 "authorization_details has to be a JSON array of objects: 16 of them, 4096 bytes, depth 8, and integers of 53 bits at most."
             }
-            Self::DetailsMemberMissing => {
-                "One of the authorization_details lacks a member that its type requires. The metadata of this server names the schemas."
-            }
-            Self::DetailsMemberUnknown => {
-                "One of the authorization_details has a member that its type does not know. The metadata of this server names the schemas."
-            }
-            Self::DetailsNotAllowed => {
-                "The authorization_details are wider than this client may ask for, or than what was granted."
-            }
+            Self::DetailsMemberMissing => "One of the authorization_details lacks a member that its type requires.",
+            Self::DetailsMemberUnknown => "One of the authorization_details has a member that its type does not know.",
+            Self::DetailsNotAllowed => "These authorization_details are wider than allowed or granted.",
             Self::DetailsTypeUnknown => "One of the authorization_details is of a type that is not known here.",
-            Self::DetailsValueInvalid => {
-                "One of the authorization_details has a value that its type does not take. The metadata of this server names the schemas."
-            }
-            Self::DetailsValueOfWrongType => {
-                "One of the authorization_details has a value of the wrong JSON type. The metadata of this server names the schemas."
-            }
+            Self::DetailsValueInvalid => "One of the authorization_details has a value that its type does not take.",
+            Self::DetailsValueOfWrongType => "One of the authorization_details has a value of the wrong JSON type.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."

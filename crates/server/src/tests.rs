@@ -19,6 +19,8 @@ mod mitigations;
 mod narrowing;
 mod pages;
 mod places;
+#[path = "../../protocol/src/details/tests/poisoned.rs"]
+pub mod poisoned;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod posture;

@@ -221,7 +221,7 @@ impl DetailsArgs {
             None => Vec::new(),
         };
         ceiling.extend(self.details_type.iter().map(|name| json!({ "type": name })));
-        Ok((!ceiling.is_empty()).then(|| Value::Array(ceiling)))
+        Ok((!ceiling.is_empty()).then_some(Value::Array(ceiling)))
     }
 }
 

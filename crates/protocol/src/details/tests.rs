@@ -8,6 +8,7 @@ use super::*;
 
 mod any;
 mod hostile;
+mod poisoned;
 
 /// An operator's own, with the fields of RFC 9396 §2.2 and each of the orders.
 const DEPLOY: &str = include_str!("tests/deploy.json");
@@ -314,6 +315,26 @@ fn each_type_says_in_plain_words_what_is_asked() {
         Call the tool "close_ticket" of the server "https://mcp.example.com" with "reason"="solved" "ticket"=4711.
         Act as the workload "spiffe://example.com/ci/nightly", running the image "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", built from "https://git.example.com/site/app" at the commit "0123456789abcdef0123456789abcdef01234567", in the run "8231".
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn the_document_has_the_example_and_the_sentence_of_each_type_of_ours() {
+    let document = include_str!("../../../../docs/authorization-details.md");
+    let examples = document
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let examples: Vec<Value> = examples.map(|text| serde_json::from_str(text).unwrap()).collect();
+    for example in self::examples().iter().filter(|example| example["type"] != "deploy") {
+        assert!(examples.contains(example), "{example}");
+        assert!(document.contains(&format!("> {}\n", said(example))), "{example}");
+    }
+    let own: Vec<_> = examples
+        .iter()
+        .filter(|example| example.get("x-sentence").is_some())
+        .collect();
+    assert_eq!(own.len(), 1);
+    assert_eq!(types_with(&own[0].to_string()), Ok(()));
 }
 
 #[test]

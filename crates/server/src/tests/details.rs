@@ -6,6 +6,7 @@ use protocol::base64url;
 use protocol::details::Types;
 use serde_json::{Value, json};
 
+use super::poisoned;
 use super::world::{Answer, Key, World, on_both, on_both_as, poll_form};
 use crate::config::ServeArgs;
 
@@ -140,6 +141,43 @@ fn a03_what_does_not_fit_is_refused_and_not_repeated() {
                 "{description}"
             );
         }
+    });
+}
+
+#[test]
+fn a08_hostile_text_in_every_field_stands_on_the_record_as_it_was_sent_and_in_no_error() {
+    on_both(async |world| {
+        all_types(world).await;
+        let examples: Vec<_> = Types::built_in().names().map(example).collect();
+        let mut accepted = Vec::new();
+        for (poison, example) in poisoned::HOSTILE
+            .iter()
+            .flat_map(|poison| examples.iter().map(move |e| (poison, e)))
+        {
+            // Of each kind the fields one after another, with this text or the next.
+            for detail in poisoned::poisoned(example, poison)
+                .into_iter()
+                .skip(accepted.len() % 3)
+                .step_by(3)
+            {
+                let asked = ask(world, &json!([detail])).await;
+                match asked.error() {
+                    "none" => accepted.push(detail),
+                    _ => assert!(!asked.body.to_string().contains(poison), "{}", asked.body),
+                }
+            }
+        }
+        assert!(accepted.len() > 50, "{}", accepted.len());
+        let recorded = world.events("device.requested").await;
+        let recorded = recorded
+            .iter()
+            .map(|event| event["detail"]["authorization_details"][0].to_string());
+        // Within one millisecond events have no order.
+        let (mut recorded, mut sent): (Vec<_>, Vec<_>) =
+            (recorded.collect(), accepted.iter().map(Value::to_string).collect());
+        recorded.sort();
+        sent.sort();
+        assert_eq!(recorded, sent);
     });
 }
 
