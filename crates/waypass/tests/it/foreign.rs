@@ -4,5 +4,6 @@
 
 mod attested;
 mod javascript;
+mod mtls;
 mod rust;
 mod verifiers;
