@@ -80,6 +80,7 @@ impl TargetArgs {
             client_id: client_id.ok_or_else(|| missing("--client-id"))?,
             scope: kept.and_then(|kept| kept.scope.clone()),
             resource: kept.map(|kept| kept.resource.clone()).unwrap_or_default(),
+            authorization_details: kept.and_then(|kept| kept.authorization_details.clone()),
             ca_file: match &self.ca_file {
                 Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.clone())),
                 None => kept.and_then(|kept| kept.ca_file.clone()),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client_certificate::{self, ExpectedName};
+use crate::details::{Details, Types};
 use crate::jwk::{Algorithm, Jwks};
 use crate::refusal::Refusal;
 use crate::scope::Scope;
@@ -136,6 +137,9 @@ pub struct Registration {
     pub scope: String,
     /// The ceiling; empty means the issuer.
     pub resource: Vec<String>,
+    /// The ceiling; empty means none may be asked for.
+    #[serde(default)]
+    pub authorization_details: Details,
     pub profile: Option<String>,
     pub authentication: Authentication,
     /// RFC 9449 §5.2 `dpop_bound_access_tokens` (P07).
@@ -231,6 +235,19 @@ impl Client {
         match asked {
             Some(_) => ceiling.narrowed(asked),
             None => Ok(ceiling.without("offline_access")),
+        }
+    }
+
+    /// The parameter `authorization_details` of a request: within the ceiling.
+    pub fn requested_details(&self, types: &Types, asked: Option<&str>) -> Result<Details, Refusal> {
+        let Some(asked) = asked else {
+            return Ok(Details::default());
+        };
+        let asked = types.read(asked)?;
+        if types.is_within_ceiling(&asked, &self.registration.authorization_details) {
+            Ok(asked)
+        } else {
+            Err(Refusal::DetailsNotAllowed)
         }
     }
 

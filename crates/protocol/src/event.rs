@@ -192,6 +192,7 @@ impl Event {
         let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
+            .with("authorization_details", json!(content.authorization_details))
             .with("profile", content.profile.clone())
             .with("key.jkt", content.jkt.clone())
             .with("key.registered", content.instance.is_some())
@@ -210,6 +211,7 @@ impl Event {
         self.with("grant.origin", grant.origin.as_str())
             .with("scope", grant.scope.clone())
             .with("resource", grant.resource.clone())
+            .with("authorization_details", json!(grant.authorization_details))
             .with("key.jkt", grant.jkt.clone())
             .with("token.binding", if grant.jkt.is_some() { "dpop" } else { "none" })
     }

@@ -4,7 +4,7 @@ use crate::approver::Approver;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
-use crate::details::Details;
+use crate::details::{Details, Types};
 use crate::instance::Instance;
 use crate::profile::{AskingKey, Profile, Profiles};
 use crate::refusal::Refusal;
@@ -154,6 +154,7 @@ pub struct Ground<'a> {
     /// The instance that the grant names, where it names one.
     pub instance: Option<&'a Instance>,
     pub profiles: &'a Profiles,
+    pub details: &'a Types,
     /// The audience of a client that names no resource.
     pub issuer: &'a str,
 }
@@ -169,6 +170,10 @@ impl Ground<'_> {
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
         if !grant.resource.iter().all(is_within) {
             return Err(Refusal::ResourceNotAllowed);
+        }
+        let ceiling = &self.client.registration.authorization_details;
+        if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
+            return Err(Refusal::DetailsNotAllowed);
         }
         if Scope::parse(&grant.scope)?.is_within(&self.client.scope_ceiling()?) {
             Ok(())

@@ -37,6 +37,13 @@ pub enum Refusal {
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
+    DetailsMalformed,
+    DetailsMemberMissing,
+    DetailsMemberUnknown,
+    DetailsNotAllowed,
+    DetailsTypeUnknown,
+    DetailsValueInvalid,
+    DetailsValueOfWrongType,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
     DeviceGrantUnused,
@@ -133,6 +140,13 @@ impl Refusal {
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
+        Self::DetailsMalformed,
+        Self::DetailsMemberMissing,
+        Self::DetailsMemberUnknown,
+        Self::DetailsNotAllowed,
+        Self::DetailsTypeUnknown,
+        Self::DetailsValueInvalid,
+        Self::DetailsValueOfWrongType,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
         Self::DeviceGrantUnused,
@@ -252,6 +266,13 @@ impl Refusal {
             | Self::InitiatorMissing => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::DetailsMalformed
+            | Self::DetailsMemberMissing
+            | Self::DetailsMemberUnknown
+            | Self::DetailsNotAllowed
+            | Self::DetailsTypeUnknown
+            | Self::DetailsValueInvalid
+            | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
@@ -347,6 +368,15 @@ impl Refusal {
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
+            Self::DetailsMalformed => {
+                "authorization_details has to be a JSON array of objects: 16 of them, 4096 bytes, depth 8, and integers of 53 bits at most."
+            }
+            Self::DetailsMemberMissing => "One of the authorization_details lacks a member that its type requires.",
+            Self::DetailsMemberUnknown => "One of the authorization_details has a member that its type does not know.",
+            Self::DetailsNotAllowed => "These authorization_details are wider than allowed or granted.",
+            Self::DetailsTypeUnknown => "One of the authorization_details is of a type that is not known here.",
+            Self::DetailsValueInvalid => "One of the authorization_details has a value that its type does not take.",
+            Self::DetailsValueOfWrongType => "One of the authorization_details has a value of the wrong JSON type.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."

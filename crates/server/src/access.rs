@@ -34,6 +34,7 @@ impl Access {
             approver: &approver,
             instance: instance.as_ref(),
             profiles: app.profiles(),
+            details: app.details(),
             issuer: app.issuer(),
         };
         grant.must_still_stand(&ground, app.now()).map_err(|_| invalid)?;

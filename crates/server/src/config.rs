@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 use protocol::client::UnusedLimits;
+use protocol::details::Types;
 use protocol::guess;
 use protocol::network;
 use protocol::time::Lifetime;
@@ -112,6 +113,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
     pub profiles: Option<String>,
 
+    /// Folder with types of authorization_details of your own, one JSON Schema each, beside those that are built in
+    #[arg(long, value_name = "DIR", env = "WAYPASS_DETAILS_TYPES", hide_env_values = true)]
+    pub details_types: Option<String>,
+
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
     pub metrics_listen: Option<String>,
@@ -141,6 +146,7 @@ pub struct Config {
     /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
     pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
+    pub details_types: Types,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
@@ -233,6 +239,8 @@ impl Config {
         let networks = Networks::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
+        let details_types = sources.text("details_types", args.details_types.as_deref());
+        let details_types = rules::details_types(sources, details_types);
         let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
@@ -266,6 +274,7 @@ impl Config {
             shared_networks,
             networks,
             profiles: profiles?,
+            details_types: details_types?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,

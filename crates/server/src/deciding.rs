@@ -199,6 +199,7 @@ impl Deciding {
             approver_id: &self.approver.id,
             end: &self.end(app),
             nonce,
+            details: app.details(),
         };
         request_view::view(opened, &onlooker)
     }

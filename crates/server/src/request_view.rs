@@ -4,6 +4,7 @@
 use protocol::approval;
 use protocol::authorization_request::{Content, Purpose};
 use protocol::decision::Granted;
+use protocol::details::{self, Types};
 use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
@@ -11,7 +12,7 @@ use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 
 use crate::binding;
 use crate::deciding::Opened;
@@ -23,6 +24,7 @@ pub struct Onlooker<'a> {
     pub end: &'a End,
     /// Of the decision that this onlooker may sign.
     pub nonce: &'a str,
+    pub details: &'a Types,
 }
 
 pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Refusal> {
@@ -54,6 +56,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         quorum: quorum.clone(),
         warnings: warnings(profile, eligible),
         permissions: permissions(content, first.map(String::as_str))?,
+        authorization_details: details(content, onlooker.details),
         network_match: eligible.network(),
         facts: facts(opened, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
@@ -103,6 +106,15 @@ fn permissions(content: &Content, whose: Option<&str>) -> Result<Vec<Permission>
         sentence: "Use it at this address".to_owned(),
     });
     Ok(scopes.chain(resources).collect())
+}
+
+fn details(content: &Content, types: &Types) -> Vec<ShownDetail> {
+    let details = content.authorization_details.iter();
+    let shown = details.map(|detail| ShownDetail {
+        sentence: types.sentence(detail),
+        canonical: details::canonical(detail),
+    });
+    shown.collect()
 }
 
 fn sentence(scope: &str, whose: Option<&str>) -> String {

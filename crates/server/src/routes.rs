@@ -82,6 +82,7 @@ fn approvers() -> Router<Shared> {
 fn readers() -> Router<Shared> {
     Router::new()
         .route("/jwks.json", get(jwks::jwks))
+        .route("/authorization_details_types", get(metadata::details_types))
         .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/.well-known/openid-configuration", get(metadata::metadata))
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))

@@ -7,6 +7,7 @@ mod binding;
 mod certificates;
 mod confirmation;
 mod crash;
+mod details;
 mod governance;
 mod groups;
 mod initiator;
@@ -16,6 +17,8 @@ mod limits;
 mod mitigations;
 mod pages;
 mod places;
+#[path = "../../protocol/src/details/tests/poisoned.rs"]
+pub mod poisoned;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod quorum;

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use protocol::client_certificate;
 use protocol::time::Timestamp;
 use protocol::wire::local::{AddClient, ChangeClient, ClientView, TlsClientAuth};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::date;
 use crate::failure::Failure;
@@ -93,6 +93,8 @@ pub struct AddArgs {
     /// A resource it may ask for, or with --introspect the one it is; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    #[command(flatten)]
+    details: DetailsArgs,
     /// It is a resource server and may introspect tokens
     #[arg(long)]
     introspect: bool,
@@ -162,7 +164,7 @@ struct CertificateName {
 ///   waypass client set cli --data DIR --profile standard
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file", "certificates_file"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -180,12 +182,40 @@ pub struct SetArgs {
     /// The resources it may ask for, all of them; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    #[command(flatten)]
+    details: DetailsArgs,
+    /// It may ask for no authorization_details any more
+    #[arg(long, conflicts_with_all = ["details_type", "details"])]
+    no_details: bool,
     /// It authenticates with a key of this JWK set from now on
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
     /// Its certificates from now on, or the authorities of them: what it was added with
     #[arg(long, value_name = "FILE")]
     certificates_file: Option<PathBuf>,
+}
+
+/// The ceiling of what exactly it may ask for (RFC 9396); without it that is nothing.
+#[derive(Debug, clap::Args)]
+struct DetailsArgs {
+    /// A type of authorization_details it may ask for, without bounds; may be repeated
+    #[arg(long, value_name = "TYPE")]
+    details_type: Vec<String>,
+    /// The bounds of what it may ask for: a JSON array of authorization_details that may leave out what they do not bound
+    #[arg(long, value_name = "FILE")]
+    details: Option<PathBuf>,
+}
+
+impl DetailsArgs {
+    fn ceiling(&self) -> Result<Option<Value>, Failure> {
+        let mut ceiling: Vec<Value> = match &self.details {
+            Some(file) => serde_json::from_str(&files::text_of(file)?)
+                .map_err(|_| Failure::usage(format!("{} holds no JSON array", file.display())))?,
+            None => Vec::new(),
+        };
+        ceiling.extend(self.details_type.iter().map(|name| json!({ "type": name })));
+        Ok((!ceiling.is_empty()).then_some(Value::Array(ceiling)))
+    }
 }
 
 impl ClientCommand {
@@ -239,6 +269,10 @@ async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
         profile: args.profile.clone().or(args.no_profile.then(String::new)),
         scope: args.scope.clone(),
         resource: (!args.resource.is_empty()).then(|| args.resource.clone()),
+        authorization_details: match args.details.ceiling()? {
+            None if args.no_details => Some(json!([])),
+            ceiling => ceiling,
+        },
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
         certificates: args.certificates_file.as_deref().map(certificates).transpose()?,
     };
@@ -277,6 +311,7 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         expires_at: expires_at.map(Timestamp::millis),
         scope: args.scope.clone(),
         resource: args.resource.clone(),
+        authorization_details: args.details.ceiling()?,
         profile: args.profile.clone(),
         public: args.public,
         secret: args.secret_file.as_deref().map(secret).transpose()?,
@@ -374,6 +409,7 @@ fn show(io: &mut Io, client: ClientView) {
         ("Assertion audience", or_dash(client.assertion_audience)),
         ("Scope", client.scope),
         ("Resources", client.resource.join(" ")),
+        ("Details", client.authorization_details.canonical()),
         ("Certificate", or_dash(client.certificate)),
         ("Certificate-bound", yes(client.certificate_bound)),
         ("DPoP required", yes(client.require_dpop)),

@@ -38,6 +38,9 @@ pub struct AddClient {
     pub scope: String,
     #[serde(default)]
     pub resource: Vec<String>,
+    /// The ceiling: an array of details, each of which may leave out what it does not bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default)]
     pub profile: Option<String>,
     /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`, `tls_client_auth`,
@@ -105,6 +108,9 @@ pub struct ChangeClient {
     pub scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Vec<String>>,
+    /// As in [`AddClient`]; an empty array takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
     /// Its own, or the authorities of its own; each as `x5c` has it.
@@ -192,6 +198,11 @@ pub struct ClientView {
     pub expires_at: Option<i64>,
     pub scope: String,
     pub resource: Vec<String>,
+    /// The ceiling, and its types (RFC 9396 §10).
+    #[serde(default)]
+    pub authorization_details: Details,
+    #[serde(default)]
+    pub authorization_details_types: Vec<String>,
     pub profile: Option<String>,
     /// `none`, `client_secret`, `private_key_jwt`, `instance_key`, `attested`, `tls_client_auth` or
     /// `self_signed_tls_client_auth`.

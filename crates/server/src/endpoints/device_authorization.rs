@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
-use protocol::details::Details;
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
@@ -30,7 +29,8 @@ use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 5] = [
+pub const PARAMETERS: [&str; 6] = [
+    "authorization_details",
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
@@ -132,7 +132,7 @@ fn content(
         profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
-        authorization_details: Details::default(),
+        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
         acr_values: Vec::new(),
         max_age: None,
         jkt: asked.jkt().map(str::to_owned),

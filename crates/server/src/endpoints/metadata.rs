@@ -15,8 +15,20 @@ use crate::endpoints::token::GRANT_TYPES;
 use crate::issuer::Issuer;
 
 pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(document(&app.config)))
+    let mut document = document(&app.config);
+    if let Some(members) = document.as_object_mut() {
+        let types: Vec<&str> = app.details().names().collect();
+        members.insert("authorization_details_types_supported".to_owned(), json!(types));
+    }
+    ([(CACHE_CONTROL, CACHED)], Json(document))
 }
+
+/// draft-ietf-oauth-rar-metadata-remediation: each type with its JSON Schema.
+pub async fn details_types(State(app): State<Shared>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, CACHED)], Json(app.details().metadata()))
+}
+
+const CACHED: &str = "public, max-age=300";
 
 const METHODS: [&str; 6] = [
     "none",
@@ -70,6 +82,7 @@ pub fn document(config: &Config) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
+        "authorization_details_types_metadata_endpoint": issuer.url("/authorization_details_types"),
         "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
         "waypass_enrollment_endpoint": issuer.url("/enrollment"),

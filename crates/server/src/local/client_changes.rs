@@ -8,9 +8,10 @@ use protocol::event::Action;
 use protocol::jwk::Jwks;
 use protocol::scope::Scope;
 use protocol::wire::local::{ChangeClient, ClientView};
+use serde_json::json;
 use store::Batch;
 
-use super::clients::{find, invalid, must_be_certificates, must_be_profile, view};
+use super::clients::{details_ceiling, find, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -32,6 +33,7 @@ pub async fn change(
             .with("profile", registration.profile.clone())
             .with("scope", registration.scope.clone())
             .with("resource", registration.resource.clone())
+            .with("authorization_details", json!(registration.authorization_details))
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
         for request in &open {
@@ -66,6 +68,9 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
             protocol::resource::parse(name).map_err(|refusal| invalid(refusal.sentence()))?;
         }
         changed.resource.clone_from(resource);
+    }
+    if let Some(details) = &asked.authorization_details {
+        changed.authorization_details = details_ceiling(app, Some(details))?;
     }
     if let Some(jwks) = &asked.jwks {
         changed.authentication = other_keys(&changed.authentication, jwks)?;

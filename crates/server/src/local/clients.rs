@@ -5,12 +5,14 @@ use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
 use protocol::client_certificate::{self, ExpectedName};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::local::{AddClient, ClientView, TlsClientAuth};
+use serde_json::Value;
 use store::Batch;
 
 use crate::app::{App, Shared};
@@ -107,6 +109,7 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         must_be_profile(app, name)?;
     }
     Ok(Registration {
+        authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
         authentication: authentication(app, &asked)?,
         kind: kind(asked.kind.as_deref())?,
         signing_alg: signing_alg(asked.signing_alg.as_deref())?,
@@ -128,6 +131,14 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         device_grant: DeviceGrant::On,
         profile_given_at: None,
     })
+}
+
+pub fn details_ceiling(app: &App, asked: Option<&Value>) -> Result<Details, Failure> {
+    let Some(asked) = asked else {
+        return Ok(Details::default());
+    };
+    let ceiling = app.details().read_ceiling(&asked.to_string());
+    ceiling.map_err(|refusal| invalid(refusal.sentence()))
 }
 
 const ONE_WAY: &str =
@@ -298,6 +309,7 @@ pub fn view(client: &Client) -> ClientView {
         Authentication::TlsClientAuth { .. } => ("tls_client_auth", None),
         Authentication::SelfSignedTlsClientAuth { .. } => ("self_signed_tls_client_auth", None),
     };
+    let types = registration.authorization_details.types().into_iter();
     ClientView {
         client_id: client.client_id.clone(),
         name: registration.name.clone(),
@@ -309,6 +321,8 @@ pub fn view(client: &Client) -> ClientView {
         expires_at: registration.expires_at.map(Timestamp::millis),
         scope: registration.scope.clone(),
         resource: registration.resource.clone(),
+        authorization_details: registration.authorization_details.clone(),
+        authorization_details_types: types.map(str::to_owned).collect(),
         profile: registration.profile.clone(),
         authentication: authentication.to_owned(),
         certificate: registration.authentication.certificate(),

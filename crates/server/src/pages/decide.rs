@@ -8,10 +8,11 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use protocol::approval;
 use protocol::decision::Granted;
+use protocol::details::Part;
 use protocol::refusal::Refusal;
-use protocol::shown::{is_disguised, shown};
+use protocol::shown::{is_disguised, shown, shown_whole};
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownDetail, ShownFact};
 
 use super::moment::{Moment, span};
 use super::{Frame, PageFailure, decided, html};
@@ -44,6 +45,7 @@ pub struct DecidePage {
     pub asks_binding_data: bool,
     pub quorum: Option<People>,
     pub permissions: Vec<PermissionLine>,
+    pub details: Vec<DetailLine>,
     pub key_words: Vec<String>,
     /// The proven address that asked, if one is known.
     pub address: Option<String>,
@@ -91,6 +93,12 @@ pub struct PermissionLine {
     pub name: String,
 }
 
+/// One of the `authorization_details`.
+pub struct DetailLine {
+    pub sentence: Vec<(bool, String)>,
+    pub exactly: String,
+}
+
 pub struct FactGroup {
     /// `proven`, `derived` or `claimed`: the word on the page and the class in the style sheet.
     pub source: &'static str,
@@ -135,6 +143,7 @@ impl DecidePage {
             asks_binding_data: view.asks_binding_data,
             quorum: view.quorum.as_ref().map(People::of),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
+            details: view.authorization_details.iter().map(DetailLine::of).collect(),
             key_words: view
                 .key_words
                 .iter()
@@ -186,6 +195,17 @@ impl PermissionLine {
     }
 }
 
+impl DetailLine {
+    fn of(detail: &ShownDetail) -> Self {
+        let parts = detail.sentence.iter();
+        let shown = |part: &Part| (matches!(part, Part::Value(_)), part.shown());
+        Self {
+            sentence: parts.map(shown).collect(),
+            exactly: shown_whole(&detail.canonical),
+        }
+    }
+}
+
 impl FactGroup {
     fn of((source, meaning): (&'static str, &'static str), facts: &[ShownFact]) -> Self {
         let facts = facts
@@ -231,6 +251,12 @@ fn warnings(view: &RequestView) -> Vec<String> {
         texts.extend(asked.environment.as_deref());
     }
     texts.extend(view.permissions.iter().map(|permission| permission.name.as_str()));
+    for detail in &view.authorization_details {
+        texts.extend(detail.sentence.iter().filter_map(|part| match part {
+            Part::Value(value) => Some(value.as_str()),
+            Part::Text(_) => None,
+        }));
+    }
     texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
     let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());
     view.warnings.iter().map(|text| shown(text)).chain(disguise).collect()

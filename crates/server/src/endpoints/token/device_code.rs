@@ -174,10 +174,14 @@ async fn redeemed(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let authorization_details = app
+        .details()
+        .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
 
     let issued = issue(
         app,
@@ -187,6 +191,7 @@ async fn redeemed(
             approver,
             scope: &grant.scope,
             audience,
+            authorization_details,
         },
     )?;
     let state = State::Redeemed {

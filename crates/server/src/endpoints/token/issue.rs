@@ -2,6 +2,7 @@
 
 use protocol::approver::Approver;
 use protocol::client::Client;
+use protocol::details::Details;
 use protocol::grant::Grant;
 use protocol::scope::Scope;
 use protocol::secret::RefreshToken;
@@ -21,6 +22,7 @@ pub struct Issue<'a> {
     /// Of the access token: the grant's, or less.
     pub scope: &'a str,
     pub audience: Vec<String>,
+    pub authorization_details: Details,
 }
 
 pub struct Issued {
@@ -55,6 +57,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
         token_type: if grant.jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
         expires_in: (expires_at - now).seconds(),
         scope: issue.scope.to_owned(),
+        authorization_details: issue.authorization_details.clone(),
         refresh_token: refresh_token.map(|token| token.reveal().to_owned()),
         id_token: granted
             .contains("openid")
@@ -86,8 +89,14 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         "amr": grant.amr,
         "grant_id": grant.id,
     });
-    if let (Some(cnf), Some(members)) = (confirmation(grant), claims.as_object_mut()) {
-        members.insert("cnf".to_owned(), cnf);
+    if let Some(members) = claims.as_object_mut() {
+        if let Some(cnf) = confirmation(grant) {
+            members.insert("cnf".to_owned(), cnf);
+        }
+        // RFC 9396 §9.1: "the AS MUST make that data available to the RS".
+        if !issue.authorization_details.is_empty() {
+            members.insert("authorization_details".to_owned(), json!(issue.authorization_details));
+        }
     }
     sign(app, issue.client, "at+jwt", &claims)
 }

@@ -139,6 +139,7 @@ fn rotated(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
@@ -147,6 +148,9 @@ fn rotated(
         .narrowed(asked.form.get("scope"))?
         .to_string();
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let authorization_details = app
+        .details()
+        .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
 
     let issued = issue(
         app,
@@ -156,6 +160,7 @@ fn rotated(
             approver,
             scope: &scope,
             audience,
+            authorization_details,
         },
     )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
