@@ -26,6 +26,7 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod standing;
 mod waiting;
 mod workloads;
 pub mod world;

@@ -20,6 +20,7 @@ use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
 use crate::posture;
+use crate::quorum;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -49,8 +50,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     let presented = load(app, asked, digest).await?;
     let rotation = refresh::rotate(&presented.token, presented.grant.jkt.as_deref(), asked.jkt(), now)?;
     match rotation {
-        Rotation::Fresh => rotated(app, asked, &presented, None),
-        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
+        Rotation::Fresh => rotated(app, asked, &presented, None).await,
+        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)).await,
         Rotation::Replayed => reused(app, asked, &presented, true),
         Rotation::Voided => reused(app, asked, &presented, false),
     }
@@ -98,7 +99,7 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     })
 }
 
-fn rotated(
+async fn rotated(
     app: &App,
     asked: &ClientRequest,
     presented: &Presented,
@@ -121,8 +122,9 @@ fn rotated(
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
+    let approvers = quorum::of_grant(app, grant, client).await?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
-    let posture = posture::facts(app, asked, app.profiles().under(client, grant.origin)?)?;
+    let posture = posture::again(app, asked, app.profiles().under(client, grant.origin)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -151,7 +153,6 @@ fn rotated(
         .used_up()
         .use_refresh_token(token, &successor, now)
         .client_is_unchanged(client)
-        .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&event)?;
     batch = if *has_moved {
@@ -159,6 +160,9 @@ fn rotated(
     } else {
         batch.grant_is_unchanged(grant)
     };
+    for approver in &approvers {
+        batch = batch.approver_is_unchanged(approver);
+    }
     if let Some(instance) = instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
