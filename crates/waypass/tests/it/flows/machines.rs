@@ -237,7 +237,7 @@ fn z5_a_machine_whose_program_was_changed_gets_no_more_tokens_until_it_is_mended
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let posture = format!("source = \"claimed\"\nmax_age = 60\nbinary_sha256 = [\"{program}\"]");
-    let setup = fleet(&folder, &posture, "{\"keys\":[]}");
+    let setup = fleet(&folder, &posture, &Key::new().jwks().to_string());
     let changed = changed(&folder);
     on_each(&setup, async |world| {
         let client = world
