@@ -34,6 +34,7 @@ X07 = { ceremony = "off" }
 /// One change: by whom it is told, and what an administrator does.
 type Change = (&'static str, &'static str, &'static str, Value);
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a change")]
 fn changes() -> Vec<Change> {
     let set = "/local/clients/cli/change";
     vec![
@@ -166,7 +167,7 @@ impl Crew {
         world.post_by("/token", &refresh_form(token), &self.machine).await
     }
 
-    async fn from_elsewhere(&self, world: &World, form: &[(&str, &str)]) -> Answer {
+    async fn ask_elsewhere(&self, world: &World, form: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
@@ -259,7 +260,7 @@ fn z6_a_profile_that_says_something_else_now_voids_what_was_approved_under_it() 
         .enable_all()
         .build()
         .unwrap();
-    let database = PostgresServer::shared().map(|server| server.fresh_database());
+    let database = PostgresServer::shared().map(PostgresServer::fresh_database);
     for (name, database) in [("text", None), ("text-shared", database)] {
         if name == "text" || database.is_some() {
             let directory = directory(name);
@@ -321,7 +322,7 @@ fn x08_a_machine_that_left_its_network_gets_no_token_until_it_is_back() {
         let code = crew.approved(world).await;
         let token = tokens.text("refresh_token");
         for form in [poll_form(&code), refresh_form(&token)] {
-            let refused = crew.from_elsewhere(world, &form).await;
+            let refused = crew.ask_elsewhere(world, &form).await;
             assert_eq!(refused.error(), "unauthorized_client", "{}", refused.body);
         }
         assert_eq!(crew.poll(world, &code).await.status, StatusCode::OK);
