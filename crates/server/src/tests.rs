@@ -31,6 +31,7 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod standing;
 mod step_up;
 mod waiting;
 mod workloads;
