@@ -29,9 +29,17 @@ pub struct ScreenArgs {
     /// Where the six digits of the approver's page will be, if nobody can type them: a file that is written then, or a pipe
     #[arg(long, value_name = "FILE")]
     pub confirmation_file: Option<PathBuf>,
-    /// Standard output belongs to another command's answer.
     #[arg(skip)]
-    pub is_aside: bool,
+    pub on: Stream,
+}
+
+/// Where people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stream {
+    #[default]
+    Output,
+    /// Standard output belongs to another command's answer.
+    Errors,
 }
 
 /// Longer answers are no digits, and asking goes on no longer.
@@ -51,7 +59,7 @@ pub struct Screen<'a> {
 impl ScreenArgs {
     /// Where people read, or whoever reads our JSON.
     pub fn output<'a>(&self, io: &'a mut Io) -> &'a mut Printer {
-        if self.is_aside && !self.json {
+        if self.on == Stream::Errors && !self.json {
             &mut io.errors
         } else {
             &mut io.output

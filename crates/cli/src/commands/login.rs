@@ -18,7 +18,7 @@ use crate::http::Answer;
 use crate::io::Io;
 use crate::metadata::Metadata;
 use crate::print::say;
-use crate::screen::{Screen, ScreenArgs};
+use crate::screen::{Screen, ScreenArgs, Stream};
 use crate::settings::{Profile, Settings};
 use crate::target::{Target, TargetArgs};
 use crate::token_endpoint;
@@ -72,7 +72,7 @@ impl LoginArgs {
             acr_values: (!demands.acr_values.is_empty()).then(|| demands.acr_values.join(" ")),
             max_age: demands.max_age.map(Lifetime::seconds),
             screen: ScreenArgs {
-                is_aside: true,
+                on: Stream::Errors,
                 ..screen.clone()
             },
         }
