@@ -47,8 +47,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture,
-    profile, request, status, token, verify_decision, whoami,
+    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout,
+    posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -58,6 +58,7 @@ pub enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
+    Call(Box<call::CallArgs>),
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
@@ -130,6 +131,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
+        Command::Call(args) => (args.json(), call::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
