@@ -15,6 +15,7 @@ mod limits;
 mod mitigations;
 mod pages;
 mod places;
+mod policies;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod quorum;

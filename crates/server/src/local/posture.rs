@@ -14,6 +14,7 @@ use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, Postu
 use super::{client_warnings, profiles};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
+use crate::policies;
 
 const STATEMENT: [(&str, &str); 6] = [
     (
@@ -68,6 +69,7 @@ pub async fn posture(State(app): State<Shared>) -> Result<Json<PostureView>, Fai
         statement: statement.collect(),
         clients: told.collect(),
         profiles: profiles::all(&app, &clients),
+        policies: policies::view(&app.policies),
     }))
 }
 

@@ -3,6 +3,7 @@
 mod administration;
 mod listening;
 mod local_interface;
+mod policies;
 mod refreshing;
 mod requesting;
 pub mod terminal;
