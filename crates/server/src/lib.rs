@@ -42,6 +42,7 @@ mod peer;
 mod pending;
 mod place;
 mod policies;
+mod policy_files;
 mod posture;
 mod profiles;
 mod quorum;
@@ -57,4 +58,5 @@ mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;
+pub use policy_files::{PolicyFilesArgs, check as policy_check, test as policy_test};
 pub use start::{Running, Surroundings, serve, start};

@@ -19,6 +19,7 @@ mod mitigations;
 mod narrowing;
 mod pages;
 mod places;
+mod policies;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]
 pub mod poisoned;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
