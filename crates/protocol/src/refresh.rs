@@ -179,7 +179,14 @@ mod tests {
             let [public, confidential] = [true, false].map(|is_public| certificate(bound_to, shown, is_public));
             table += &format!("{bound_to:?} shows {shown:?}: public {public:?}, confidential {confidential:?}\n");
         }
-        expect![[""]].assert_eq(&table);
+        expect![[r#"
+            None shows None: public Ok(None), confidential Ok(None)
+            None shows Some("new"): public Ok(Some("new")), confidential Ok(Some("new"))
+            Some("old") shows Some("old"): public Ok(Some("old")), confidential Ok(Some("old"))
+            Some("old") shows Some("new"): public Err(CertificateMismatch), confidential Ok(Some("new"))
+            Some("old") shows None: public Err(CertificateMissing), confidential Err(CertificateMissing)
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]

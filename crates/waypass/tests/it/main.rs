@@ -15,6 +15,8 @@ mod attacks;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod chance;
 #[cfg(test)]
 mod crash;

@@ -1,6 +1,7 @@
 //! What people do with the product, command by command and end to end.
 
 mod administration;
+mod certificates;
 mod listening;
 mod local_interface;
 mod machines;
