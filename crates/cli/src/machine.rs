@@ -2,6 +2,7 @@
 //! asks for it, signed by the key of the profile: a claim. Elsewhere: what a server makes of it
 //! (`protocol/posture.rs`), and a device management's word, which is a file (`--posture-jwt`).
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -116,8 +117,15 @@ fn program() -> Option<String> {
             count => context.update(part.get(..count)?),
         }
     }
-    let bytes = context.finish();
-    Some(bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hexadecimal(context.finish().as_ref()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

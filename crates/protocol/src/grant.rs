@@ -1,5 +1,6 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
+use crate::approval::ACR_SOFTWARE_KEY;
 use crate::approver::Approver;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
@@ -220,7 +221,11 @@ impl Ground<'_> {
     fn stands(&self, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
         self.client.must_be_active(now)?;
         self.approver.must_be_active()?;
-        self.has_the_key_that(self.profiles.under(self.client, grant.origin)?, grant, now)?;
+        let profile = self.profiles.under(self.client, grant.origin)?;
+        self.has_the_key_that(profile, grant, now)?;
+        if grant.acr == ACR_SOFTWARE_KEY && !profile.approval.software_keys {
+            return Err(Refusal::GrantEnded);
+        }
         let ceiling = &self.client.registration.resource;
         let is_within =
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
@@ -231,7 +236,9 @@ impl Ground<'_> {
         if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
             return Err(Refusal::DetailsNotAllowed);
         }
-        if Scope::parse(&grant.scope)?.is_within(&self.client.scope_ceiling()?) {
+        let scope = Scope::parse(&grant.scope)?;
+        let is_under = |most: &Scope| scope.is_within(most);
+        if scope.is_within(&self.client.scope_ceiling()?) && profile.scopes.as_ref().is_none_or(is_under) {
             Ok(())
         } else {
             Err(Refusal::ScopeNotAllowed)

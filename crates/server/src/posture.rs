@@ -9,6 +9,14 @@ use protocol::refusal::Refusal;
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 
+/// Asked again before anything comes of it: the machine is where it may ask from (X08), and as it has to be.
+pub fn again(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Vec<Fact>, Refusal> {
+    if !profile.may_ask_from(asked.address.address) {
+        return Err(Refusal::NetworkNotAllowed);
+    }
+    facts(app, asked, profile)
+}
+
 /// What is stated of it, if the profile is content with that. One that is sent has to be good under every profile.
 pub fn facts(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Vec<Fact>, Refusal> {
     let Some(stated) = asked.form.get(posture::PARAMETER) else {

@@ -32,6 +32,7 @@ mod replay;
 mod secrets;
 mod signed;
 mod step_up;
+mod standing;
 mod waiting;
 mod workloads;
 pub mod world;

@@ -172,7 +172,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
-    let posture = posture::facts(app, asked, app.profile_of(&client)?)?;
+    let posture = posture::again(app, asked, app.profile_of(&client)?)?;
     let ground = Ground {
         client: &client,
         approver,

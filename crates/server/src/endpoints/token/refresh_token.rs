@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::instances;
 use crate::judging;
 use crate::posture;
+use crate::quorum;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -145,8 +146,9 @@ async fn rotated(
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
+    let approvers = quorum::of_grant(app, grant, client).await?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
-    let posture = posture::facts(app, asked, app.profiles().under(client, grant.origin)?)?;
+    let posture = posture::again(app, asked, app.profiles().under(client, grant.origin)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -180,7 +182,6 @@ async fn rotated(
         .used_up()
         .use_refresh_token(token, &successor, now)
         .client_is_unchanged(client)
-        .approver_is_unchanged(approver)
         .then(issued.batch)
         .record(&judged.on(event))?;
     batch = if *has_moved {
@@ -188,6 +189,9 @@ async fn rotated(
     } else {
         batch.grant_is_unchanged(grant)
     };
+    for approver in &approvers {
+        batch = batch.approver_is_unchanged(approver);
+    }
     if let Some(instance) = instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }

@@ -1,10 +1,11 @@
 //! Machines that ask nobody, and machines that fall out of posture: the built binary on both sides.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -166,6 +167,10 @@ fn fleet(folder: &Folder, posture: &str, key: &str) -> Setup {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn on_each(setup: &Setup, body: impl AsyncFn(&World)) {
     for database in [Some(Database::Sqlite), postgres()].into_iter().flatten() {
         alone_with(database, setup, &body);
@@ -178,7 +183,6 @@ fn changed(folder: &Folder) -> PathBuf {
     let mut bytes = std::fs::read(env!("CARGO_BIN_EXE_waypass")).unwrap();
     bytes.extend(b"changed");
     std::fs::write(&path, bytes).unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
     path
 }
@@ -231,13 +235,12 @@ async fn token_by(program: &Path, machine: &Machine<'_>) -> Ran {
 fn z5_a_machine_whose_program_was_changed_gets_no_more_tokens_until_it_is_mended() {
     let folder = Folder::new();
     let program = std::fs::read(env!("CARGO_BIN_EXE_waypass")).unwrap();
-    let program: String = digest(&SHA256, &program)
-        .as_ref()
+    let program = Sha256::digest(&program);
+    let program = program
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let posture = format!("source = \"claimed\"\nmax_age = 60\nbinary_sha256 = [\"{program}\"]");
-    let setup = fleet(&folder, &posture, "{\"keys\":[]}");
+    let setup = fleet(&folder, &posture, &Key::new().jwks().to_string());
     let changed = changed(&folder);
     on_each(&setup, async |world| {
         let client = world
