@@ -39,6 +39,7 @@ mod token_endpoint;
 mod tpm;
 
 pub use clock::{Clock, Pause};
+pub use commands::policy::PolicyCommand;
 pub use failure::Exit;
 use failure::Failure;
 pub use io::Io;
@@ -47,8 +48,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture,
-    profile, request, status, token, verify_decision, whoami,
+    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
+    posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -90,6 +91,9 @@ pub enum Command {
     Key(key::KeyCommand),
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Of `waypass policy`, whose other part is the server's.
+    #[command(skip)]
+    Policy(policy::PolicyCommand),
     Posture(posture::PostureArgs),
     VerifyDecision(verify_decision::VerifyDecisionArgs),
 }
@@ -146,6 +150,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),
         Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::Policy(command) => (command.json(), policy::run(command, io).await),
         Command::Posture(args) => (args.json(), posture::run(args, io).await),
         Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
     };

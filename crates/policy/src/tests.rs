@@ -1,3 +1,5 @@
+mod examples;
+
 use std::collections::BTreeSet;
 
 use cedar_policy::Schema;

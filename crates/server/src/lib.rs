@@ -43,6 +43,7 @@ mod pending;
 mod place;
 mod policies;
 mod posture;
+mod policy_files;
 mod profiles;
 mod quorum;
 mod request_view;
@@ -57,4 +58,5 @@ mod upstream;
 
 pub use check::{CheckArgs, check};
 pub use config::ServeArgs;
+pub use policy_files::{PolicyFilesArgs, check as policy_check, test as policy_test};
 pub use start::{Running, Surroundings, serve, start};

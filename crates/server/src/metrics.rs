@@ -219,6 +219,7 @@ mod tests {
             waypass_decisions_total{decision="approved"} 1
             waypass_device_authorizations_total 1
             waypass_open_requests 3
+            waypass_policies_refused 0
             waypass_refusals_total{code="invalid_client"} 2
             waypass_refusals_total{code="slow_down"} 1
             waypass_request_seconds_count 2

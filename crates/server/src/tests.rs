@@ -21,6 +21,7 @@ mod pages;
 mod places;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]
 pub mod poisoned;
+mod policies;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod posture;

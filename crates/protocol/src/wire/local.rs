@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::details::Details;
 use crate::fact::Fact;
 use crate::instance::WayIn;
+use crate::wire::policies::PolicySetView;
 
 /// `POST /local/clients`.
 #[expect(
@@ -159,6 +160,8 @@ pub struct PostureView {
     pub statement: Vec<MitigationView>,
     pub clients: Vec<ClientPosture>,
     pub profiles: Vec<ProfileView>,
+    /// What is in force, and why its files as they are now do not load, if they do not.
+    pub policies: PolicySetView,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

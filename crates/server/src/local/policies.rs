@@ -81,7 +81,7 @@ pub async fn replay(State(app): State<Shared>, request: Request) -> Result<Json<
                 .collect();
             let parsed = Policies::parse(&files).map_err(|mistakes| {
                 let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-                Failure::Invalid(mistakes.join("\n"))
+                Failure::Invalid(mistakes.join("; "))
             })?;
             Arc::new(parsed)
         }

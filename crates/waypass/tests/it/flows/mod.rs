@@ -5,6 +5,7 @@ mod certificates;
 mod listening;
 mod local_interface;
 mod machines;
+mod policies;
 mod refreshing;
 mod requesting;
 pub mod terminal;
