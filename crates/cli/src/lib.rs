@@ -48,7 +48,7 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
+    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
     posture, profile, request, status, token, verify_decision, whoami,
 };
 
@@ -59,6 +59,7 @@ pub enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
+    Call(Box<call::CallArgs>),
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
@@ -134,6 +135,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
+        Command::Call(args) => (args.json(), call::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),

@@ -44,6 +44,17 @@ pub struct Target {
 }
 
 impl TargetArgs {
+    /// As the profile was kept.
+    pub fn kept(profile: &str) -> Self {
+        Self {
+            server: None,
+            client_id: None,
+            profile: profile.to_owned(),
+            key_storage: None,
+            ca_file: None,
+        }
+    }
+
     pub async fn open(&self, io: &mut Io) -> Result<Target, Failure> {
         let (vault, profile) = self.settle(io)?;
         let issuer = Issuer::parse(&profile.server)?;
