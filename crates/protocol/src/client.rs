@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::client_certificate::{self, ExpectedName};
 use crate::details::{Details, Types};
 use crate::grant::Origin;
-use crate::client_certificate::{self, ExpectedName};
 use crate::jwk::{Algorithm, Jwks};
 use crate::refusal::Refusal;
 use crate::scope::Scope;

@@ -1,7 +1,7 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
-use crate::approval::ACR_SOFTWARE_KEY;
 use crate::approver::Approver;
+use crate::authentication::SOFTWARE_KEY;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
@@ -223,7 +223,7 @@ impl Ground<'_> {
         self.approver.must_be_active()?;
         let profile = self.profiles.under(self.client, grant.origin)?;
         self.has_the_key_that(profile, grant, now)?;
-        if grant.acr == ACR_SOFTWARE_KEY && !profile.approval.software_keys {
+        if grant.acr == SOFTWARE_KEY && !profile.approval.software_keys {
             return Err(Refusal::GrantEnded);
         }
         let ceiling = &self.client.registration.resource;

@@ -19,9 +19,9 @@ mod mitigations;
 mod narrowing;
 mod pages;
 mod places;
-mod policies;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]
 pub mod poisoned;
+mod policies;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod posture;

@@ -1,7 +1,7 @@
 //! What holds for every page, and what each page says and offers, as an outline.
 
-mod narrowing;
 mod details;
+mod narrowing;
 mod outlines;
 
 use std::collections::HashSet;

@@ -9,7 +9,9 @@ const HOSTILE: &str = r#"[{"type":"tool_call","server":"https://mcp.example.com"
 
 pub async fn story(stage: &Stage<'_>) {
     let told = &stage.telling;
-    let Some(alice) = told.person("alice").await else { return };
+    let Some(alice) = told.person("alice").await else {
+        return;
+    };
     let (admin, agent) = (Terminal::new(told), Terminal::new(told));
     admin
         .types("waypass client add helper --data data --public --kind agent --profile agent --resource https://crm.example.com --details-type tool_call --details-type api")
@@ -25,7 +27,9 @@ pub async fn story(stage: &Stage<'_>) {
     assert_eq!(asking.ends().await, Some(0));
     told.block("enrolled");
 
-    let asking = agent.asks("waypass login --details @docs/stories/asks/agent.json").await;
+    let asking = agent
+        .asks("waypass login --details @docs/stories/asks/agent.json")
+        .await;
     alice.type_code(told.world, &asking.user_code).await;
     alice.browser.find("[data-passkey=approve]").await;
     told.page(&alice, "asks").await;

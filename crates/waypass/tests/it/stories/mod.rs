@@ -56,7 +56,8 @@ fn config(folder: &Folder) -> &'static str {
     let text = std::fs::read_to_string(docs.join("stories/waypass.toml")).unwrap();
     let text = text.replace("\"docs/", &format!("\"{}/", docs.display()));
     let text = text.replace("\"mdm.jwks\"", &format!("{:?}", folder.join("mdm.jwks")));
-    let text = text.split("[[posture").next().unwrap().replace("policies =", "# HACK"); Box::leak(text.into_boxed_str())
+    let text = text.split("[[posture").next().unwrap().replace("policies =", "# HACK");
+    Box::leak(text.into_boxed_str())
 }
 
 #[test]

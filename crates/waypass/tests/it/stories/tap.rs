@@ -33,7 +33,9 @@ impl Tap {
         let heard = self.heard.lock().unwrap();
         let is_it = |heard: &&Heard| heard.path() == path && heard.body.contains(needle);
         let found = heard.iter().rev().find(is_it);
-        found.unwrap_or_else(|| panic!("nobody sent {needle} to {path}")).clone()
+        found
+            .unwrap_or_else(|| panic!("nobody sent {needle} to {path}"))
+            .clone()
     }
 }
 
@@ -44,7 +46,9 @@ impl Heard {
 
     fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(own, _)| own.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value.trim())
+        lines
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value.trim())
     }
 
     pub fn field(&self, name: &str) -> String {

@@ -34,7 +34,10 @@ pub struct Telling<'a> {
 impl<'a> Telling<'a> {
     pub fn of(world: &'a World, story: &'static str) -> Self {
         let folder = format!("{}/", world.server.folder.path().display());
-        let names = [(ISSUER.to_owned(), world.server.issuer.clone()), (String::new(), folder)];
+        let names = [
+            (ISSUER.to_owned(), world.server.issuer.clone()),
+            (String::new(), folder),
+        ];
         Self {
             world,
             story,
@@ -107,9 +110,14 @@ impl<'a> Telling<'a> {
             Some([action, reason]) => {
                 let is_it = |event: &Value| {
                     let detail = &event["detail"];
-                    event["action"] == action && [&detail["reason"], &detail["error.code"], &detail["because"]].contains(&&Value::from(reason))
+                    event["action"] == action
+                        && [&detail["reason"], &detail["error.code"], &detail["because"]]
+                            .contains(&&Value::from(reason))
                 };
-                assert!(fresh.iter().any(is_it), "{what}: no {action} ({reason}) among {fresh:#?}");
+                assert!(
+                    fresh.iter().any(is_it),
+                    "{what}: no {action} ({reason}) among {fresh:#?}"
+                );
                 format!("`{action}`: `{reason}`")
             }
         };
@@ -140,10 +148,14 @@ impl<'a> Telling<'a> {
 
     fn in_one_form(&self, text: &str) -> String {
         let names = self.names.lock().unwrap();
-        let text = names.iter().fold(text.to_owned(), |text, (told, actual)| text.replace(actual, told));
+        let text = names
+            .iter()
+            .fold(text.to_owned(), |text, (told, actual)| text.replace(actual, told));
         let mut told = String::new();
         for line in text.lines() {
-            let words = ["Compare these words:  ", "Key words    "].into_iter().find(|label| line.starts_with(label));
+            let words = ["Compare these words:  ", "Key words    "]
+                .into_iter()
+                .find(|label| line.starts_with(label));
             let line = match words {
                 Some(label) => format!("{label}{KEY_WORDS}"),
                 None => in_one_form(line),
@@ -172,10 +184,7 @@ fn in_one_form(line: &str) -> String {
 }
 
 fn word_in_one_form(word: &str) -> String {
-    let shape: String = word
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
+    let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     match shape.as_str() {
         "0000-00-00" => "2026-11-24".to_owned(),
         "00:00" | "00:00:00" => "09:30".to_owned(),

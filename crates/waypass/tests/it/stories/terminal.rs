@@ -67,10 +67,7 @@ impl<'a> Terminal<'a> {
     /// A command that shows a code and waits.
     pub async fn asks(&self, line: &str) -> Asking<'a> {
         let mut command = self.command(line);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut printed = String::new();
