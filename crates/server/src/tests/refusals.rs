@@ -76,6 +76,7 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        400 access_denied          PolicyForbids
         403 refused                QuietHours
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
