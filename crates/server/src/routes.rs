@@ -19,12 +19,21 @@ use crate::{health, log, pages};
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub fn routes(app: &Shared) -> Router {
-    let issuer = &app.config.issuer;
     let served = clients()
         .merge(approvers().layer(middleware::from_fn(carried_through)))
         .layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
     let pages = pages::routes(app).layer(middleware::from_fn(carried_through));
-    let served = served.merge(readers()).merge(pages);
+    under_issuer(app, served.merge(readers()).merge(pages))
+}
+
+/// Where clients come with certificates: no people, and so no pages.
+pub fn for_certificates(app: &Shared) -> Router {
+    let served = clients().layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
+    under_issuer(app, served.merge(readers()))
+}
+
+fn under_issuer(app: &Shared, served: Router<Shared>) -> Router {
+    let issuer = &app.config.issuer;
     let root = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use protocol::client_certificate;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddClient, ChangeClient, ClientView};
+use protocol::wire::local::{AddClient, ChangeClient, ClientView, TlsClientAuth};
 use serde_json::{Value, json};
 
 use crate::date;
@@ -43,11 +44,13 @@ pub struct OneArgs {
 ///
 ///   waypass client add cli --data DIR --public --profile open --scope "openid offline_access read"
 ///   waypass client add svc --data DIR --jwks-file svc.jwks --profile open --scope read
+///   waypass client add job --data DIR --tls-client-auth --ca-file ca.pem --san-dns job.example.org --certificate-bound
 ///   waypass client add api --data DIR --secret-file api.secret --introspect
+///   waypass client add nightly --data DIR --instance-key --profile standard --grant client_credentials --scope read
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested", "tls_client_auth", "self_signed_cert"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -68,6 +71,20 @@ pub struct AddArgs {
     /// It authenticates by what its admissions take: a client attestation, or an SVID
     #[arg(long)]
     attested: bool,
+    /// It authenticates with a certificate by one of these authorities, which says the one name given with it
+    #[arg(long, requires_all = ["ca_file", "certificate_name"])]
+    tls_client_auth: bool,
+    /// It authenticates with a certificate of this PEM file or JWK set (with x5c), whoever issued it
+    #[arg(long, value_name = "FILE")]
+    self_signed_cert: Option<PathBuf>,
+    /// PEM file with the authorities of its certificates
+    #[arg(long, value_name = "FILE", requires = "tls_client_auth")]
+    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    name: CertificateName,
+    /// Bind its codes and tokens to the certificate of its connection
+    #[arg(long)]
+    certificate_bound: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -85,6 +102,9 @@ pub struct AddArgs {
     /// It may report codes that were seen in messages: a mail gateway, for instance
     #[arg(long)]
     report_codes: bool,
+    /// How it may come to tokens: by asking a person, or as a known machine without any; may be repeated
+    #[arg(long, value_name = "GRANT", default_value = "device_code", value_parser = GRANTS)]
+    grant: Vec<String>,
     /// Refuse its token requests without a DPoP proof
     #[arg(long)]
     require_dpop: bool,
@@ -123,12 +143,32 @@ pub struct AddArgs {
     expires: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+#[group(id = "certificate_name", multiple = false)]
+struct CertificateName {
+    /// The subject of its certificate, such as CN=job,O=Example,C=CH
+    #[arg(long, value_name = "DN", requires = "tls_client_auth")]
+    subject_dn: Option<String>,
+    /// The DNS name in its certificate
+    #[arg(long, value_name = "NAME", requires = "tls_client_auth")]
+    san_dns: Option<String>,
+    /// The URI in its certificate
+    #[arg(long, value_name = "URI", requires = "tls_client_auth")]
+    san_uri: Option<String>,
+    /// The IP address in its certificate
+    #[arg(long, value_name = "ADDR", requires = "tls_client_auth")]
+    san_ip: Option<String>,
+    /// The mail address in its certificate
+    #[arg(long, value_name = "MAIL", requires = "tls_client_auth")]
+    san_email: Option<String>,
+}
+
 /// Change what a client may do; what is not named stays. Its open requests are void then
 ///
 ///   waypass client set cli --data DIR --profile standard
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "grant"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -154,6 +194,12 @@ pub struct SetArgs {
     /// It authenticates with a key of this JWK set from now on
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
+    /// How it may come to tokens, all of the ways; may be repeated
+    #[arg(long, value_name = "GRANT", value_parser = GRANTS)]
+    grant: Vec<String>,
+    /// Its certificates from now on, or the authorities of them: what it was added with
+    #[arg(long, value_name = "FILE")]
+    certificates_file: Option<PathBuf>,
 }
 
 /// The ceiling of what exactly it may ask for (RFC 9396); without it that is nothing.
@@ -178,6 +224,8 @@ impl DetailsArgs {
         Ok((!ceiling.is_empty()).then_some(Value::Array(ceiling)))
     }
 }
+
+const GRANTS: [&str; 2] = ["device_code", "client_credentials"];
 
 impl ClientCommand {
     pub fn json(&self) -> bool {
@@ -235,6 +283,8 @@ async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
             ceiling => ceiling,
         },
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
+        grants: (!args.grant.is_empty()).then(|| args.grant.clone()),
+        certificates: args.certificates_file.as_deref().map(certificates).transpose()?,
     };
     let value = args
         .local
@@ -261,6 +311,7 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         instance_key: args.instance_key,
         attested: args.attested,
         report_codes: args.report_codes,
+        grants: args.grant.clone(),
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),
@@ -277,6 +328,9 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         secret: args.secret_file.as_deref().map(secret).transpose()?,
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
         assertion_audience: args.assertion_audience.clone(),
+        tls_client_auth: tls_client_auth(args)?,
+        self_signed_certificates: args.self_signed_cert.as_deref().map(certificates).transpose()?,
+        certificate_bound: args.certificate_bound,
         require_dpop: args.require_dpop,
         strict: args.strict,
         code_lifetime: args.code_lifetime,
@@ -297,6 +351,31 @@ fn secret(file: &Path) -> Result<String, Failure> {
 fn jwks(file: &Path) -> Result<Value, Failure> {
     serde_json::from_str(&files::text_of(file)?)
         .map_err(|_| Failure::usage(format!("{} holds no JWK set", file.display())).hint(r#"it reads {"keys": [...]}"#))
+}
+
+/// clap has made sure that there is one name.
+fn tls_client_auth(args: &AddArgs) -> Result<Option<TlsClientAuth>, Failure> {
+    let names = [
+        ("subject_dn", &args.name.subject_dn),
+        ("san_dns", &args.name.san_dns),
+        ("san_uri", &args.name.san_uri),
+        ("san_ip", &args.name.san_ip),
+        ("san_email", &args.name.san_email),
+    ];
+    let mut given = names.into_iter().filter_map(|(kind, name)| Some((kind, name.clone()?)));
+    let (Some((kind, name)), Some(file)) = (given.next(), &args.ca_file) else {
+        return Ok(None);
+    };
+    Ok(Some(TlsClientAuth {
+        authorities: certificates(file)?,
+        kind: kind.to_owned(),
+        name,
+    }))
+}
+
+fn certificates(file: &Path) -> Result<Vec<String>, Failure> {
+    let certificates = client_certificate::to_register(&files::text_of(file)?);
+    certificates.map_err(|flaw| Failure::usage(format!("{} cannot be used: {flaw}", file.display())))
 }
 
 fn list(io: &mut Io, clients: Vec<ClientView>) {
@@ -324,10 +403,12 @@ fn show(io: &mut Io, client: ClientView) {
     let lifetime = client
         .code_lifetime
         .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
-    let since = client
-        .device_grant_since
-        .map(|at| format!(", since {}", date::moment(at)));
-    let device_grant = client.device_grant + &since.unwrap_or_default();
+    let permission = |standing: String, since: Option<i64>| {
+        let since = since.map(|at| format!(", since {}", date::moment(at)));
+        standing + &since.unwrap_or_default()
+    };
+    let device_grant = permission(client.device_grant, client.device_grant_since);
+    let client_credentials = permission(client.client_credentials, client.client_credentials_since);
     io.output.fields([
         ("Client", client.client_id),
         ("Name", client.name),
@@ -342,11 +423,14 @@ fn show(io: &mut Io, client: ClientView) {
         ("Scope", client.scope),
         ("Resources", client.resource.join(" ")),
         ("Details", client.authorization_details.canonical()),
+        ("Certificate", or_dash(client.certificate)),
+        ("Certificate-bound", yes(client.certificate_bound)),
         ("DPoP required", yes(client.require_dpop)),
         ("Strict", yes(client.strict)),
         ("May introspect", yes(client.introspect)),
         ("May report codes", yes(client.report_codes)),
         ("Device grant", device_grant),
+        ("Without a person", client_credentials),
         ("Code lifetime", lifetime),
         ("Signed with", client.signing_alg),
         ("Registered", date::moment(client.created_at)),
