@@ -3,6 +3,7 @@
 //! configuration will do is said in `check`.
 
 mod networks;
+mod passkeys;
 mod rules;
 mod sources;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::limits::Rate;
 use crate::profiles::Loaded;
 
 pub use crate::config::networks::Networks;
+pub use crate::config::passkeys::PasskeyRules;
 pub use crate::config::sources::Problem;
 pub use crate::config::upstream::{UpstreamConfig, is_protected};
 
@@ -113,6 +115,7 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
+    pub passkeys: PasskeyRules,
     /// Where an equal address says nothing: `networks.shared`, and unless all of this is one machine's every
     /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
     pub shared_networks: Vec<IpNet>,
@@ -195,6 +198,7 @@ impl Config {
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
         let networks = Networks::read(sources);
+        let passkeys = PasskeyRules::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
         let unused = rules::unused(sources);
@@ -227,6 +231,7 @@ impl Config {
             trusted_proxies: trusted.values,
             shared_networks,
             networks,
+            passkeys,
             profiles: profiles?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),

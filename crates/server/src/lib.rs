@@ -21,6 +21,7 @@ pub mod entropy;
 mod extract;
 mod failure;
 mod first_seen;
+mod hardware;
 mod health;
 mod initiating;
 mod instances;
