@@ -16,10 +16,13 @@ use crate::io::Io;
 
 /// No answer of ours is near it; a server that sends more wants to fill our memory.
 const LARGEST_ANSWER: usize = 1024 * 1024;
+/// Of our own server, asked for its record.
+const LARGEST_LOCAL_ANSWER: usize = 32 * 1024 * 1024;
 const PATIENCE: Lifetime = Lifetime::from_seconds(30);
 
 pub struct Http {
     client: Client,
+    largest: usize,
 }
 
 pub struct Answer {
@@ -39,6 +42,8 @@ pub enum Unanswered {
     TooLarge,
     /// Nothing was sent: no proof could be made.
     NotProven,
+    /// The posture that was asked for is in no file.
+    NotStated(String),
 }
 
 impl Http {
@@ -68,7 +73,10 @@ impl Http {
             Failure::failed(format!("TLS cannot be set up: {}", cause(&error)))
                 .hint("name the certificate authorities to trust with --ca-file or SSL_CERT_FILE")
         })?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            largest: LARGEST_ANSWER,
+        })
     }
 
     pub fn for_socket(path: &Path) -> Result<Self, Failure> {
@@ -77,7 +85,10 @@ impl Http {
             .tls_certs_only([])
             .unix_socket(path);
         let client = builder.build().map_err(|error| Failure::failed(cause(&error)))?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            largest: LARGEST_LOCAL_ANSWER,
+        })
     }
 
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
@@ -86,13 +97,13 @@ impl Http {
 
     pub async fn send(&self, clock: &dyn Clock, request: RequestBuilder) -> Result<Answer, Unanswered> {
         tokio::select! {
-            answer = exchange(request) => answer,
+            answer = exchange(request, self.largest) => answer,
             () = clock.deadline(PATIENCE) => Err(Unanswered::TimedOut),
         }
     }
 }
 
-async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
+async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Unanswered> {
     let mut response = request
         .send()
         .await
@@ -109,7 +120,7 @@ async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
         .await
         .map_err(|error| Unanswered::Unreachable(cause(&error)))?
     {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > largest {
             return Err(Unanswered::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -214,6 +225,7 @@ impl Unanswered {
             }
             Self::TooLarge => Failure::failed(format!("{origin} sent more than 1 MiB")),
             Self::NotProven => Failure::failed("no proof could be signed"),
+            Self::NotStated(why) => Failure::failed(format!("the posture of this machine cannot be read: {why}")),
         }
     }
 }

@@ -25,6 +25,8 @@ mod io;
 mod keyring;
 mod keys;
 mod local;
+mod machine;
+mod machine_tokens;
 mod metadata;
 mod poll;
 mod print;
@@ -37,6 +39,7 @@ mod token_endpoint;
 mod tpm;
 
 pub use clock::{Clock, Pause};
+pub use commands::policy::PolicyCommand;
 pub use failure::Exit;
 use failure::Failure;
 pub use io::Io;
@@ -45,7 +48,7 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout,
+    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
     posture, profile, request, status, token, verify_decision, whoami,
 };
 
@@ -89,6 +92,9 @@ pub enum Command {
     Key(key::KeyCommand),
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Of `waypass policy`, whose other part is the server's.
+    #[command(skip)]
+    Policy(policy::PolicyCommand),
     Posture(posture::PostureArgs),
     VerifyDecision(verify_decision::VerifyDecisionArgs),
 }
@@ -146,6 +152,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),
         Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::Policy(command) => (command.json(), policy::run(command, io).await),
         Command::Posture(args) => (args.json(), posture::run(args, io).await),
         Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
     };

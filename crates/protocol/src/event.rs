@@ -58,7 +58,10 @@ pub enum Action {
     InstanceResumed,
     InstanceSuspended,
     KeyRotated,
+    PolicyLoaded,
+    TokenIssued,
     TokenRefreshed,
+    TokenRefused,
     TokenReused,
     TokenRevoked,
 }
@@ -111,7 +114,10 @@ impl Action {
             Self::InstanceResumed => "instance.resumed",
             Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
+            Self::PolicyLoaded => "policy.loaded",
+            Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRefused => "token.refused",
             Self::TokenReused => "token.reused",
             Self::TokenRevoked => "token.revoked",
         }
@@ -193,6 +199,7 @@ impl Event {
         let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
+            .with("authorization_details", json!(content.authorization_details))
             .with("profile", content.profile.clone())
             .with("acr_values", content.acr_values.clone())
             .with("max_age", content.max_age.map(Lifetime::seconds))
@@ -202,6 +209,15 @@ impl Event {
             .with("instance.id", content.instance.clone())
             .with("owner.id", content.owner.clone())
             .with("facts", facts)
+    }
+
+    /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.
+    pub fn posture(self, facts: &[Fact]) -> Self {
+        if facts.is_empty() {
+            return self;
+        }
+        let facts: Vec<Value> = facts.iter().map(fact_value).collect();
+        self.with("posture", facts)
     }
 
     /// What an approver gave, and whether that is less than was asked for.
@@ -223,6 +239,7 @@ impl Event {
         self.with("grant.origin", grant.origin.as_str())
             .with("scope", grant.scope.clone())
             .with("resource", grant.resource.clone())
+            .with("authorization_details", json!(grant.authorization_details))
             .with("key.jkt", grant.jkt.clone())
             .with("token.binding", if grant.jkt.is_some() { "dpop" } else { "none" })
     }

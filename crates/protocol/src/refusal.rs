@@ -5,6 +5,9 @@ mod error_code;
 
 pub use error_code::ErrorCode;
 
+use crate::posture;
+use crate::posture_demand::Lacks;
+
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -26,8 +29,13 @@ pub enum Refusal {
     BindingDataMissing,
     BindingDataWrong,
     CeremonyNotAllowed,
+    CertificateHeaderMalformed,
+    CertificateMismatch,
+    CertificateMissing,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
+    ClientCredentialsNotAllowed,
+    ClientCredentialsUnused,
     ClientDisabled,
     ClientExists,
     ClientExpired,
@@ -37,6 +45,13 @@ pub enum Refusal {
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
+    DetailsMalformed,
+    DetailsMemberMissing,
+    DetailsMemberUnknown,
+    DetailsNotAllowed,
+    DetailsTypeUnknown,
+    DetailsValueInvalid,
+    DetailsValueOfWrongType,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
     DeviceGrantUnused,
@@ -72,6 +87,11 @@ pub enum Refusal {
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    PolicyForbids,
+    PostureInvalid,
+    PostureMissing,
+    PostureStale,
+    PostureUnmet(Lacks),
     QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
@@ -124,8 +144,13 @@ impl Refusal {
         Self::BindingDataMissing,
         Self::BindingDataWrong,
         Self::CeremonyNotAllowed,
+        Self::CertificateHeaderMalformed,
+        Self::CertificateMismatch,
+        Self::CertificateMissing,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
+        Self::ClientCredentialsNotAllowed,
+        Self::ClientCredentialsUnused,
         Self::ClientDisabled,
         Self::ClientExists,
         Self::ClientExpired,
@@ -135,6 +160,13 @@ impl Refusal {
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
+        Self::DetailsMalformed,
+        Self::DetailsMemberMissing,
+        Self::DetailsMemberUnknown,
+        Self::DetailsNotAllowed,
+        Self::DetailsTypeUnknown,
+        Self::DetailsValueInvalid,
+        Self::DetailsValueOfWrongType,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
         Self::DeviceGrantUnused,
@@ -170,6 +202,11 @@ impl Refusal {
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::PolicyForbids,
+        Self::PostureInvalid,
+        Self::PostureMissing,
+        Self::PostureStale,
+        Self::PostureUnmet(Lacks::ALL),
         Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
@@ -218,7 +255,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied => Code::AccessDenied,
+            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -234,6 +271,7 @@ impl Refusal {
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
+            | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
@@ -243,6 +281,8 @@ impl Refusal {
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::AuthenticationDemandMalformed
+            | Self::CertificateHeaderMalformed
+            | Self::CertificateMissing
             | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
@@ -251,9 +291,19 @@ impl Refusal {
             | Self::TooManyMethods
             | Self::BindingDataMissing
             | Self::InitiatorInvalid
-            | Self::InitiatorMissing => Code::InvalidRequest,
+            | Self::InitiatorMissing
+            | Self::PostureInvalid
+            | Self::PostureMissing
+            | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::DetailsMalformed
+            | Self::DetailsMemberMissing
+            | Self::DetailsMemberUnknown
+            | Self::DetailsNotAllowed
+            | Self::DetailsTypeUnknown
+            | Self::DetailsValueInvalid
+            | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
             Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
@@ -261,7 +311,9 @@ impl Refusal {
             Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
                 Code::RateLimited
             }
-            Self::DeviceGrantNotAllowed
+            Self::ClientCredentialsNotAllowed
+            | Self::ClientCredentialsUnused
+            | Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
             | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
@@ -269,7 +321,8 @@ impl Refusal {
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
-            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
+            | Self::NetworkNotAllowed
+            | Self::PostureUnmet(_) => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
@@ -311,6 +364,7 @@ impl Refusal {
             Self::InitiatorMissing => Some("initiator_assertion"),
             Self::InstanceExpired => Some("new_key"),
             Self::InstanceUnknown => Some("enrollment"),
+            Self::PostureMissing | Self::PostureStale => Some(posture::PARAMETER),
             _ => None,
         }
     }
@@ -350,10 +404,32 @@ impl Refusal {
             | Self::ClientUnknown => {
                 "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
             }
+            Self::ClientCredentialsNotAllowed => {
+                "This client may not get tokens without a person. An administrator of this server can allow it with: client set NAME --grant client_credentials."
+            }
+            Self::ClientCredentialsUnused => {
+                "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
+            }
+            Self::CertificateHeaderMalformed => {
+                "The certificate of the connection could not be read as the proxy in front of this server told it."
+            }
+            Self::CertificateMismatch => {
+                "This code or token is bound to a certificate: a TLS connection that shows that certificate is needed."
+            }
+            Self::CertificateMissing => "A TLS connection that shows the certificate of the client is needed here.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
+            Self::DetailsMalformed => {
+                "authorization_details has to be a JSON array of objects: 16 of them, 4096 bytes, depth 8, and integers of 53 bits at most."
+            }
+            Self::DetailsMemberMissing => "One of the authorization_details lacks a member that its type requires.",
+            Self::DetailsMemberUnknown => "One of the authorization_details has a member that its type does not know.",
+            Self::DetailsNotAllowed => "These authorization_details are wider than allowed or granted.",
+            Self::DetailsTypeUnknown => "One of the authorization_details is of a type that is not known here.",
+            Self::DetailsValueInvalid => "One of the authorization_details has a value that its type does not take.",
+            Self::DetailsValueOfWrongType => "One of the authorization_details has a value of the wrong JSON type.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
@@ -392,6 +468,9 @@ impl Refusal {
             Self::PasskeyInvalid => "The passkey was not accepted.",
             Self::PasskeyKindUnsupported => {
                 "This device makes passkeys of a kind that is not accepted here (ES256 and RS256 are). Use another one."
+            }
+            Self::PolicyForbids => {
+                "A policy of this server forbids this. An administrator can say which, and change it."
             }
             Self::ReauthenticationRequired => "Sign in again to do this.",
             Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {
@@ -434,6 +513,14 @@ impl Refusal {
                 "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
             }
             Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::PostureInvalid => {
+                "The posture was not accepted (this key's own or a known attester's: issuer, audience, this key, iat, exp)."
+            }
+            Self::PostureMissing => "This client has to state the posture of its machine each time: send posture.",
+            Self::PostureStale => {
+                "The posture of this machine was stated too long ago: state it anew. If that does not help, its clock is wrong."
+            }
+            Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
             Self::SameDevice => {
                 "The device that asks and this one look the same. Sign in there directly, or approve on another device."
@@ -480,11 +567,12 @@ impl Refusal {
         }
     }
 
-    /// The parameter that is missing, named so that a developer need not guess.
-    pub fn parameter(self) -> Option<&'static str> {
+    /// The sentence, with what is missing by its name, so that nobody need guess.
+    pub fn told(self) -> String {
         match self {
-            Self::ParameterMissing(name) => Some(name),
-            _ => None,
+            Self::ParameterMissing(name) => format!("The parameter {name} is missing."),
+            Self::PostureUnmet(lacks) => lacks.sentence(),
+            _ => self.sentence().to_owned(),
         }
     }
 }

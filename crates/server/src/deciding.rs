@@ -26,6 +26,7 @@ use crate::binding;
 use crate::ends::End;
 use crate::failure::Failure;
 use crate::first_seen::FirstSeen;
+use crate::judging;
 use crate::peer::{self, SeenAddress};
 use crate::quorum;
 use crate::request_view::{self, Offer, Onlooker};
@@ -89,8 +90,8 @@ impl Deciding {
             Some(mac) => self.open_by_code(app, mac, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
-        if let Err(Failure::Refusal(refusal)) = &opened {
-            self.not_opened(app, code.as_deref(), *refusal).await?;
+        if let Some(refusal) = opened.as_ref().err().and_then(Failure::refusal) {
+            self.not_opened(app, code.as_deref(), refusal).await?;
         }
         opened
     }
@@ -103,6 +104,7 @@ impl Deciding {
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
             let (profile, _) = self.eligible(app, &request, &client).await?;
+            let judged = judging::viewed(app, self, (&request, &client), entry).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -119,7 +121,7 @@ impl Deciding {
                 .prompted(&request, &profile, now)
                 .move_request(&request, &state)?
                 .give_back_guess(&self.guesser(), now)
-                .record(&event)?;
+                .record(&judged.on(event))?;
             Ok::<_, Failure>((batch, request.content.id))
         };
         app.store.decide(attempt).await
@@ -205,6 +207,7 @@ impl Deciding {
             approver_id: &self.approver.id,
             end: &self.end(app),
             offer,
+            details: app.details(),
         };
         request_view::view(opened, &onlooker)
     }
@@ -246,6 +249,7 @@ impl Deciding {
                 let request = AuthorizationRequest { state, ..request };
                 return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
             }
+            let judged = judging::approved(app, self, (&request, &client), &approval).await?;
             let proofs: Vec<&str> = eligible.proofs().collect();
             let act = Act::Approve {
                 approval: &approval,
@@ -272,7 +276,7 @@ impl Deciding {
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
-                .record(&first_seen.on(event))?;
+                .record(&judged.on(first_seen.on(event)))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
         let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;

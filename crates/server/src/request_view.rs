@@ -5,6 +5,7 @@ use protocol::approval;
 use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{Content, Purpose};
 use protocol::decision::Granted;
+use protocol::details::{self, Types};
 use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
@@ -12,7 +13,7 @@ use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 
 use crate::binding;
 use crate::deciding::Opened;
@@ -24,6 +25,7 @@ pub struct Onlooker<'a> {
     pub approver_id: &'a str,
     pub end: &'a End,
     pub offer: &'a Offer<'a>,
+    pub details: &'a Types,
 }
 
 /// The decision that an onlooker may sign.
@@ -61,6 +63,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         enrollment: enrollment(content),
         asks_binding_data: binding::is_wanted(request),
         quorum: quorum.clone(),
+        authorization_details: details(granted, onlooker.details),
         warnings: warnings(profile, eligible)
             .into_iter()
             .chain(unmet(opened, onlooker.offer))
@@ -130,6 +133,15 @@ pub fn permissions(granted: &Granted, whose: Option<&str>) -> Vec<Permission> {
     scopes.chain(resources).collect()
 }
 
+fn details(granted: &Granted, types: &Types) -> Vec<ShownDetail> {
+    let details = granted.authorization_details.iter();
+    let shown = details.map(|detail| ShownDetail {
+        sentence: types.sentence(detail),
+        canonical: details::canonical(detail),
+    });
+    shown.collect()
+}
+
 fn sentence(scope: &str, whose: Option<&str>) -> String {
     match (scope, whose) {
         ("openid", None) => "Know who you are here (a pseudonymous identifier)".to_owned(),
@@ -189,6 +201,13 @@ fn label(name: &str) -> &'static str {
         Fact::INITIATOR => "Started by",
         Fact::INSTANCE_NAME => "Enrolled as",
         Fact::INSTANCE_WAY_IN => "Became known by",
+        "posture.os" => "Its operating system",
+        "posture.os_version" => "Of the version",
+        "posture.disk_encrypted" => "Its disk is encrypted",
+        "posture.screen_lock" => "Its screen locks",
+        "posture.root" => "Runs as root",
+        "posture.uptime_s" => "Seconds since its start",
+        "posture.binary_sha256" => "Digest of the program",
         name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }

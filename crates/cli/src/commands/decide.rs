@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use protocol::authorization_request::Purpose;
 use protocol::decision::{Decision, Granted};
+use protocol::details::{self, Part, Types};
 use protocol::narrowing;
 use protocol::scope::Scope;
 use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
-use protocol::wire::approver::{ApproveRequest, DecidedResponse, DenyRequest, RequestView, ViewRequest};
+use protocol::wire::approver::{ApproveRequest, DecidedResponse, DenyRequest, RequestView, ShownDetail, ViewRequest};
 use serde_json::json;
 
 use crate::approver_key::{KeyFile, post};
@@ -36,6 +37,9 @@ pub struct DecideArgs {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Print each of the authorization_details also as the exact JSON that is signed
+    #[arg(long)]
+    pub raw: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -196,13 +200,13 @@ pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
             .json(&serde_json::to_value(&view).map_err(|error| Failure::failed(error.to_string()))?);
     } else {
         let now = io.now();
-        print(&mut io.output, &view, now);
+        print(&mut io.output, &view, args.raw, now);
     }
     Ok(())
 }
 
 pub async fn approve(args: &DecideArgs, less: &LessArgs, io: &mut Io) -> Result<(), Failure> {
-    let wanted = async |io: &mut Io, view: &RequestView| !io.input_is_terminal || is_wanted(io, view).await;
+    let wanted = async |io: &mut Io, view: &RequestView| !io.input_is_terminal || is_wanted(io, view, args.raw).await;
     approve_if(args, less, io, wanted).await
 }
 
@@ -286,9 +290,9 @@ fn tell(args: &DecideArgs, io: &mut Io, decided: &DecidedResponse) {
 }
 
 /// Enter alone never approves.
-async fn is_wanted(io: &mut Io, view: &RequestView) -> bool {
+async fn is_wanted(io: &mut Io, view: &RequestView, raw: bool) -> bool {
     let now = io.now();
-    print(&mut io.errors, view, now);
+    print(&mut io.errors, view, raw, now);
     let answer = io.ask("Approve this? [y/N] ").await;
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
 }
@@ -329,7 +333,11 @@ fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
     {
         return Err("it grants a resource that is not shown");
     }
-    if !granted.authorization_details.is_empty() {
+    let details = view
+        .authorization_details
+        .iter()
+        .map(|detail| detail.canonical.as_str());
+    if !granted.authorization_details.iter().map(details::canonical).eq(details) {
         return Err("it grants details that are not shown");
     }
     if granted.expires_at != Timestamp::from_millis(view.grant_expires_at).seconds() {
@@ -338,7 +346,14 @@ fn check(view: &RequestView, file: &KeyFile) -> Result<Decision, &'static str> {
     Ok(decision)
 }
 
-pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
+/// In our own words where this program knows the type, whatever the server says.
+fn said(detail: &ShownDetail) -> String {
+    let own = Types::built_in().own_sentence(&detail.canonical);
+    let sentence = own.as_ref().unwrap_or(&detail.sentence);
+    sentence.iter().map(Part::shown).collect()
+}
+
+pub fn print(printer: &mut Printer, view: &RequestView, raw: bool, now: Timestamp) {
     let verified = if view.client_verified {
         "verified"
     } else {
@@ -362,6 +377,12 @@ pub fn print(printer: &mut Printer, view: &RequestView, now: Timestamp) {
     }
     for permission in &view.permissions {
         add("Asks for", format!("{}: {}", permission.name, permission.sentence));
+    }
+    for detail in &view.authorization_details {
+        add("Asks for", said(detail));
+        if raw {
+            add("Exactly", detail.canonical.clone());
+        }
     }
     for fact in &view.facts {
         add(&fact.label, format!("{} [{}]", fact.value, fact.source));

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use cli::Exit;
 use protocol::authorization_request::Content;
 use protocol::decision::{Decision, DecisionRecord, Evidence, RelyingParty, verify_record};
-use protocol::digest::Digest;
+use protocol::digest::{Digest, canonical_json};
 use protocol::wire::approver::RequestView;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -378,12 +378,18 @@ fn hostile_text_in_a_view_is_shown_escaped() {
         view["warnings"] = json!([HOSTILE]);
         view["consequences"] = json!([HOSTILE]);
         view["permissions"][0]["sentence"] = json!(HOSTILE);
+        let detail = json!({"type": HOSTILE, HOSTILE: HOSTILE});
+        let canonical = canonical_json(&detail).unwrap();
+        view["authorization_details"] = json!([
+            {"sentence": [{"text": HOSTILE}, {"value": HOSTILE}], "canonical": canonical}
+        ]);
+        view["decision"]["granted"]["authorization_details"] = json!([detail]);
         view["facts"][0] = json!({"name": HOSTILE, "label": HOSTILE, "value": HOSTILE, "source": HOSTILE});
     });
     let mut world = enrolled(&server);
     world.typed = Some("n\n");
     for verb in ["show", "approve"] {
-        for more in [&[][..], &["--json"]] {
+        for more in [&[][..], &["--raw"], &["--json"]] {
             is_harmless(&decide(&world, &server, verb, more).everything());
         }
     }
@@ -456,4 +462,43 @@ fn a_server_cannot_widen_what_was_chosen() {
         assert!(ran.errors.contains("nothing was signed"), "{}", ran.errors);
         assert!(server.seen_at("/approver/approve").is_empty());
     }
+}
+
+#[test]
+fn a04_details_are_said_in_our_own_words_and_exactly_on_request() {
+    let detail = json!({"type": "ssh", "principals": ["root"], "hosts": ["db.example.com"]});
+    let server = server(move |view| {
+        let canonical = canonical_json(&detail).unwrap();
+        view["authorization_details"] = json!([{"sentence": [{"text": "Nothing much."}], "canonical": canonical}]);
+        view["decision"]["granted"]["authorization_details"] = json!([detail]);
+    });
+    let world = enrolled(&server);
+    let shown = decide(&world, &server, "show", &[]).must(Exit::Done).output;
+    assert!(
+        shown.contains(r#"Sign in by SSH as "root" on "db.example.com"."#),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("Nothing much") && !shown.contains("principals"),
+        "{shown}"
+    );
+    let raw = decide(&world, &server, "show", &["--raw"]).must(Exit::Done).output;
+    assert!(
+        raw.contains(r#"{"hosts":["db.example.com"],"principals":["root"],"type":"ssh"}"#),
+        "{raw}"
+    );
+    decide(&world, &server, "approve", &[]).must(Exit::Done);
+}
+
+#[test]
+fn details_that_are_granted_and_not_shown_are_not_signed() {
+    let server = server(|view| {
+        let detail = |host: &str| json!({"type": "ssh", "principals": ["root"], "hosts": [host]});
+        let canonical = canonical_json(&detail("a")).unwrap();
+        view["authorization_details"] = json!([{"sentence": [], "canonical": canonical}]);
+        view["decision"]["granted"]["authorization_details"] = json!([detail("b")]);
+    });
+    let world = enrolled(&server);
+    let ran = decide(&world, &server, "approve", &[]).must(Exit::Refused);
+    assert!(ran.errors.contains("details that are not shown"), "{}", ran.errors);
 }

@@ -17,6 +17,8 @@ mod login;
 #[cfg(test)]
 mod login_attacks;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod stub;
 #[cfg(test)]
 mod token;

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::details::Part;
 use crate::network::NetworkMatch;
 
 /// `POST {issuer}/approver/enroll`: turns an enrollment link into a registered software key.
@@ -94,6 +95,9 @@ pub struct RequestView {
     /// Warnings that belong on the page: the profile's own, an unverified client.
     pub warnings: Vec<String>,
     pub permissions: Vec<Permission>,
+    /// What exactly is asked for, beside them (RFC 9396 §3.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<ShownDetail>,
     /// How near the two ends are: see [`NetworkMatch`].
     #[serde(default)]
     pub network_match: NetworkMatch,
@@ -138,6 +142,15 @@ pub struct Permission {
     pub kind: String,
     pub name: String,
     pub sentence: String,
+}
+
+/// One of the `authorization_details`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownDetail {
+    /// In plain words: ours, and values as they were sent.
+    pub sentence: Vec<Part>,
+    /// The detail's bytes (RFC 8785), as they stand in the decision.
+    pub canonical: String,
 }
 
 /// One thing known about the request, with its source.

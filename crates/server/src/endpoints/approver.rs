@@ -51,6 +51,7 @@ impl<T: DeserializeOwned> Call<T> {
         let expected = ProofExpectation {
             htm: "POST",
             htu: &htu,
+            alias: None,
             access_token: None,
             nonce,
         };

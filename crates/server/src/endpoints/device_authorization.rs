@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
-use protocol::details::Details;
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
+use protocol::posture;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -27,17 +27,20 @@ use crate::binding;
 use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::judging::{self, Judgement};
 use crate::passkeys;
 use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 7] = [
+pub const PARAMETERS: [&str; 9] = [
     "acr_values",
+    "authorization_details",
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
     "max_age",
+    posture::PARAMETER,
     "resource",
     "scope",
 ];
@@ -51,8 +54,9 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let attempt = || async {
         let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let judged = judging::asked(&app, &asked, &content, asker.instance.as_ref()).await?;
         let before = asked.used_up().then(asker.seen(&app));
-        file(&app, &asked, profile, (content, before))
+        file(&app, &asked, profile, (content, before, judged))
     };
     let issued = app.store.decide(attempt).await?;
 
@@ -65,7 +69,7 @@ pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (content, before): (Content, Batch),
+    (content, before, judged): (Content, Batch, Judgement),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
@@ -91,7 +95,7 @@ pub fn file(
                 source: &source,
             },
         )?
-        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
+        .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -137,10 +141,11 @@ fn content(
         profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
-        authorization_details: Details::default(),
+        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
         acr_values: demands.acr_values,
         max_age: demands.max_age,
         jkt: asked.jkt().map(str::to_owned),
+        x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
@@ -162,7 +167,7 @@ fn demands(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Demand
 }
 
 /// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.
-fn within(profile: &Profile, scope: Scope) -> Scope {
+pub fn within(profile: &Profile, scope: Scope) -> Scope {
     match &profile.scopes {
         Some(most) => scope.common(most),
         None => scope,
@@ -177,7 +182,7 @@ pub fn code_lifetime(app: &App, asked: &ClientRequest, profile: &Profile) -> Lif
 }
 
 /// A13: scopes that belong to different resources need one to be named.
-fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
+pub fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
     let named = asked.form.resource()?;
     let ceiling = &asked.client().registration.resource;
     if named.is_empty() {

@@ -8,10 +8,11 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use protocol::approval;
 use protocol::authentication::Strength;
+use protocol::details::Part;
 use protocol::refusal::Refusal;
-use protocol::shown::{is_disguised, shown};
+use protocol::shown::{is_disguised, shown, shown_whole};
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownDetail, ShownFact};
 
 use super::moment::{Moment, span};
 use super::narrowing::{Choice, Narrowing};
@@ -22,6 +23,7 @@ use crate::deciding::{Opened, Signed};
 use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
+use crate::judging;
 use crate::passkeys;
 use crate::request_view::{Offer, is_enough, permissions};
 
@@ -46,6 +48,7 @@ pub struct DecidePage {
     pub asks_binding_data: bool,
     pub quorum: Option<People>,
     pub permissions: Vec<PermissionLine>,
+    pub details: Vec<DetailLine>,
     pub key_words: Vec<String>,
     /// The proven address that asked, if one is known.
     pub address: Option<String>,
@@ -113,6 +116,12 @@ pub struct PermissionLine {
     pub name: String,
 }
 
+/// One of the `authorization_details`.
+pub struct DetailLine {
+    pub sentence: Vec<(bool, String)>,
+    pub exactly: String,
+}
+
 pub struct FactGroup {
     /// `proven`, `derived` or `claimed`: the word on the page and the class in the style sheet.
     pub source: &'static str,
@@ -157,6 +166,7 @@ impl DecidePage {
             asks_binding_data: view.asks_binding_data,
             quorum: view.quorum.as_ref().map(People::of),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
+            details: view.authorization_details.iter().map(DetailLine::of).collect(),
             key_words: view
                 .key_words
                 .iter()
@@ -209,6 +219,17 @@ impl PermissionLine {
     }
 }
 
+impl DetailLine {
+    fn of(detail: &ShownDetail) -> Self {
+        let parts = detail.sentence.iter();
+        let shown = |part: &Part| (matches!(part, Part::Value(_)), part.shown());
+        Self {
+            sentence: parts.map(shown).collect(),
+            exactly: shown_whole(&detail.canonical),
+        }
+    }
+}
+
 impl FactGroup {
     fn of((source, meaning): (&'static str, &'static str), facts: &[ShownFact]) -> Self {
         let facts = facts
@@ -254,6 +275,12 @@ fn warnings(view: &RequestView) -> Vec<String> {
         texts.extend(asked.environment.as_deref());
     }
     texts.extend(view.permissions.iter().map(|permission| permission.name.as_str()));
+    for detail in &view.authorization_details {
+        texts.extend(detail.sentence.iter().filter_map(|part| match part {
+            Part::Value(value) => Some(value.as_str()),
+            Part::Text(_) => None,
+        }));
+    }
     texts.extend(view.facts.iter().map(|fact| fact.value.as_str()));
     let disguise = texts.into_iter().any(is_disguised).then(|| DISGUISE.to_owned());
     view.warnings.iter().map(|text| shown(text)).chain(disguise).collect()
@@ -282,6 +309,7 @@ pub async fn show(
 async fn load(app: &App, by: &SignedIn, request_id: &str, choice: Choice<'_>) -> Result<DecidePage, Failure> {
     let deciding = by.deciding();
     let opened = deciding.opened(app, request_id).await?;
+    judging::may_be_seen(app, &deciding, (&opened.request, &opened.client)).await?;
     let Opened { request, left, .. } = &opened;
     let purpose = &request.content.purpose;
     let granted = protocol::narrowing::given(purpose, &choice.of(left)?, left, app.now())?;
@@ -347,7 +375,7 @@ async fn again(
 ) -> Result<Response, PageFailure> {
     let page = match load(app, by, request_id, choice).await {
         Ok(page) => page,
-        Err(Failure::Refusal(_)) => return Err(refusal.into()),
+        Err(failure) if failure.refusal().is_some() => return Err(refusal.into()),
         Err(failure) => return Err(failure.into()),
     };
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);

@@ -1,5 +1,6 @@
 //! What holds for every page, and what each page says and offers, as an outline.
 
+mod details;
 mod narrowing;
 mod outlines;
 

@@ -37,6 +37,8 @@ fn b04_the_table_of_refusals() {
         403 refused                CeremonyNotAllowed
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
+        400 unauthorized_client    ClientCredentialsNotAllowed
+        400 unauthorized_client    ClientCredentialsUnused
         401 invalid_client         ClientDisabled
         409 exists                 ClientExists
         401 invalid_client         ClientExpired
@@ -81,6 +83,11 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        400 access_denied          PolicyForbids
+        400 invalid_request        PostureInvalid
+        400 invalid_request        PostureMissing
+        400 invalid_request        PostureStale
+        400 unauthorized_client    PostureUnmet
         403 refused                QuietHours
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
@@ -121,7 +128,7 @@ fn name(refusal: Refusal) -> String {
 #[test]
 fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
     for &refusal in Refusal::ALL {
-        let sentence = refusal.sentence();
+        let sentence = refusal.told();
         let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");
     }

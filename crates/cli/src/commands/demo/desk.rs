@@ -39,6 +39,7 @@ impl Desk {
             server: cast.profile.server.clone(),
             key_file: cast.key_file.clone(),
             ca_file: None,
+            raw: false,
             json: false,
         };
         let reading = io.input_is_terminal.then(|| reading(io));
@@ -61,7 +62,7 @@ impl Desk {
     pub async fn decide_alone(&mut self, io: &mut Io) -> Result<(), Failure> {
         let show = async |io: &mut Io, view: &RequestView| {
             let now = io.now();
-            decide::print(&mut io.output, view, now);
+            decide::print(&mut io.output, view, false, now);
             true
         };
         decide::approve_if(&self.args, &LessArgs::default(), io, show).await?;

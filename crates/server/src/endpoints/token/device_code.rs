@@ -21,6 +21,8 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
+use crate::posture;
 use crate::quorum;
 
 /// X16: the six digits of the approver's page.
@@ -170,15 +172,21 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
+    let posture = posture::again(app, asked, app.profile_of(&client)?)?;
     let ground = Ground {
         client: &client,
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
-    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
+    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let authorization_details = app
+        .details()
+        .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
 
     let issued = issue(
         app,
@@ -188,6 +196,7 @@ async fn redeemed(
             approver,
             scope: &grant.scope,
             audience,
+            authorization_details,
         },
     )?;
     let state = State::Redeemed {
@@ -206,7 +215,7 @@ async fn redeemed(
     if let Some(instance) = &instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
-    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
+    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant).posture(&posture);
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,
@@ -214,7 +223,7 @@ async fn redeemed(
     let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
 }
 
