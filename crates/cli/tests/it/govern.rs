@@ -40,7 +40,8 @@ fn posture() -> Value {
             "instances": {"active": 3, "suspended": 0, "expired": 0, "orphaned": 1},
             "mitigations": [{"id": "X07", "how": EVIL}, {"id": "X12", "how": EVIL}], "warnings": [EVIL]
         }],
-        "profiles": [profile("standard")]
+        "profiles": [profile("standard")],
+        "policies": {"folder": EVIL, "version": "v1", "policies": [], "closed": ["redeem"], "mistakes": [EVIL]}
     })
 }
 
