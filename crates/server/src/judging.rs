@@ -254,11 +254,11 @@ async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)
 
 /// Approvers are told which policies it was: they can ask for a change. A program is told where that is written down.
 fn forbidden(judgement: Judgement, reference: Option<String>) -> Failure {
-    let is_approver = matches!(judgement.step, Step::View | Step::Approve);
-    Failure::Forbidden {
-        policies: is_approver.then_some(judgement.verdict.ids).unwrap_or_default(),
-        reference,
-    }
+    let policies = match judgement.step {
+        Step::View | Step::Approve => judgement.verdict.ids,
+        Step::Request | Step::Redeem | Step::Refresh | Step::Introspect => Vec::new(),
+    };
+    Failure::Forbidden { policies, reference }
 }
 
 fn of_client(app: &App, step: Step, client: &Client) -> Input {
