@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use protocol::details::Details;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::enrollment::EnrolledInstance;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,22 @@ pub struct Credentials {
     pub next_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What this machine got for itself, beside what a person approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineTokens>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MachineTokens {
+    pub asked: MachineAsk,
+    pub tokens: Tokens,
+}
+
+/// What a machine asks for by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineAsk {
+    pub scope: Option<String>,
+    pub resource: Vec<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -47,9 +64,16 @@ pub struct Tokens {
     pub scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+    #[zeroize(skip)]
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub authorization_details: Details,
 }
 
 impl Tokens {
+    fn are_fresh(&self, now: Timestamp) -> bool {
+        now + SHORTEST_LIFE <= Timestamp::from_seconds(self.expires_at)
+    }
+
     /// With an access token that is not handed out any more.
     pub fn ended(mut self, now: i64) -> Self {
         self.expires_at = self.expires_at.min(now);
@@ -78,9 +102,12 @@ impl Credentials {
     }
 
     pub fn fresh_tokens(&self, now: Timestamp) -> Option<&Tokens> {
-        self.tokens
-            .as_ref()
-            .filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
+        self.tokens.as_ref().filter(|tokens| tokens.are_fresh(now))
+    }
+
+    pub fn fresh_machine_tokens(&self, asked: &MachineAsk, now: Timestamp) -> Option<&Tokens> {
+        let kept = self.machine.as_ref().filter(|kept| kept.asked == *asked)?;
+        Some(&kept.tokens).filter(|tokens| tokens.are_fresh(now))
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Answer {
     pub status: u16,
     /// RFC 9449 §8.
     pub dpop_nonce: Option<String>,
-    pub challenge: Option<String>,
+    /// `WWW-Authenticate`, once a line.
+    pub challenges: Vec<String>,
     body: Vec<u8>,
 }
 
@@ -41,6 +42,8 @@ pub enum Unanswered {
     TooLarge,
     /// Nothing was sent: no proof could be made.
     NotProven,
+    /// The posture that was asked for is in no file.
+    NotStated(String),
 }
 
 impl Http {
@@ -107,7 +110,10 @@ async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Una
         .map_err(|error| Unanswered::Unreachable(cause(&error)))?;
     let status = response.status().as_u16();
     let dpop_nonce = header(&response, "dpop-nonce");
-    let challenge = header(&response, "www-authenticate");
+    let challenges = response.headers().get_all("www-authenticate").iter();
+    let challenges = challenges
+        .filter_map(|line| line.to_str().ok().map(str::to_owned))
+        .collect();
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
@@ -122,7 +128,7 @@ async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Una
     Ok(Answer {
         status,
         dpop_nonce,
-        challenge,
+        challenges,
         body,
     })
 }
@@ -159,6 +165,10 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The error in the form of RFC 6749 §5.2, if the body has one.
     pub fn error(&self) -> Option<ErrorBody> {
         self.json()
@@ -167,11 +177,7 @@ impl Answer {
     /// RFC 9449 §8 (authorization servers) and §9 (resource servers).
     pub fn wants_nonce(&self) -> bool {
         let in_body = || self.error().is_some_and(|body| body.error == "use_dpop_nonce");
-        let in_challenge = || {
-            self.challenge
-                .as_ref()
-                .is_some_and(|text| text.contains("use_dpop_nonce"))
-        };
+        let in_challenge = || self.challenges.iter().any(|text| text.contains("use_dpop_nonce"));
         matches!(self.status, 400 | 401) && (in_body() || in_challenge())
     }
 
@@ -219,6 +225,7 @@ impl Unanswered {
             }
             Self::TooLarge => Failure::failed(format!("{origin} sent more than 1 MiB")),
             Self::NotProven => Failure::failed("no proof could be signed"),
+            Self::NotStated(why) => Failure::failed(format!("the posture of this machine cannot be read: {why}")),
         }
     }
 }

@@ -25,6 +25,8 @@ mod io;
 mod keyring;
 mod keys;
 mod local;
+mod machine;
+mod machine_tokens;
 mod metadata;
 mod poll;
 mod print;
@@ -46,7 +48,7 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
+    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
     posture, profile, request, status, token, verify_decision, whoami,
 };
 
@@ -57,6 +59,7 @@ pub enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
+    Call(Box<call::CallArgs>),
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
@@ -67,11 +70,7 @@ pub enum Command {
     ///   waypass show WDJB-MJHT --server https://login.example.com --key-file alice.key
     #[command(verbatim_doc_comment)]
     Show(decide::DecideArgs),
-    /// Approve a request: shows it and asks; without a terminal it decides at once
-    ///
-    ///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
-    #[command(verbatim_doc_comment)]
-    Approve(decide::DecideArgs),
+    Approve(decide::ApproveArgs),
     Deny(decide::DenyArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
@@ -136,11 +135,12 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
+        Command::Call(args) => (args.json(), call::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
         Command::Show(args) => (args.json(), decide::show(args, io).await),
-        Command::Approve(args) => (args.json(), decide::approve(args, io).await),
+        Command::Approve(args) => (args.json(), decide::approve(&args.decide, &args.less, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Admission(command) => (command.json(), admission::run(command, io).await),

@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::client_certificate::{self, ExpectedName};
+use crate::details::{Details, Types};
+use crate::grant::Origin;
 use crate::jwk::{Algorithm, Jwks};
 use crate::refusal::Refusal;
 use crate::scope::Scope;
@@ -63,18 +66,64 @@ pub enum Authentication {
     Attested,
     /// `private_key_jwt` with the key of an enrolled instance, whose thumbprint is the `kid`.
     InstanceKey,
+    /// A certificate with this name, by one of these authorities (RFC 8705 §2.1). Each as `x5c` has it.
+    TlsClientAuth {
+        name: ExpectedName,
+        authorities: Vec<String>,
+    },
+    /// One of these certificates (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth {
+        certificates: Vec<String>,
+    },
 }
 
-/// Whether the client still has what its profile gives it. A permission that nobody uses goes, by steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+impl Authentication {
+    /// Whether it stands in the TLS handshake.
+    pub fn is_by_certificate(&self) -> bool {
+        matches!(self, Self::TlsClientAuth { .. } | Self::SelfSignedTlsClientAuth { .. })
+    }
+
+    /// Whose certificate that is, for administrators.
+    pub fn certificate(&self) -> Option<String> {
+        match self {
+            Self::TlsClientAuth { name, .. } => Some(name.to_string()),
+            Self::SelfSignedTlsClientAuth { certificates } => {
+                Some(client_certificate::thumbprints(certificates).join(" "))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same client with other certificates, or with other authorities of them. None: it has none.
+    pub fn with_certificates(&self, x5c: &[String]) -> Option<Self> {
+        match self {
+            Self::TlsClientAuth { name, .. } => Some(Self::TlsClientAuth {
+                name: name.clone(),
+                authorities: x5c.to_vec(),
+            }),
+            Self::SelfSignedTlsClientAuth { .. } => Some(Self::SelfSignedTlsClientAuth {
+                certificates: x5c.to_vec(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// How a client may come to a grant. Each is a permission of its own, and one that nobody uses goes, by steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-pub enum DeviceGrant {
-    #[default]
+pub enum Permission {
+    /// Nobody gave it.
+    Withheld,
     On,
     /// Unused for long: still there, and reported.
-    Report { since: Timestamp },
+    Report {
+        since: Timestamp,
+    },
     /// Until an administrator gives it again.
-    Off { since: Timestamp },
+    Off {
+        since: Timestamp,
+    },
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.
@@ -94,10 +143,16 @@ pub struct Registration {
     pub scope: String,
     /// The ceiling; empty means the issuer.
     pub resource: Vec<String>,
+    /// The ceiling; empty means none may be asked for.
+    #[serde(default)]
+    pub authorization_details: Details,
     pub profile: Option<String>,
     pub authentication: Authentication,
     /// RFC 9449 §5.2 `dpop_bound_access_tokens` (P07).
     pub require_dpop: bool,
+    /// RFC 8705 §3.4 `tls_client_certificate_bound_access_tokens` (P32).
+    #[serde(default)]
+    pub certificate_bound: bool,
     /// Unknown parameters are refused (design decision G2).
     pub strict: bool,
     pub code_lifetime: Option<Lifetime>,
@@ -107,9 +162,13 @@ pub struct Registration {
     /// May report codes that were seen in messages (RFC 10027 §6.1.5).
     #[serde(default)]
     pub report_codes: bool,
-    #[serde(default)]
-    pub device_grant: DeviceGrant,
-    /// When an administrator gave the profile, where that was not with the registration.
+    /// To ask people, under its profile.
+    #[serde(default = "on")]
+    pub device_grant: Permission,
+    /// To ask nobody, under its profile (RFC 6749 §4.4).
+    #[serde(default = "withheld")]
+    pub client_credentials: Permission,
+    /// When an administrator gave profile or permissions, where that was not with the registration.
     #[serde(default)]
     pub profile_given_at: Option<Timestamp>,
 }
@@ -121,9 +180,35 @@ pub struct UnusedLimits {
     pub off_after: Option<Lifetime>,
 }
 
-impl DeviceGrant {
+/// Of a registration that is older than the member.
+fn on() -> Permission {
+    Permission::On
+}
+
+fn withheld() -> Permission {
+    Permission::Withheld
+}
+
+impl Registration {
+    pub fn permission(&self, origin: Origin) -> Permission {
+        match origin {
+            Origin::DeviceCode => self.device_grant,
+            Origin::ClientCredentials => self.client_credentials,
+        }
+    }
+
+    pub fn permission_mut(&mut self, origin: Origin) -> &mut Permission {
+        match origin {
+            Origin::DeviceCode => &mut self.device_grant,
+            Origin::ClientCredentials => &mut self.client_credentials,
+        }
+    }
+}
+
+impl Permission {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Withheld => "withheld",
             Self::On => "on",
             Self::Report { .. } => "report",
             Self::Off { .. } => "off",
@@ -133,7 +218,7 @@ impl DeviceGrant {
     /// Since when it is not on.
     pub fn since(self) -> Option<Timestamp> {
         match self {
-            Self::On => None,
+            Self::Withheld | Self::On => None,
             Self::Report { since } | Self::Off { since } => Some(since),
         }
     }
@@ -144,7 +229,7 @@ impl DeviceGrant {
         let idle = now - used_at;
         let is_past = |limit: Option<Lifetime>| limit.is_some_and(|limit| idle >= limit);
         match self {
-            Self::Off { .. } => self,
+            Self::Withheld | Self::Off { .. } => self,
             // One step at a time: nothing goes off that was not reported before.
             Self::Report { .. } if is_past(limits.off_after) => Self::Off { since: now },
             Self::Report { .. } if is_past(limits.report_after) => self,
@@ -186,6 +271,19 @@ impl Client {
         match asked {
             Some(_) => ceiling.narrowed(asked),
             None => Ok(ceiling.without("offline_access")),
+        }
+    }
+
+    /// The parameter `authorization_details` of a request: within the ceiling.
+    pub fn requested_details(&self, types: &Types, asked: Option<&str>) -> Result<Details, Refusal> {
+        let Some(asked) = asked else {
+            return Ok(Details::default());
+        };
+        let asked = types.read(asked)?;
+        if types.is_within_ceiling(&asked, &self.registration.authorization_details) {
+            Ok(asked)
+        } else {
+            Err(Refusal::DetailsNotAllowed)
         }
     }
 

@@ -1,10 +1,11 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
 use crate::approver::Approver;
+use crate::authentication::SOFTWARE_KEY;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
-use crate::details::Details;
+use crate::details::{Details, Types};
 use crate::instance::Instance;
 use crate::profile::{AskingKey, Profile, Profiles};
 use crate::refusal::Refusal;
@@ -41,7 +42,7 @@ pub struct Grant {
 }
 
 /// What a grant came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A person's approval. RFC 8628 §3.4.
     DeviceCode,
@@ -64,6 +65,14 @@ impl Origin {
     }
 }
 
+/// What proved itself with a request for tokens, and is what they are bound to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys<'a> {
+    pub jkt: Option<&'a str>,
+    /// Where the client is registered for bound tokens.
+    pub x5t: Option<&'a str>,
+}
+
 /// How the approver was authenticated when deciding, as stored with the approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticationContext {
@@ -80,7 +89,7 @@ impl Grant {
         id: String,
         (request, granted, context): (&AuthorizationRequest, &Granted, AuthenticationContext),
         ground: &Ground<'_>,
-        jkt: Option<&str>,
+        keys: Keys<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let content = &request.content;
@@ -97,8 +106,8 @@ impl Grant {
             scope: granted.scope.to_string(),
             resource: granted.resource.clone(),
             authorization_details: granted.authorization_details.clone(),
-            jkt: content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
-            x5t: None,
+            jkt: content.jkt.clone().or_else(|| keys.jkt.map(str::to_owned)),
+            x5t: content.x5t.clone().or_else(|| keys.x5t.map(str::to_owned)),
             acr: context.acr,
             amr: context.amr,
             auth_time: context.auth_time,
@@ -110,6 +119,50 @@ impl Grant {
         };
         ground.stands(&grant, now)?;
         Ok(grant)
+    }
+
+    /// An instance asks nobody: what its client's ceiling and profile give is its own.
+    pub fn of_machine(
+        id: String,
+        (granted, expires_at): (MachineGranted, Timestamp),
+        ground: &Ground<'_>,
+        jkt: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let instance = ground.instance.ok_or(Refusal::InstanceUnknown)?;
+        let grant = Self {
+            id,
+            origin: Origin::ClientCredentials,
+            request_id: None,
+            client_id: ground.client.client_id.clone(),
+            instance_id: Some(instance.id.clone()),
+            subject: ground.approver.id.clone(),
+            scope: granted.scope,
+            resource: granted.resource,
+            authorization_details: granted.authorization_details,
+            jkt: Some(jkt.to_owned()),
+            x5t: None,
+            acr: String::new(),
+            amr: Vec::new(),
+            auth_time: now,
+            created_at: now,
+            expires_at: expires_at.min(now + MACHINE_LIFETIME).min(instance.expires_at),
+            ended_at: None,
+            ended_because: None,
+            version: 1,
+        };
+        ground.stands(&grant, now)?;
+        Ok(grant)
+    }
+
+    /// Whether another token of the same may come of this one, for as long as one of its own.
+    pub fn gives(&self, granted: &MachineGranted, jkt: &str, until: Timestamp) -> bool {
+        self.origin == Origin::ClientCredentials
+            && self.jkt.as_deref() == Some(jkt)
+            && self.scope == granted.scope
+            && self.resource == granted.resource
+            && self.authorization_details == granted.authorization_details
+            && self.expires_at >= until
     }
 
     /// The `sub` of its tokens. RFC 9068 §2.2: without a person it names whoever asked, and never a person.
@@ -138,6 +191,18 @@ impl Grant {
     }
 }
 
+/// A machine that asks nobody gets the same again and again from one grant, and a new one each day: the record
+/// shows by the day what is used.
+const MACHINE_LIFETIME: Lifetime = Lifetime::from_seconds(86_400);
+
+/// What a machine asks of nobody, once it was found to be within its client's ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineGranted {
+    pub scope: String,
+    pub resource: Vec<String>,
+    pub authorization_details: Details,
+}
+
 /// What a grant stands on, as it is now.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
@@ -146,6 +211,7 @@ pub struct Ground<'a> {
     /// The instance that the grant names, where it names one.
     pub instance: Option<&'a Instance>,
     pub profiles: &'a Profiles,
+    pub details: &'a Types,
     /// The audience of a client that names no resource.
     pub issuer: &'a str,
 }
@@ -155,14 +221,24 @@ impl Ground<'_> {
     fn stands(&self, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
         self.client.must_be_active(now)?;
         self.approver.must_be_active()?;
-        self.has_the_key_that(self.profiles.of(self.client)?, grant, now)?;
+        let profile = self.profiles.under(self.client, grant.origin)?;
+        self.has_the_key_that(profile, grant, now)?;
+        if grant.acr == SOFTWARE_KEY && !profile.approval.software_keys {
+            return Err(Refusal::GrantEnded);
+        }
         let ceiling = &self.client.registration.resource;
         let is_within =
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
         if !grant.resource.iter().all(is_within) {
             return Err(Refusal::ResourceNotAllowed);
         }
-        if Scope::parse(&grant.scope)?.is_within(&self.client.scope_ceiling()?) {
+        let ceiling = &self.client.registration.authorization_details;
+        if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
+            return Err(Refusal::DetailsNotAllowed);
+        }
+        let scope = Scope::parse(&grant.scope)?;
+        let is_under = |most: &Scope| scope.is_within(most);
+        if scope.is_within(&self.client.scope_ceiling()?) && profile.scopes.as_ref().is_none_or(is_under) {
             Ok(())
         } else {
             Err(Refusal::ScopeNotAllowed)

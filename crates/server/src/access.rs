@@ -38,6 +38,7 @@ impl Access {
             approver: &approver,
             instance: instance.as_ref(),
             profiles: app.profiles(),
+            details: app.details(),
             issuer: app.issuer(),
         };
         grant.must_still_stand(&ground, app.now()).map_err(|_| invalid)?;
@@ -48,6 +49,11 @@ impl Access {
             client,
             instance,
         })
+    }
+
+    /// What this very token is bound to; its grant may have moved on to another key or certificate since.
+    pub fn confirmation(&self, method: &str) -> Option<&str> {
+        self.claims.get("cnf")?.get(method)?.as_str()
     }
 
     pub fn has_audience(&self, resource: &str) -> bool {

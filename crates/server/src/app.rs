@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use protocol::authorization_request::{Act, AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
+use protocol::details::Types;
 use protocol::event::{Action, Event};
 use protocol::grant::Grant;
 use protocol::instance::Instance;
@@ -121,6 +122,11 @@ impl App {
 
     pub fn profiles(&self) -> &Profiles {
         &self.config.profiles.profiles
+    }
+
+    /// The types of `authorization_details` that are known here.
+    pub fn details(&self) -> &Types {
+        &self.config.details_types
     }
 
     /// The profile that governs a client now.

@@ -106,13 +106,9 @@ pub fn said_by(policies: &[String]) -> String {
 
 fn refused(refusal: Refusal, also: impl FnOnce(&mut ErrorBody)) -> Response {
     tracing::debug!(refusal = ?refusal, "refused");
-    let sentence = match refusal.parameter() {
-        Some(name) => format!("The parameter {name} is missing."),
-        None => refusal.sentence().to_owned(),
-    };
     let mut body = ErrorBody {
         needs: refusal.needs().map(str::to_owned),
-        ..body(refusal.code().as_str(), &sentence)
+        ..body(refusal.code().as_str(), &refusal.told())
     };
     also(&mut body);
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);

@@ -211,6 +211,7 @@ pub async fn introspected(app: &App, access: &Access, reader: &str) -> Result<()
         approver: &access.approver,
         instance: access.instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
     let input = of_grant(app, Step::Introspect, grant, &ground).await?;

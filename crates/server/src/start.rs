@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
@@ -61,7 +63,7 @@ async fn run(config: Config) -> Result<(), Fault> {
         listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
     let running = start(config, Surroundings::real()).await?;
     signals.received().await;
-    running.stop().await;
+    Box::pin(running.stop()).await;
     Ok(())
 }
 
@@ -108,14 +110,11 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let asks = app.clients.asks_for_certificates();
-    let tls = app
-        .config
-        .tls
-        .as_ref()
-        .map(|files| listen::tls::load(files, asks))
-        .transpose();
-    let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
+    let asks = match app.config.mtls.listen {
+        None => app.clients.asks_for_certificates(),
+        Some(_) => Arc::default(),
+    };
+    let tls = encryption(&app.config, asks)?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),
         ..ConnectionSettings::new(app.config.limits.connections)
@@ -129,6 +128,11 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
         stopped.clone(),
     ));
     tasks.spawn(listen::serve_public(public, tls, router, settings, stopped.clone()));
+    if let Some(address) = app.config.mtls.listen {
+        let (listener, tls) = (bind(address).await?, encryption(&app.config, Arc::new(true.into()))?);
+        let router = routes::for_certificates(&app);
+        tasks.spawn(listen::serve_public(listener, tls, router, settings, stopped.clone()));
+    }
     if let Some(address) = app.config.metrics_listen {
         let listener = bind(address).await?;
         let router = metrics::router(app.metrics.clone());
@@ -181,6 +185,13 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         clock,
         entropy,
     })
+}
+
+/// `asks`: see [`listen::tls::load`].
+fn encryption(config: &Config, asks: Arc<AtomicBool>) -> Result<Option<Arc<ServerConfig>>, Fault> {
+    let files = config.tls.as_ref();
+    let tls = files.map(|files| listen::tls::load(files, asks)).transpose();
+    tls.map_err(|problem| Fault::broken(problem.to_string()))
 }
 
 /// Behind a proxy all connections are the proxy's, and on loopback all are ours.

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod approver;
+pub mod call;
 pub mod client;
 pub mod decide;
 pub mod demo;

@@ -39,9 +39,13 @@ pub struct AddClient {
     pub scope: String,
     #[serde(default)]
     pub resource: Vec<String>,
+    /// The ceiling: an array of details, each of which may leave out what it does not bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`, `tls_client_auth`,
+    /// `self_signed_certificates`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -73,6 +77,29 @@ pub struct AddClient {
     /// It may report codes that were seen in messages.
     #[serde(default)]
     pub report_codes: bool,
+    /// How it may come to tokens under its profile: `device_code`, which alone is meant where none is named, and
+    /// `client_credentials`.
+    #[serde(default)]
+    pub grants: Vec<String>,
+    #[serde(default)]
+    pub tls_client_auth: Option<TlsClientAuth>,
+    /// Each as `x5c` has it: base64 of DER.
+    #[serde(default)]
+    pub self_signed_certificates: Option<Vec<String>>,
+    /// Its codes and tokens are bound to the certificate of its connection (RFC 8705 §3).
+    #[serde(default)]
+    pub certificate_bound: bool,
+}
+
+/// A certificate with this name, by one of these authorities (RFC 8705 §2.1).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClientAuth {
+    /// Each as `x5c` has it: base64 of DER.
+    pub authorities: Vec<String>,
+    /// `subject_dn`, `san_dns`, `san_uri`, `san_ip` or `san_email`.
+    pub kind: String,
+    pub name: String,
 }
 
 /// `POST /local/clients/{client_id}/change`: what is absent stays. Any change voids the client's open requests.
@@ -86,8 +113,17 @@ pub struct ChangeClient {
     pub scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Vec<String>>,
+    /// As in [`AddClient`]; an empty array takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// All of them, as in [`AddClient`]. One that is named again comes back if it went off unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
+    /// Its own, or the authorities of its own; each as `x5c` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<String>>,
 }
 
 /// `GET /local/profiles`, and with its text `GET /local/profiles/{name}`.
@@ -135,15 +171,27 @@ pub struct ClientPosture {
     pub profile: Option<String>,
     /// `allowed`, `report` (unused: it goes off next) or `blocked`.
     pub device_grant: String,
-    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `unused`, `disabled`, `expired`.
+    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `not_given`, `unused`, `disabled`, `expired`.
     pub because: Option<String>,
     /// Unix milliseconds.
     pub since: Option<i64>,
     /// Unix milliseconds: when a token was last issued by it.
     pub last_used_at: Option<i64>,
+    /// The same of the permission to ask nobody (RFC 6749 §4.4); None where nobody gave it.
+    #[serde(default)]
+    pub client_credentials: Option<PermissionPosture>,
     pub instances: InstanceCounts,
     pub mitigations: Vec<MitigationView>,
     pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermissionPosture {
+    /// `allowed`, `report` or `blocked`.
+    pub standing: String,
+    pub because: Option<String>,
+    pub since: Option<i64>,
+    pub last_used_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,9 +220,20 @@ pub struct ClientView {
     pub expires_at: Option<i64>,
     pub scope: String,
     pub resource: Vec<String>,
+    /// The ceiling, and its types (RFC 9396 §10).
+    #[serde(default)]
+    pub authorization_details: Details,
+    #[serde(default)]
+    pub authorization_details_types: Vec<String>,
     pub profile: Option<String>,
-    /// `none`, `client_secret`, `private_key_jwt`, `instance_key` or `attested`.
+    /// `none`, `client_secret`, `private_key_jwt`, `instance_key`, `attested`, `tls_client_auth` or
+    /// `self_signed_tls_client_auth`.
     pub authentication: String,
+    /// Whose certificate that is: a kind and a name, or a thumbprint.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    #[serde(default)]
+    pub certificate_bound: bool,
     pub assertion_audience: Option<String>,
     pub require_dpop: bool,
     pub strict: bool,
@@ -182,10 +241,15 @@ pub struct ClientView {
     pub signing_alg: String,
     pub introspect: bool,
     pub report_codes: bool,
-    /// `on`, `report` or `off`: a permission that nobody uses goes, by steps.
+    /// `withheld`, `on`, `report` or `off`: a permission that nobody uses goes, by steps.
     pub device_grant: String,
     /// Unix milliseconds: since when it is not `on`.
     pub device_grant_since: Option<i64>,
+    /// The same, for tokens without a person.
+    #[serde(default)]
+    pub client_credentials: String,
+    #[serde(default)]
+    pub client_credentials_since: Option<i64>,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
     /// What an administrator should know, for instance that `open` takes any stock client.

@@ -33,7 +33,7 @@ pub use rotate::rotate;
 
 pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::Enrollment).await?;
-    let profile = app.profile_of(asked.client())?;
+    let profile = app.profiles().of_any(asked.client())?;
     let proof = asked.proof.as_ref().ok_or(Refusal::DpopProofMissing)?;
     must_know_instances(profile)?;
     if !profile.may_ask_from(asked.address.address) {
@@ -50,6 +50,8 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
         let enrolled = told(&app, &instance, proof.thumbprint()).await?;
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
+    // A ceremony asks a person, by a code.
+    app.profile_of(asked.client())?;
     must_allow_ceremony(profile)?;
     let attempt = || async {
         let content = content(&app, &asked, (profile, proof), &wish);
@@ -170,6 +172,8 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         acr_values: Vec::new(),
         max_age: None,
         jkt: Some(proof.thumbprint().to_owned()),
+        // An enrollment ends in an instance, and an instance is known by its key.
+        x5t: None,
         instance: None,
         owner: None,
         initiator: None,

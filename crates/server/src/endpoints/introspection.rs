@@ -62,7 +62,8 @@ fn response(claims: Option<Map<String, Value>>) -> IntrospectionResponse {
             claims: Map::new(),
         };
     };
-    let token_type = if claims.contains_key("cnf") { "DPoP" } else { "Bearer" };
+    let has_key = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    let token_type = if has_key { "DPoP" } else { "Bearer" };
     claims.insert("token_type".to_owned(), json!(token_type));
     IntrospectionResponse { active: true, claims }
 }

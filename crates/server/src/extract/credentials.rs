@@ -1,5 +1,5 @@
-//! What a client authenticates with, found in a request and judged: RFC 6749 §2.3, RFC 7523 §2.2, client
-//! attestations and SVIDs. What counts for which client is in `protocol/client_auth.rs`.
+//! What a client authenticates with, found in a request and judged: RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705
+//! §2, client attestations and SVIDs. What counts for which client is in `protocol/client_auth.rs`.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,10 +8,12 @@ use protocol::client::{Authentication, Client};
 use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::VerifiedProof;
+use protocol::instance::Instance;
 use protocol::jwk::Jwks;
 use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
 use protocol::spiffe::{self, VerifiedSvid};
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
 use crate::admitting;
@@ -74,9 +76,10 @@ impl<'a> Credentials<'a> {
         let macs: Vec<String> = macs.collect();
         let instance_key = self.instance_key(app, &client, assertion).await?;
         let svid = self.svid(app, &client, assertion)?;
+        let by_certificate = client.registration.authentication.is_by_certificate();
         let presented = match assertion {
             Some(Assertion::Jwt(assertion)) => match &instance_key {
-                Some(key) => Presented::InstanceAssertion { assertion, key },
+                Some((key, _)) => Presented::InstanceAssertion { assertion, key },
                 None => Presented::Assertion(assertion),
             },
             _ if secrets.iter().any(|secret| !secret.is_empty()) => Presented::Secret { macs: &macs },
@@ -84,11 +87,18 @@ impl<'a> Credentials<'a> {
                 (Some(svid), _) => Presented::Svid(svid),
                 (None, Some(attested)) if is_attested(&client) => Presented::Attestation(attested),
                 _ if secrets.is_empty() && self.endpoint.enrolls(&client) => Presented::KeyToBeEnrolled,
+                _ if secrets.is_empty() && by_certificate => {
+                    self.shown().map_or(Presented::Nothing, Presented::Certificates)
+                }
                 _ if secrets.is_empty() => Presented::Nothing,
                 _ => Presented::EmptySecret,
             },
         };
         let authenticated = client_auth::authenticate(client.clone(), &presented, app.names(), app.now())?;
+        // Told to nobody who does not hold its key.
+        if let Some((_, instance)) = &instance_key {
+            instance.must_be_active(app.now())?;
+        }
         Ok((authenticated, attested))
     }
 
@@ -101,6 +111,10 @@ impl<'a> Credentials<'a> {
             Some(spiffe::ASSERTION_TYPE) => Ok(Some(Assertion::Svid(assertion))),
             _ => Err(Refusal::ClientAuthenticationFailed),
         }
+    }
+
+    fn shown(&self) -> Option<&'a [CertificateDer<'static>]> {
+        self.certificates.map(|shown| &*shown.0)
     }
 
     /// C30: an SVID counts for a client that is registered so. A certificate counts where nothing else was
@@ -131,7 +145,7 @@ impl<'a> Credentials<'a> {
         app: &App,
         client: &Client,
         assertion: Option<Assertion<'_>>,
-    ) -> Result<Option<Jwks>, Failure> {
+    ) -> Result<Option<(Jwks, Instance)>, Failure> {
         match (assertion, &client.registration.authentication) {
             (Some(Assertion::Jwt(assertion)), Authentication::InstanceKey) => {
                 instance_key(app, &client.client_id, assertion).await.map(Some)
@@ -153,13 +167,13 @@ fn claimed_by(app: &App, assertion: Option<Assertion<'_>>) -> Option<String> {
     }
 }
 
-/// The key of an active instance of this client, which the assertion names by its thumbprint.
-async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwks, Failure> {
+/// The key of an instance of this client, which the assertion names by its thumbprint.
+async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<(Jwks, Instance), Failure> {
     let failed = Refusal::ClientAuthenticationFailed;
     let unverified = Unverified::parse(assertion).map_err(|_| failed)?;
     let kid = unverified.header().kid.as_deref().ok_or(failed)?;
     let instance = app.store.instance_by_key(kid, app.now()).await?.ok_or(failed)?;
-    if instance.client_id != client_id || instance.must_be_active(app.now()).is_err() {
+    if instance.client_id != client_id {
         return Err(failed.into());
     }
     let keys = app.store.instance_keys(&instance.id).await?;
@@ -168,7 +182,8 @@ async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwk
     if let Some(members) = jwk.as_object_mut() {
         members.insert("kid".to_owned(), kid.into());
     }
-    Ok(Jwks::parse(&json!({ "keys": [jwk] })).map_err(|_| failed)?)
+    let jwks = Jwks::parse(&json!({ "keys": [jwk] })).map_err(|_| failed)?;
+    Ok((jwks, instance))
 }
 
 /// All names that were given are one name.

@@ -33,9 +33,11 @@ pub async fn rotate(State(app): State<Shared>, request: Request) -> Result<Respo
 /// As strict as the header's: method, address, nonce, and used once.
 fn new_key(app: &App, asked: &ClientRequest) -> Result<VerifiedProof, Refusal> {
     let htu = app.config.issuer.url(Endpoint::InstanceRotate.path());
+    let alias = app.config.alias(Endpoint::InstanceRotate.path());
     let expected = ProofExpectation {
         htm: "POST",
         htu: &htu,
+        alias: alias.as_deref(),
         access_token: None,
         nonce: NonceRule::Required(&app.derived.nonces),
     };
@@ -45,7 +47,7 @@ fn new_key(app: &App, asked: &ClientRequest) -> Result<VerifiedProof, Refusal> {
 /// A key that evidence or an administrator let in vouches for nobody but itself: another one comes in the
 /// same way. Else a key in a TPM could make way for one that anybody copies, and still be told as proven.
 fn must_be_theirs_to_change(app: &App, asked: &ClientRequest, instance: &Instance) -> Result<(), Refusal> {
-    let may_by_hand = app.profile_of(asked.client())?.ceremony != Ceremony::Off;
+    let may_by_hand = app.profiles().of_any(asked.client())?.ceremony != Ceremony::Off;
     match instance.about.way_in {
         WayIn::Ceremony { .. } | WayIn::Preregistered if may_by_hand => Ok(()),
         _ => Err(Refusal::RotationNotAllowed),
