@@ -5,6 +5,7 @@ use http::StatusCode;
 use protocol::base64url;
 use serde_json::{Value, json};
 
+use super::pages::browser::Browser;
 use super::world::{Answer, Key, World, on_both, with_profiles};
 use crate::unused;
 
@@ -13,6 +14,10 @@ const DAY: i64 = 86_400;
 /// A client `nightly` whose enrolled machines ask nobody, and one of them.
 async fn machine(world: &World, more: Value) -> Key {
     world.approver("alice").await;
+    machine_of_alice(world, more).await
+}
+
+async fn machine_of_alice(world: &World, more: Value) -> Key {
     let mut registration = json!({
         "instance_key": true, "profile": "standard", "grants": ["client_credentials"],
         "scope": "openid offline_access profile read write"
@@ -351,6 +356,20 @@ fn nhi10_a_machines_token_is_nobodys_at_userinfo() {
         let request = http::Request::get("/userinfo").header("authorization", format!("DPoP {access_token}"));
         let answer = world.send(request.body(axum::body::Body::empty()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    });
+}
+
+#[test]
+fn its_owner_sees_what_a_machine_got_and_can_end_it() {
+    on_both(async |world| {
+        let (browser, _) = Browser::enrolled(world, "alice").await;
+        let key = machine_of_alice(world, json!({})).await;
+        let access_token = token(world, &key).await;
+        let account = browser.get("/account").await.html;
+        assert!(account.contains("A device of yours got this by itself."), "{account}");
+        let id = grants(world).await[0]["grant_id"].as_str().unwrap().to_owned();
+        browser.post(&format!("/account/grants/{id}/revoke"), &[]).await;
+        assert!(!world.is_active(&access_token).await);
     });
 }
 
