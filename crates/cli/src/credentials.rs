@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use protocol::details::Details;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::enrollment::EnrolledInstance;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub struct Tokens {
     pub scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+    #[zeroize(skip)]
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub authorization_details: Details,
 }
 
 impl Tokens {

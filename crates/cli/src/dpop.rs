@@ -38,6 +38,8 @@ pub enum Body<'a> {
     None,
     Form(&'a [(&'a str, &'a str)]),
     Json(&'a Value),
+    /// As it was typed, with its media type.
+    Text(&'a str, &'a str),
 }
 
 pub struct Call<'a> {
@@ -45,6 +47,8 @@ pub struct Call<'a> {
     pub url: &'a Url,
     pub body: Body<'a>,
     pub access_token: Option<&'a str>,
+    /// What kind of token it is: `DPoP` or `Bearer`.
+    pub scheme: &'a str,
     /// A client attestation, whose proof is the DPoP proof beside it.
     pub attestation: Option<&'a str>,
 }
@@ -56,6 +60,7 @@ impl<'a> Call<'a> {
             url,
             body: Body::None,
             access_token: None,
+            scheme: "DPoP",
             attestation: None,
         }
     }
@@ -204,7 +209,7 @@ impl<'a> Caller<'a> {
             .header("DPoP", proof);
         request = request.header("Accept", "application/json");
         if let Some(token) = call.access_token {
-            request = request.header("Authorization", format!("DPoP {token}"));
+            request = request.header("Authorization", format!("{} {token}", call.scheme));
         }
         if let Some(attestation) = call.attestation {
             request = request.header("OAuth-Client-Attestation", attestation);
@@ -215,6 +220,7 @@ impl<'a> Caller<'a> {
                 .header("Content-Type", "application/x-www-form-urlencoded")
                 .body(Serializer::new(String::new()).extend_pairs(form).finish()),
             Body::Json(value) => request.json(value),
+            Body::Text(media_type, text) => request.header("Content-Type", media_type).body(text.to_owned()),
         };
         let answer = self.http.send(&*io.clock, request).await?;
         // RFC 9449 §8.2: the newest nonce counts, whatever answer brought it.

@@ -126,7 +126,7 @@ impl Local {
             Unanswered::Unreachable(_) => Failure::unreachable(format!("no server is running on {folder}"))
                 .hint(format!("start one with: waypass serve --data {folder}")),
             Unanswered::TooLarge | Unanswered::NotProven | Unanswered::NotStated(_) => {
-                Failure::failed("the answer is larger than 1 MiB")
+                Failure::failed("the answer is larger than 32 MiB")
             }
         }
     }

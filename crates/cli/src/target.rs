@@ -44,6 +44,17 @@ pub struct Target {
 }
 
 impl TargetArgs {
+    /// As the profile was kept.
+    pub fn kept(profile: &str) -> Self {
+        Self {
+            server: None,
+            client_id: None,
+            profile: profile.to_owned(),
+            key_storage: None,
+            ca_file: None,
+        }
+    }
+
     pub async fn open(&self, io: &mut Io) -> Result<Target, Failure> {
         let (vault, profile) = self.settle(io)?;
         let issuer = Issuer::parse(&profile.server)?;
@@ -83,6 +94,7 @@ impl TargetArgs {
             client_id: client_id.ok_or_else(|| missing("--client-id"))?,
             scope: kept.and_then(|kept| kept.scope.clone()),
             resource: kept.map(|kept| kept.resource.clone()).unwrap_or_default(),
+            authorization_details: kept.and_then(|kept| kept.authorization_details.clone()),
             ca_file: file(self.ca_file.as_deref(), kept.and_then(|kept| kept.ca_file.as_ref())),
             posture_jwt: file(
                 self.posture_jwt.as_deref(),

@@ -1,6 +1,7 @@
 //! Reading what a token endpoint answers. RFC 6749 §5, of any server: what ours always sends others may
 //! leave out.
 
+use protocol::details::Details;
 use protocol::time::{Lifetime, Timestamp};
 use serde::Deserialize;
 
@@ -20,6 +21,9 @@ struct Body {
     /// "OPTIONAL, if identical to the scope requested by the client".
     scope: Option<String>,
     refresh_token: Option<String>,
+    /// RFC 9396 §7: "as granted".
+    #[serde(default)]
+    authorization_details: Details,
 }
 
 /// What is assumed of a token whose end was not told.
@@ -47,6 +51,7 @@ pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Resu
         expires_at: (asked_at + lifetime).seconds(),
         scope: body.scope.unwrap_or_else(|| requested_scope.to_owned()),
         refresh_token: body.refresh_token,
+        authorization_details: body.authorization_details,
     }))
 }
 

@@ -17,7 +17,10 @@ use crate::profile::Profile;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
+mod poller;
 mod tries;
+
+pub use self::poller::{Binding, Poller};
 
 /// What is asked for. Fixed when the request is made; its digest is what approvers sign over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Content {
     pub max_age: Option<Lifetime>,
     /// Thumbprint of the key that the code is bound to (P21).
     pub jkt: Option<String>,
+    /// Thumbprint of the certificate that it is bound to as well (RFC 8705 §3).
+    #[serde(default)]
+    pub x5t: Option<String>,
     /// The enrolled instance whose key that is, and who answered for it when it asked.
     #[serde(default)]
     pub instance: Option<String>,
@@ -104,6 +110,7 @@ impl Content {
         Binding {
             client_id: &self.client_id,
             jkt: self.jkt.as_deref(),
+            x5t: self.x5t.as_deref(),
             enrolls: self.purpose.is_enrollment(),
         }
     }
@@ -257,38 +264,6 @@ pub enum Act<'a> {
     Cancel {
         because: &'a str,
     },
-}
-
-/// Who presents the device code at the token endpoint.
-#[derive(Clone, Copy, Debug)]
-pub struct Poller<'a> {
-    pub client_id: &'a str,
-    /// Thumbprint of the DPoP proof's key, if there was a proof.
-    pub jkt: Option<&'a str>,
-    /// Whether it asks for an enrolled instance, or for a token.
-    pub enrolls: bool,
-}
-
-/// What a code is bound to.
-#[derive(Clone, Copy, Debug)]
-pub struct Binding<'a> {
-    pub client_id: &'a str,
-    pub jkt: Option<&'a str>,
-    pub enrolls: bool,
-}
-
-impl Poller<'_> {
-    /// D38, P22: another's code, or one for another purpose, is as unknown as none; another key consumes nothing.
-    pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
-        if self.client_id != code.client_id || self.enrolls != code.enrolls {
-            return Err(Refusal::DeviceCodeUnknown);
-        }
-        match (code.jkt, self.jkt) {
-            (None, _) => Ok(()),
-            (Some(bound), Some(jkt)) if bound == jkt => Ok(()),
-            (Some(_), _) => Err(Refusal::DpopKeyMismatch),
-        }
-    }
 }
 
 /// What this node remembers of the last poll. It starts lenient and is never stored.
@@ -457,7 +432,8 @@ impl AuthorizationRequest {
     /// can come too early (§3.5 calls `slow_down` a variant of pending).
     pub fn poll(&self, by: Poller<'_>, mark: PollMark, now: Timestamp) -> Result<Poll, Refusal> {
         if let State::Redeemed { grant_id, jkt, at } = &self.state {
-            let is_own = by.client_id == self.content.client_id && by.jkt == jkt.as_deref();
+            let has_certificate = self.content.x5t.is_none() || by.x5t == self.content.x5t.as_deref();
+            let is_own = by.client_id == self.content.client_id && by.jkt == jkt.as_deref() && has_certificate;
             let revoke = !is_own || now - *at > Self::RETRY_WINDOW;
             return Ok(Poll::Replayed {
                 grant_id: grant_id.clone(),

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::client_certificate::{self, ExpectedName};
+use crate::details::{Details, Types};
 use crate::grant::Origin;
 use crate::jwk::{Algorithm, Jwks};
 use crate::refusal::Refusal;
@@ -64,6 +66,47 @@ pub enum Authentication {
     Attested,
     /// `private_key_jwt` with the key of an enrolled instance, whose thumbprint is the `kid`.
     InstanceKey,
+    /// A certificate with this name, by one of these authorities (RFC 8705 §2.1). Each as `x5c` has it.
+    TlsClientAuth {
+        name: ExpectedName,
+        authorities: Vec<String>,
+    },
+    /// One of these certificates (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth {
+        certificates: Vec<String>,
+    },
+}
+
+impl Authentication {
+    /// Whether it stands in the TLS handshake.
+    pub fn is_by_certificate(&self) -> bool {
+        matches!(self, Self::TlsClientAuth { .. } | Self::SelfSignedTlsClientAuth { .. })
+    }
+
+    /// Whose certificate that is, for administrators.
+    pub fn certificate(&self) -> Option<String> {
+        match self {
+            Self::TlsClientAuth { name, .. } => Some(name.to_string()),
+            Self::SelfSignedTlsClientAuth { certificates } => {
+                Some(client_certificate::thumbprints(certificates).join(" "))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same client with other certificates, or with other authorities of them. None: it has none.
+    pub fn with_certificates(&self, x5c: &[String]) -> Option<Self> {
+        match self {
+            Self::TlsClientAuth { name, .. } => Some(Self::TlsClientAuth {
+                name: name.clone(),
+                authorities: x5c.to_vec(),
+            }),
+            Self::SelfSignedTlsClientAuth { .. } => Some(Self::SelfSignedTlsClientAuth {
+                certificates: x5c.to_vec(),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// How a client may come to a grant. Each is a permission of its own, and one that nobody uses goes, by steps.
@@ -100,10 +143,16 @@ pub struct Registration {
     pub scope: String,
     /// The ceiling; empty means the issuer.
     pub resource: Vec<String>,
+    /// The ceiling; empty means none may be asked for.
+    #[serde(default)]
+    pub authorization_details: Details,
     pub profile: Option<String>,
     pub authentication: Authentication,
     /// RFC 9449 §5.2 `dpop_bound_access_tokens` (P07).
     pub require_dpop: bool,
+    /// RFC 8705 §3.4 `tls_client_certificate_bound_access_tokens` (P32).
+    #[serde(default)]
+    pub certificate_bound: bool,
     /// Unknown parameters are refused (design decision G2).
     pub strict: bool,
     pub code_lifetime: Option<Lifetime>,
@@ -222,6 +271,19 @@ impl Client {
         match asked {
             Some(_) => ceiling.narrowed(asked),
             None => Ok(ceiling.without("offline_access")),
+        }
+    }
+
+    /// The parameter `authorization_details` of a request: within the ceiling.
+    pub fn requested_details(&self, types: &Types, asked: Option<&str>) -> Result<Details, Refusal> {
+        let Some(asked) = asked else {
+            return Ok(Details::default());
+        };
+        let asked = types.read(asked)?;
+        if types.is_within_ceiling(&asked, &self.registration.authorization_details) {
+            Ok(asked)
+        } else {
+            Err(Refusal::DetailsNotAllowed)
         }
     }
 

@@ -1,13 +1,15 @@
-//! Credentials to an [`AuthenticatedClient`]. RFC 6749 §2.3, RFC 7523 §2.2, RFC 10070.
+//! Credentials to an [`AuthenticatedClient`]. RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2, RFC 10070.
 //! Not here: reading the credentials from a request (`server/extract/client.rs`).
 
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
 use subtle::ConstantTimeEq as _;
 
 use crate::attestation::AttestedInstance;
 use crate::client::{AssertionAudience, Authentication, Client};
 use crate::client_assertion::{self, AssertionExpectation, AudienceRule, VerifiedAssertion};
+use crate::client_certificate;
 use crate::jwk::Jwks;
 use crate::refusal::Refusal;
 use crate::spiffe::VerifiedSvid;
@@ -26,6 +28,8 @@ pub enum Presented<'a> {
     Assertion(&'a str),
     Attestation(&'a AttestedInstance),
     Svid(&'a VerifiedSvid),
+    /// The leaf first. It comes with the connection, meant or not: so only where nothing else was brought.
+    Certificates(&'a [CertificateDer<'a>]),
     /// At an enrollment: the key that would authenticate is the one that is not known yet.
     KeyToBeEnrolled,
     /// With the key of the enrolled instance that it names by `kid`: found by whoever reads the request.
@@ -99,6 +103,14 @@ pub fn authenticate(
             Some(client_assertion::verify(assertion, &expected, now)?)
         }
         (Authentication::Attested, Presented::Attestation(attested)) if attested.client_id() == client.client_id => {
+            None
+        }
+        (Authentication::TlsClientAuth { name, authorities }, Presented::Certificates(chain)) => {
+            client_certificate::verify_named(chain, name, authorities, now)?;
+            None
+        }
+        (Authentication::SelfSignedTlsClientAuth { certificates }, Presented::Certificates(chain)) => {
+            client_certificate::verify_registered(chain, certificates, now)?;
             None
         }
         (_, Presented::Nothing | Presented::EmptySecret | Presented::KeyToBeEnrolled) => {

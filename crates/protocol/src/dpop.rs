@@ -29,6 +29,8 @@ pub struct ProofExpectation<'a> {
     pub htm: &'a str,
     /// The URI of the request as the client knows it: from the issuer, never from a `Host` header.
     pub htu: &'a str,
+    /// The same under its other name, where it has one (RFC 8705 §5).
+    pub alias: Option<&'a str>,
     /// The access token that comes with the proof, at a protected resource.
     pub access_token: Option<&'a str>,
     pub nonce: NonceRule<'a>,
@@ -161,7 +163,8 @@ fn check_request(claims: &Claims, expected: &ProofExpectation<'_>) -> Result<Str
         return Err(Flaw("the htm is another method"));
     }
     let htu = uri::normal(claims.required_text("htu")?).ok_or(Flaw("the htu is no URI"))?;
-    if uri::normal(expected.htu).as_ref() != Some(&htu) {
+    let mut names = [Some(expected.htu), expected.alias].into_iter().flatten();
+    if !names.any(|name| uri::normal(name).as_ref() == Some(&htu)) {
         return Err(Flaw("the htu is another URI"));
     }
     if let Some(access_token) = expected.access_token {

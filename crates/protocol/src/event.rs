@@ -4,10 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::authorization_request::{AuthorizationRequest, Content};
+use crate::decision::Granted;
 use crate::fact::Fact;
 use crate::grant::Grant;
 use crate::instance::Instance;
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 
 /// A closed list: rules are written against these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,10 @@ pub enum Action {
     InstanceResumed,
     InstanceSuspended,
     KeyRotated,
+    PolicyLoaded,
     TokenIssued,
     TokenRefreshed,
+    TokenRefused,
     TokenReused,
     TokenRevoked,
 }
@@ -111,8 +114,10 @@ impl Action {
             Self::InstanceResumed => "instance.resumed",
             Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
+            Self::PolicyLoaded => "policy.loaded",
             Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRefused => "token.refused",
             Self::TokenReused => "token.reused",
             Self::TokenRevoked => "token.revoked",
         }
@@ -194,7 +199,10 @@ impl Event {
         let way_in = content.fact(Fact::INSTANCE_WAY_IN).map(|fact| fact.value.as_str());
         self.with("scope", content.scope.clone())
             .with("resource", content.resource.clone())
+            .with("authorization_details", json!(content.authorization_details))
             .with("profile", content.profile.clone())
+            .with("acr_values", content.acr_values.clone())
+            .with("max_age", content.max_age.map(Lifetime::seconds))
             .with("key.jkt", content.jkt.clone())
             .with("key.registered", content.instance.is_some())
             .with("key.attested", way_in == Some("attested"))
@@ -212,6 +220,16 @@ impl Event {
         self.with("posture", facts)
     }
 
+    /// What an approver gave, and whether that is less than was asked for.
+    pub fn granted(self, granted: &Granted, content: &Content) -> Self {
+        let is_all = Granted::all_of(content).is_ok_and(|all| all == *granted);
+        self.with("granted.scope", granted.scope.to_string())
+            .with("granted.resource", granted.resource.clone())
+            .with("granted.authorization_details", json!(granted.authorization_details))
+            .with("granted.expires_at", granted.expires_at)
+            .with("narrowed", !is_all)
+    }
+
     /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.
     pub fn grant(mut self, grant: &Grant) -> Self {
         self.grant_id = Some(grant.id.clone());
@@ -221,6 +239,7 @@ impl Event {
         self.with("grant.origin", grant.origin.as_str())
             .with("scope", grant.scope.clone())
             .with("resource", grant.resource.clone())
+            .with("authorization_details", json!(grant.authorization_details))
             .with("key.jkt", grant.jkt.clone())
             .with("token.binding", if grant.jkt.is_some() { "dpop" } else { "none" })
     }

@@ -1,11 +1,11 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
-use crate::approval::ACR_SOFTWARE_KEY;
 use crate::approver::Approver;
+use crate::authentication::SOFTWARE_KEY;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
-use crate::details::Details;
+use crate::details::{Details, Types};
 use crate::instance::Instance;
 use crate::profile::{AskingKey, Profile, Profiles};
 use crate::refusal::Refusal;
@@ -65,6 +65,14 @@ impl Origin {
     }
 }
 
+/// What proved itself with a request for tokens, and is what they are bound to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys<'a> {
+    pub jkt: Option<&'a str>,
+    /// Where the client is registered for bound tokens.
+    pub x5t: Option<&'a str>,
+}
+
 /// How the approver was authenticated when deciding, as stored with the approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticationContext {
@@ -81,7 +89,7 @@ impl Grant {
         id: String,
         (request, granted, context): (&AuthorizationRequest, &Granted, AuthenticationContext),
         ground: &Ground<'_>,
-        jkt: Option<&str>,
+        keys: Keys<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let content = &request.content;
@@ -98,8 +106,8 @@ impl Grant {
             scope: granted.scope.to_string(),
             resource: granted.resource.clone(),
             authorization_details: granted.authorization_details.clone(),
-            jkt: content.jkt.clone().or_else(|| jkt.map(str::to_owned)),
-            x5t: None,
+            jkt: content.jkt.clone().or_else(|| keys.jkt.map(str::to_owned)),
+            x5t: content.x5t.clone().or_else(|| keys.x5t.map(str::to_owned)),
             acr: context.acr,
             amr: context.amr,
             auth_time: context.auth_time,
@@ -203,6 +211,7 @@ pub struct Ground<'a> {
     /// The instance that the grant names, where it names one.
     pub instance: Option<&'a Instance>,
     pub profiles: &'a Profiles,
+    pub details: &'a Types,
     /// The audience of a client that names no resource.
     pub issuer: &'a str,
 }
@@ -214,7 +223,7 @@ impl Ground<'_> {
         self.approver.must_be_active()?;
         let profile = self.profiles.under(self.client, grant.origin)?;
         self.has_the_key_that(profile, grant, now)?;
-        if grant.acr == ACR_SOFTWARE_KEY && !profile.approval.software_keys {
+        if grant.acr == SOFTWARE_KEY && !profile.approval.software_keys {
             return Err(Refusal::GrantEnded);
         }
         let ceiling = &self.client.registration.resource;
@@ -222,6 +231,10 @@ impl Ground<'_> {
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
         if !grant.resource.iter().all(is_within) {
             return Err(Refusal::ResourceNotAllowed);
+        }
+        let ceiling = &self.client.registration.authorization_details;
+        if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
+            return Err(Refusal::DetailsNotAllowed);
         }
         let scope = Scope::parse(&grant.scope)?;
         let is_under = |most: &Scope| scope.is_within(most);

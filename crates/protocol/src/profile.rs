@@ -86,6 +86,8 @@ pub struct Approval {
     pub quorum: u32,
     /// What the decision's `acr` has to be.
     pub acr: Option<String>,
+    /// How old a decision may be when tokens first come of it, whatever the request allows.
+    pub max_age: Option<Lifetime>,
     /// Whether an approver may decide with a software key, in a terminal.
     pub software_keys: bool,
     /// Whether `verification_uri_complete` is returned (design decision G4).

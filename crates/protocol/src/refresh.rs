@@ -54,6 +54,21 @@ pub enum Rotation {
     Voided,
 }
 
+/// The certificate that the next access token is bound to. A public client's refresh token is bound to the
+/// certificate itself; a confidential client's to the client, so that it may renew its certificate and stay
+/// (RFC 8705 §4, §7.1). `shown` where the client is registered for bound tokens, or the grant is bound.
+pub fn certificate<'a>(
+    bound_to: Option<&str>,
+    shown: Option<&'a str>,
+    is_public: bool,
+) -> Result<Option<&'a str>, Refusal> {
+    match (bound_to, shown) {
+        (Some(_), None) => Err(Refusal::CertificateMissing),
+        (Some(bound), Some(shown)) if is_public && bound != shown => Err(Refusal::CertificateMismatch),
+        (_, shown) => Ok(shown),
+    }
+}
+
 /// How long after its use a key-bound token may be presented again.
 const RETRY_WINDOW: Lifetime = Lifetime::from_seconds(60);
 
@@ -147,6 +162,29 @@ mod tests {
             voided                           own key    -> Voided
             voided                           other key  -> refused: DpopKeyMismatch
             voided                           no proof   -> refused: DpopKeyMismatch
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn p33_the_certificate_of_a_public_client_is_for_good_and_a_confidential_one_renews_it() {
+        let mut table = String::new();
+        for (bound_to, shown) in [
+            (None, None),
+            (None, Some("new")),
+            (Some("old"), Some("old")),
+            (Some("old"), Some("new")),
+            (Some("old"), None),
+        ] {
+            let [public, confidential] = [true, false].map(|is_public| certificate(bound_to, shown, is_public));
+            table += &format!("{bound_to:?} shows {shown:?}: public {public:?}, confidential {confidential:?}\n");
+        }
+        expect![[r#"
+            None shows None: public Ok(None), confidential Ok(None)
+            None shows Some("new"): public Ok(Some("new")), confidential Ok(Some("new"))
+            Some("old") shows Some("old"): public Ok(Some("old")), confidential Ok(Some("old"))
+            Some("old") shows Some("new"): public Err(CertificateMismatch), confidential Ok(Some("new"))
+            Some("old") shows None: public Err(CertificateMissing), confidential Err(CertificateMissing)
         "#]]
         .assert_eq(&table);
     }

@@ -21,11 +21,17 @@ pub enum Refusal {
     AttestationInvalid,
     AttestationNotFresh,
     AttestationReplayed,
+    AuthenticationDemandMalformed,
+    AuthenticationTooOld,
     AuthenticationTooWeak,
+    AuthenticationUnmet,
     AuthorizationPending,
     BindingDataMissing,
     BindingDataWrong,
     CeremonyNotAllowed,
+    CertificateHeaderMalformed,
+    CertificateMismatch,
+    CertificateMissing,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
     ClientCredentialsNotAllowed,
@@ -39,6 +45,13 @@ pub enum Refusal {
     ConfirmationWrong,
     CrossSiteRequest,
     DecisionInvalid,
+    DetailsMalformed,
+    DetailsMemberMissing,
+    DetailsMemberUnknown,
+    DetailsNotAllowed,
+    DetailsTypeUnknown,
+    DetailsValueInvalid,
+    DetailsValueOfWrongType,
     DeviceCodeUnknown,
     DeviceGrantNotAllowed,
     DeviceGrantUnused,
@@ -52,6 +65,7 @@ pub enum Refusal {
     EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GrantedTooMuch,
     GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
@@ -67,11 +81,13 @@ pub enum Refusal {
     NetworkNotAllowed,
     NotTheViewer,
     NotYoursToDecide,
+    NothingGranted,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    PolicyForbids,
     PostureInvalid,
     PostureMissing,
     PostureStale,
@@ -120,11 +136,17 @@ impl Refusal {
         Self::AttestationInvalid,
         Self::AttestationNotFresh,
         Self::AttestationReplayed,
+        Self::AuthenticationDemandMalformed,
+        Self::AuthenticationTooOld,
         Self::AuthenticationTooWeak,
+        Self::AuthenticationUnmet,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
         Self::CeremonyNotAllowed,
+        Self::CertificateHeaderMalformed,
+        Self::CertificateMismatch,
+        Self::CertificateMissing,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
         Self::ClientCredentialsNotAllowed,
@@ -138,6 +160,13 @@ impl Refusal {
         Self::ConfirmationWrong,
         Self::CrossSiteRequest,
         Self::DecisionInvalid,
+        Self::DetailsMalformed,
+        Self::DetailsMemberMissing,
+        Self::DetailsMemberUnknown,
+        Self::DetailsNotAllowed,
+        Self::DetailsTypeUnknown,
+        Self::DetailsValueInvalid,
+        Self::DetailsValueOfWrongType,
         Self::DeviceCodeUnknown,
         Self::DeviceGrantNotAllowed,
         Self::DeviceGrantUnused,
@@ -151,6 +180,7 @@ impl Refusal {
         Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GrantedTooMuch,
         Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
@@ -166,11 +196,13 @@ impl Refusal {
         Self::NetworkNotAllowed,
         Self::NotTheViewer,
         Self::NotYoursToDecide,
+        Self::NothingGranted,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::PolicyForbids,
         Self::PostureInvalid,
         Self::PostureMissing,
         Self::PostureStale,
@@ -223,7 +255,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied => Code::AccessDenied,
+            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -239,6 +271,7 @@ impl Refusal {
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
             Self::ApproverDisabled
+            | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
             | Self::GrantEnded
@@ -247,7 +280,10 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::EnrollmentMalformed
+            Self::AuthenticationDemandMalformed
+            | Self::CertificateHeaderMalformed
+            | Self::CertificateMissing
+            | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
             | Self::ParameterRepeated
             | Self::ParameterUnknown
@@ -261,6 +297,14 @@ impl Refusal {
             | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
+            Self::DetailsMalformed
+            | Self::DetailsMemberMissing
+            | Self::DetailsMemberUnknown
+            | Self::DetailsNotAllowed
+            | Self::DetailsTypeUnknown
+            | Self::DetailsValueInvalid
+            | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
+            Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
@@ -289,6 +333,8 @@ impl Refusal {
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
+            | Self::GrantedTooMuch
+            | Self::NothingGranted
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
             | Self::PasskeyInvalid
@@ -338,6 +384,15 @@ impl Refusal {
                 "The client attestation, or the proof of possession that came with it, was not accepted."
             }
             Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
+            Self::AuthenticationDemandMalformed => {
+                "acr_values are up to ten names of up to 100 visible characters; max_age is a number of seconds."
+            }
+            Self::AuthenticationTooOld => {
+                "The approval is older than the request allows by max_age. Ask again, and have it approved anew."
+            }
+            Self::AuthenticationUnmet => {
+                "No approver of this client can authenticate as acr_values or its profile ask."
+            }
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -355,10 +410,26 @@ impl Refusal {
             Self::ClientCredentialsUnused => {
                 "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
             }
+            Self::CertificateHeaderMalformed => {
+                "The certificate of the connection could not be read as the proxy in front of this server told it."
+            }
+            Self::CertificateMismatch => {
+                "This code or token is bound to a certificate: a TLS connection that shows that certificate is needed."
+            }
+            Self::CertificateMissing => "A TLS connection that shows the certificate of the client is needed here.",
             Self::ClientExists => "This client_id was given before; identifiers are never reused.",
             Self::CodeExpired => "The code has expired. Start again when somebody is there to approve.",
             Self::CrossSiteRequest => "This did not come from a current page of this server. Load the page again.",
             Self::DecisionInvalid => "The signature does not fit this decision.",
+            Self::DetailsMalformed => {
+                "authorization_details has to be a JSON array of objects: 16 of them, 4096 bytes, depth 8, and integers of 53 bits at most."
+            }
+            Self::DetailsMemberMissing => "One of the authorization_details lacks a member that its type requires.",
+            Self::DetailsMemberUnknown => "One of the authorization_details has a member that its type does not know.",
+            Self::DetailsNotAllowed => "These authorization_details are wider than allowed or granted.",
+            Self::DetailsTypeUnknown => "One of the authorization_details is of a type that is not known here.",
+            Self::DetailsValueInvalid => "One of the authorization_details has a value that its type does not take.",
+            Self::DetailsValueOfWrongType => "One of the authorization_details has a value of the wrong JSON type.",
             Self::DeviceCodeUnknown => "The device code is unknown, used up, or not this client's.",
             Self::DeviceGrantNotAllowed => {
                 "This client may not use the device grant. An administrator of this server can allow it by giving the client a profile."
@@ -378,6 +449,10 @@ impl Refusal {
                 "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GrantedTooMuch => {
+                "This is more than was asked for, or than others have left of it. Look at the request again."
+            }
+            Self::NothingGranted => "Nothing is left to approve like this. Decline instead.",
             Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
@@ -393,6 +468,9 @@ impl Refusal {
             Self::PasskeyInvalid => "The passkey was not accepted.",
             Self::PasskeyKindUnsupported => {
                 "This device makes passkeys of a kind that is not accepted here (ES256 and RS256 are). Use another one."
+            }
+            Self::PolicyForbids => {
+                "A policy of this server forbids this. An administrator can say which, and change it."
             }
             Self::ReauthenticationRequired => "Sign in again to do this.",
             Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {

@@ -11,15 +11,20 @@ const LIMIT: usize = 256;
 /// The text as a person may see it. Every `<U+` in the result is ours (one that was sent has its `<`
 /// escaped), so the result says exactly what was sent. To be called once, where text meets a person.
 pub fn shown(text: &str) -> String {
-    render(text).0
+    render(text, LIMIT).0
+}
+
+/// All of a text that is bounded already, for whoever asked to see exactly what it is.
+pub fn shown_whole(text: &str) -> String {
+    render(text, usize::MAX).0
 }
 
 /// Whether [`shown`] had to escape something: worth a warning beside the text.
 pub fn is_disguised(text: &str) -> bool {
-    render(text).1
+    render(text, LIMIT).1
 }
 
-fn render(text: &str) -> (String, bool) {
+fn render(text: &str, limit: usize) -> (String, bool) {
     let characters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len().min(LIMIT * 2));
     let mut written = 0;
@@ -28,7 +33,7 @@ fn render(text: &str) -> (String, bool) {
     for word in characters.chunk_by(|a, b| is_of_word(*a) == is_of_word(*b)) {
         let imitates = Imitation::of(word, &characters);
         for &character in word {
-            if written >= LIMIT {
+            if written >= limit {
                 return (cut(out, characters.len() - position), is_disguised);
             }
             if imitates.with(character) || must_escape(&characters, position, character) {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use protocol::authorization_request::{Act, AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
+use protocol::details::Types;
 use protocol::event::{Action, Event};
 use protocol::grant::Grant;
 use protocol::instance::Instance;
@@ -30,6 +31,7 @@ use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
 use crate::place::Places;
+use crate::policies::InForce;
 use crate::seen::SeenOnce;
 use crate::upstream::Upstream;
 
@@ -43,6 +45,7 @@ pub struct App {
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
     pub places: Arc<Places>,
+    pub policies: InForce,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
     pub issuer_keys: IssuerKeys,
@@ -119,6 +122,11 @@ impl App {
 
     pub fn profiles(&self) -> &Profiles {
         &self.config.profiles.profiles
+    }
+
+    /// The types of `authorization_details` that are known here.
+    pub fn details(&self) -> &Types {
+        &self.config.details_types
     }
 
     /// The profile that governs a client now.

@@ -79,11 +79,7 @@ impl Asker {
         if let Some(initiator) = &self.initiator {
             facts.push(Fact::new(Fact::INITIATOR, &initiator.approver.name, Source::Proven));
         }
-        if let Some(Instance { about, .. }) = &self.instance {
-            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()));
-            facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
-            facts.extend(about.facts.iter().cloned());
-        }
+        facts.extend(self.instance.iter().flat_map(facts_of));
         facts.extend(self.posture.iter().cloned());
         facts
     }
@@ -96,6 +92,15 @@ impl Asker {
             None => used_up,
         }
     }
+}
+
+/// What is known of an instance, with its sources.
+pub fn facts_of(Instance { about, .. }: &Instance) -> Vec<Fact> {
+    let known = [
+        Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()),
+        Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven),
+    ];
+    known.into_iter().chain(about.facts.iter().cloned()).collect()
 }
 
 /// An attested key that is not known yet becomes an instance with its first request.

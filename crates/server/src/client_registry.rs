@@ -58,7 +58,7 @@ impl ClientRegistry {
             .map(|listed| Arc::new(listed.admission))
             .collect();
         self.asks_for_certificates.store(
-            admissions.iter().any(|admission| takes_certificates(admission)),
+            clients.iter().any(shows_certificates) || admissions.iter().any(|admission| takes_certificates(admission)),
             Ordering::Relaxed,
         );
         let declared = clients
@@ -122,7 +122,7 @@ impl ClientRegistry {
         clients.all(|client_id| client_id == first).then(|| first.to_owned())
     }
 
-    /// Whether TLS connections are asked for a certificate: only while somebody is admitted by one, because
+    /// Whether TLS connections are asked for a certificate: only while somebody is known by one, because
     /// browsers that have any then ask the person which to show.
     pub fn asks_for_certificates(&self) -> Arc<AtomicBool> {
         self.asks_for_certificates.clone()
@@ -139,6 +139,11 @@ impl ClientRegistry {
             .map(|(resource, _)| resource.clone())
             .collect()
     }
+}
+
+fn shows_certificates(client: &Client) -> bool {
+    let registration = &client.registration;
+    client.disabled_at.is_none() && (registration.certificate_bound || registration.authentication.is_by_certificate())
 }
 
 fn takes_certificates(admission: &Admission) -> bool {

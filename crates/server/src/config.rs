@@ -2,6 +2,7 @@
 //! into every problem at once. Nothing is opened here but the configuration file itself. What a
 //! configuration will do is said in `check`.
 
+mod mtls;
 mod networks;
 mod posture;
 mod rules;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ipnet::IpNet;
 use protocol::client::UnusedLimits;
+use protocol::details::Types;
 use protocol::guess;
 use protocol::network;
 use protocol::posture::PostureAttester;
@@ -24,8 +26,10 @@ use protocol::time::Lifetime;
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
+pub use crate::config::mtls::Mtls;
 pub use crate::config::networks::Networks;
 pub use crate::config::sources::Problem;
 pub use crate::config::upstream::{UpstreamConfig, is_protected};
@@ -87,9 +91,37 @@ pub struct ServeArgs {
     )]
     pub trusted_proxy: Vec<String>,
 
+    /// Address and port of a second listener, with the same TLS certificate, where clients are asked for theirs
+    /// (RFC 8705). Without it the one listener asks, as long as a client is registered that shows one
+    #[arg(long, value_name = "ADDR", env = "WAYPASS_MTLS_LISTEN", hide_env_values = true)]
+    pub mtls_listen: Option<String>,
+
+    /// How clients with certificates reach the endpoints; metadata tells it as mtls_endpoint_aliases
+    /// [default: the issuer's host, at the port of --mtls-listen]
+    #[arg(long, value_name = "URL", env = "WAYPASS_MTLS_ORIGIN", hide_env_values = true)]
+    pub mtls_origin: Option<String>,
+
+    /// A proxy that ends TLS and tells the client's certificate in Client-Cert (RFC 9440): its address or
+    /// network. It must take that header away where a client sends it. May be given several times
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WAYPASS_MTLS_PROXY",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub mtls_proxy: Vec<String>,
+
     /// Folder with profiles of your own, one TOML file each, beside those that are built in
     #[arg(long, value_name = "DIR", env = "WAYPASS_PROFILES", hide_env_values = true)]
     pub profiles: Option<String>,
+
+    /// Folder with types of authorization_details of your own, one JSON Schema each, beside those that are built in
+    #[arg(long, value_name = "DIR", env = "WAYPASS_DETAILS_TYPES", hide_env_values = true)]
+    pub details_types: Option<String>,
+    /// Folder with policies in Cedar, `.cedar` files, which are asked at every step [default: none]
+    #[arg(long, value_name = "DIR", env = "WAYPASS_POLICIES", hide_env_values = true)]
+    pub policies: Option<String>,
 
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
@@ -113,12 +145,15 @@ pub struct Config {
     pub key_file: PathBuf,
     /// None means plain HTTP, on loopback.
     pub tls: Option<TlsFiles>,
+    pub mtls: Mtls,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
     /// Where an equal address says nothing: `networks.shared`, and unless all of this is one machine's every
     /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
     pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
+    pub details_types: Types,
+    pub policies: Configured,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
@@ -176,6 +211,17 @@ impl Config {
         }
     }
 
+    /// Whether any client can show this server a certificate.
+    pub fn sees_certificates(&self) -> bool {
+        self.tls.is_some() || !self.mtls.proxies.is_empty()
+    }
+
+    /// Where a path of ours is reached with a certificate, if that is elsewhere (RFC 8705 §5).
+    pub fn alias(&self, path: &str) -> Option<String> {
+        let origin = self.mtls.origin.as_ref()?;
+        Some(format!("{origin}{}{path}", self.issuer.base_path()))
+    }
+
     /// The socket that the other commands find this server by.
     pub fn socket(&self) -> PathBuf {
         self.data.join(rules::SOCKET)
@@ -196,11 +242,16 @@ impl Config {
             sources.text("tls_key", args.tls_key.as_deref()),
         );
         let trusted = sources.list("trusted_proxy", &args.trusted_proxy, rules::proxy);
+        let mtls = Mtls::read(args, sources, issuer.as_ref());
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
         let networks = Networks::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
+        let details_types = sources.text("details_types", args.details_types.as_deref());
+        let details_types = rules::details_types(sources, details_types);
+        let policies = sources.text("policies", args.policies.as_deref());
+        let policies = rules::policies(sources, policies);
         let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
@@ -221,6 +272,7 @@ impl Config {
             shared_networks.extend(network::unannounced());
         }
         let tls = rules::tls(sources, tls);
+        mtls.check(sources, tls.as_ref(), listen.as_ref());
         let key_file = rules::key_file(sources, key_file, data.as_deref(), database.is_some());
         Some(Self {
             data: data?,
@@ -229,10 +281,13 @@ impl Config {
             issuer: issuer?.value,
             key_file: key_file?,
             tls,
+            mtls,
             trusted_proxies: trusted.values,
             shared_networks,
             networks,
             profiles: profiles?,
+            details_types: details_types?,
+            policies: policies?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,

@@ -1,6 +1,8 @@
 //! Who is at the other end: the address a request came from, as far as it can be known. Pure. Forwarded
 //! (RFC 7239) and X-Forwarded-For are anybody's words, except for what a trusted proxy added to them.
 
+mod certificates;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,7 +10,10 @@ use std::sync::Arc;
 use http::header::{FORWARDED, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use protocol::client_certificate;
 use rustls::pki_types::CertificateDer;
+
+pub use self::certificates::{Proxies, shown};
 
 /// The other end of the connection. In the extensions of every request of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,13 @@ pub struct Peer(pub SocketAddr);
 /// The certificates that the other end showed, the leaf first. Its key was there; whose it is was not asked.
 #[derive(Clone, Debug)]
 pub struct Certificates(pub Arc<[CertificateDer<'static>]>);
+
+impl Certificates {
+    /// What is bound to them is bound to the first.
+    pub fn thumbprint(&self) -> Option<String> {
+        client_certificate::thumbprint(&self.0)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenAddress {

@@ -20,6 +20,7 @@ struct Waiting {
     request_id: Arc<str>,
     client_id: Arc<str>,
     jkt: Option<Arc<str>>,
+    x5t: Option<Arc<str>>,
     enrolls: bool,
     /// Approved, and six digits are awaited (X16): how often they may still be tried.
     confirmation_tries: Option<u32>,
@@ -139,6 +140,7 @@ impl Waiting {
             request_id: request.content.id.as_str().into(),
             client_id: request.content.client_id.as_str().into(),
             jkt: request.content.jkt.as_deref().map(Into::into),
+            x5t: request.content.x5t.as_deref().map(Into::into),
             enrolls: request.content.purpose.is_enrollment(),
             confirmation_tries: match request.state {
                 State::Approved { confirmation_tries, .. } => confirmation_tries,
@@ -152,6 +154,7 @@ impl Waiting {
 
     fn binding(&self) -> Binding<'_> {
         Binding {
+            x5t: self.x5t.as_deref(),
             client_id: &self.client_id,
             jkt: self.jkt.as_deref(),
             enrolls: self.enrolls,

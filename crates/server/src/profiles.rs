@@ -2,12 +2,13 @@
 //! mistake of every file is told at once, and nothing is served while there is one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use protocol::profile::{Profile, Profiles};
 use serde_json::Value;
 
 use crate::config::Problem;
+use crate::folder::files;
 
 /// Each documents itself: `waypass profile show NAME --toml` prints it.
 pub const BUILT_IN: [&str; 4] = [
@@ -16,9 +17,6 @@ pub const BUILT_IN: [&str; 4] = [
     include_str!("../profiles/privileged.toml"),
     include_str!("../profiles/break-glass.toml"),
 ];
-
-/// The longest file that is read.
-const LONGEST: u64 = 64 * 1024;
 
 /// All profiles, and by name the text that each was written as.
 #[derive(Default)]
@@ -37,11 +35,10 @@ pub fn load(folder: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
             profiles.push(profile);
         }
     }
-    for path in folder.map(|folder| files(folder, &mut problems)).unwrap_or_default() {
-        let place = path.display().to_string();
-        let Some(text) = text(&path, &mut problems) else {
-            continue;
-        };
+    for (place, text) in folder
+        .map(|folder| files(folder, "toml", &mut problems))
+        .unwrap_or_default()
+    {
         let Some(profile) = read(&place, &text, &mut problems) else {
             continue;
         };
@@ -62,47 +59,6 @@ pub fn load(folder: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
     } else {
         Err(problems)
     }
-}
-
-/// In the order of their names, so that the same folder is always told the same way.
-fn files(folder: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    match entries {
-        Ok(mut paths) => {
-            paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-            paths.sort();
-            paths
-        }
-        Err(error) => {
-            let text = format!("the folder of profiles cannot be read: {error}");
-            problems.push(Problem {
-                place: folder.display().to_string(),
-                text,
-            });
-            Vec::new()
-        }
-    }
-}
-
-fn text(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
-    let read = std::fs::metadata(path).and_then(|about| {
-        if about.len() > LONGEST {
-            return Err(std::io::Error::other("it is larger than 64 KiB"));
-        }
-        std::fs::read_to_string(path)
-    });
-    read.map_err(|error| {
-        let text = format!("cannot be read: {error}");
-        problems.push(Problem {
-            place: path.display().to_string(),
-            text,
-        });
-    })
-    .ok()
 }
 
 fn read(place: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Profile> {

@@ -5,7 +5,7 @@
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
 use protocol::client::Client;
-use protocol::decision::Evidence;
+use protocol::decision::{Decision, Evidence, Granted};
 use protocol::eligibility::{self, Decider};
 use protocol::event::Action;
 use protocol::grant::Grant;
@@ -19,6 +19,7 @@ use store::authorization_requests::StoredApproval;
 use crate::app::App;
 use crate::deciding::{Deciding, Opened};
 use crate::failure::Failure;
+use crate::judging;
 
 /// So many are listed at once.
 const MOST: usize = 20;
@@ -28,9 +29,9 @@ impl Deciding {
     pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
         let mut waiting = Vec::new();
         for request in app.store.endorsed_requests(app.now()).await? {
-            match self.look(app, request).await {
+            match self.visible(app, request).await {
                 Ok(opened) => waiting.push(opened),
-                Err(Failure::Refusal(_)) => {}
+                Err(failure) if failure.refusal().is_some() => {}
                 Err(failure) => return Err(failure),
             }
             if waiting.len() == MOST {
@@ -40,6 +41,12 @@ impl Deciding {
         Ok(waiting)
     }
 
+    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+        let opened = self.look(app, request).await?;
+        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
+        Ok(opened)
+    }
+
     /// Opens one of them, or again what this viewer has opened by code.
     pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let attempt = || async {
@@ -47,12 +54,13 @@ impl Deciding {
             let request = &opened.request;
             let mut batch = self.used_up.clone();
             if matches!(request.state, State::Endorsed { .. }) {
+                let judged = judging::viewed(app, self, (request, &opened.client), CodeEntry::Push).await?;
                 let seconds = (app.now() - request.content.requested_at).seconds();
                 let event = self
                     .event(app, Action::DeviceViewed, request)
                     .with("code.entry", CodeEntry::Push.as_str())
                     .with("latency.request_to_view_s", seconds);
-                batch = batch.request_is_unchanged(request).record(&event)?;
+                batch = batch.request_is_unchanged(request).record(&judged.on(event))?;
             }
             Ok::<_, Failure>((batch, opened))
         };
@@ -76,6 +84,17 @@ pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) ->
         have: u32::try_from(approved_by.len()).unwrap_or(u32::MAX),
         approved_by,
     }))
+}
+
+/// What is there to give still: all that is asked for, less what those who have approved took away.
+pub async fn left(app: &App, request: &AuthorizationRequest) -> Result<Granted, Failure> {
+    let mut left = Granted::all_of(&request.content)?;
+    if !matches!(request.state, State::Pending | State::Viewed { .. }) {
+        for approval in app.store.approvals(&request.content.id).await? {
+            left = left.common(&Decision::from_value(&approval.decision)?.granted);
+        }
+    }
+    Ok(left)
 }
 
 /// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it,

@@ -19,12 +19,21 @@ use crate::{health, log, pages};
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub fn routes(app: &Shared) -> Router {
-    let issuer = &app.config.issuer;
     let served = clients()
         .merge(approvers().layer(middleware::from_fn(carried_through)))
         .layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
     let pages = pages::routes(app).layer(middleware::from_fn(carried_through));
-    let served = served.merge(readers()).merge(pages);
+    under_issuer(app, served.merge(readers()).merge(pages))
+}
+
+/// Where clients come with certificates: no people, and so no pages.
+pub fn for_certificates(app: &Shared) -> Router {
+    let served = clients().layer(middleware::from_fn_with_state(app.clone(), fresh_nonce));
+    under_issuer(app, served.merge(readers()))
+}
+
+fn under_issuer(app: &Shared, served: Router<Shared>) -> Router {
+    let issuer = &app.config.issuer;
     let root = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -73,6 +82,7 @@ fn approvers() -> Router<Shared> {
 fn readers() -> Router<Shared> {
     Router::new()
         .route("/jwks.json", get(jwks::jwks))
+        .route("/authorization_details_types", get(metadata::details_types))
         .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
         .route("/.well-known/openid-configuration", get(metadata::metadata))
         .route("/.well-known/oauth-authorization-server", get(metadata::metadata))

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,8 +25,9 @@ use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::place::Places;
+use crate::policies::InForce;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused, upstream};
+use crate::{check, failure, listen, local, log, metrics, passkeys, policies, routes, signing_keys, unused, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -106,14 +110,11 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
 
     let public = bind(app.config.listen).await?;
     let router = routes::routes(&app);
-    let asks = app.clients.asks_for_certificates();
-    let tls = app
-        .config
-        .tls
-        .as_ref()
-        .map(|files| listen::tls::load(files, asks))
-        .transpose();
-    let tls = tls.map_err(|problem| Fault::broken(problem.to_string()))?;
+    let asks = match app.config.mtls.listen {
+        None => app.clients.asks_for_certificates(),
+        Some(_) => Arc::default(),
+    };
+    let tls = encryption(&app.config, asks)?;
     let settings = ConnectionSettings {
         per_source: connections_per_source(&app.config),
         ..ConnectionSettings::new(app.config.limits.connections)
@@ -127,6 +128,11 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
         stopped.clone(),
     ));
     tasks.spawn(listen::serve_public(public, tls, router, settings, stopped.clone()));
+    if let Some(address) = app.config.mtls.listen {
+        let (listener, tls) = (bind(address).await?, encryption(&app.config, Arc::new(true.into()))?);
+        let router = routes::for_certificates(&app);
+        tasks.spawn(listen::serve_public(listener, tls, router, settings, stopped.clone()));
+    }
     if let Some(address) = app.config.metrics_listen {
         let listener = bind(address).await?;
         let router = metrics::router(app.metrics.clone());
@@ -138,6 +144,7 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
             stopped.clone(),
         ));
     }
+    tasks.spawn(reload_on_hangup(app.clone(), stopped.clone()));
     tasks.spawn(keep_house(app.clone(), stopped));
     announce(&app).await?;
     Ok(Running { app, stop, tasks })
@@ -164,6 +171,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         derived,
         clients: ClientRegistry::load(&store, now).await?,
         places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
+        policies: InForce::new(&config.policies),
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
@@ -177,6 +185,13 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         clock,
         entropy,
     })
+}
+
+/// `asks`: see [`listen::tls::load`].
+fn encryption(config: &Config, asks: Arc<AtomicBool>) -> Result<Option<Arc<ServerConfig>>, Fault> {
+    let files = config.tls.as_ref();
+    let tls = files.map(|files| listen::tls::load(files, asks)).transpose();
+    tls.map_err(|problem| Fault::broken(problem.to_string()))
 }
 
 /// Behind a proxy all connections are the proxy's, and on loopback all are ours.
@@ -241,6 +256,27 @@ async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
                     failure::log(&fault);
                 }
             }
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// SIGHUP: the policies are read again.
+async fn reload_on_hangup(app: Shared, mut stopped: watch::Receiver<bool>) {
+    let hangups = tokio::signal::unix::signal(SignalKind::hangup());
+    let Ok(mut hangups) = hangups else {
+        tracing::error!("cannot wait for SIGHUP: policies are read again by `waypass policy reload` only");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangups.recv() => match policies::reload(&app).await {
+                Ok(_) => {}
+                Err(Failure::Fault(fault)) => {
+                    failure::log(&fault);
+                }
+                Err(_) => tracing::info!("SIGHUP: there are no policies to read again"),
+            },
             _ = stopped.changed() => return,
         }
     }

@@ -4,8 +4,10 @@
 
 mod attested;
 mod binding;
+mod certificates;
 mod confirmation;
 mod crash;
+mod details;
 mod governance;
 mod groups;
 mod initiator;
@@ -14,8 +16,12 @@ mod keys;
 mod limits;
 mod machines;
 mod mitigations;
+mod narrowing;
 mod pages;
 mod places;
+#[path = "../../protocol/src/details/tests/poisoned.rs"]
+pub mod poisoned;
+mod policies;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
 mod posture;
@@ -27,6 +33,7 @@ mod replay;
 mod secrets;
 mod signed;
 mod standing;
+mod step_up;
 mod waiting;
 mod workloads;
 pub mod world;

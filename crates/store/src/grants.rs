@@ -35,8 +35,8 @@ const OF_INSTANCE: &str =
     expires_at, ended_at, ended_because, version, instance_id, origin,
     authorization_details, x5t FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
-const BIND: &str = "UPDATE access_grant SET jkt = $3, version = version + 1 WHERE id = $1 AND version = $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
+const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -116,9 +116,12 @@ impl Batch {
         self.guard(END, args![&*grant.id, grant.version, now.millis(), because])
     }
 
-    /// Its tokens are bound to another key of its instance from now on.
+    /// Its tokens are bound to another key of its instance, or another certificate of its client, from now on.
     pub fn bind_grant(self, grant: &Grant) -> Self {
-        self.guard(BIND, args![&*grant.id, grant.version, grant.jkt.as_deref()])
+        self.guard(
+            BIND,
+            args![&*grant.id, grant.version, grant.jkt.as_deref(), grant.x5t.as_deref()],
+        )
     }
 
     pub fn grant_is_unchanged(self, grant: &Grant) -> Self {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use protocol::client_certificate;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddClient, ChangeClient, ClientView};
-use serde_json::Value;
+use protocol::wire::local::{AddClient, ChangeClient, ClientView, TlsClientAuth};
+use serde_json::{Value, json};
 
 use crate::date;
 use crate::failure::Failure;
@@ -43,12 +44,13 @@ pub struct OneArgs {
 ///
 ///   waypass client add cli --data DIR --public --profile open --scope "openid offline_access read"
 ///   waypass client add svc --data DIR --jwks-file svc.jwks --profile open --scope read
+///   waypass client add job --data DIR --tls-client-auth --ca-file ca.pem --san-dns job.example.org --certificate-bound
 ///   waypass client add api --data DIR --secret-file api.secret --introspect
 ///   waypass client add nightly --data DIR --instance-key --profile standard --grant client_credentials --scope read
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested"])]
+#[group(id = "authentication", required = true, multiple = false, args = ["public", "secret_file", "jwks_file", "instance_key", "attested", "tls_client_auth", "self_signed_cert"])]
 pub struct AddArgs {
     /// The client id
     client_id: String,
@@ -69,6 +71,20 @@ pub struct AddArgs {
     /// It authenticates by what its admissions take: a client attestation, or an SVID
     #[arg(long)]
     attested: bool,
+    /// It authenticates with a certificate by one of these authorities, which says the one name given with it
+    #[arg(long, requires_all = ["ca_file", "certificate_name"])]
+    tls_client_auth: bool,
+    /// It authenticates with a certificate of this PEM file or JWK set (with x5c), whoever issued it
+    #[arg(long, value_name = "FILE")]
+    self_signed_cert: Option<PathBuf>,
+    /// PEM file with the authorities of its certificates
+    #[arg(long, value_name = "FILE", requires = "tls_client_auth")]
+    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    name: CertificateName,
+    /// Bind its codes and tokens to the certificate of its connection
+    #[arg(long)]
+    certificate_bound: bool,
     /// What is demanded of it; without a profile it has no device grant
     #[arg(long)]
     profile: Option<String>,
@@ -78,6 +94,8 @@ pub struct AddArgs {
     /// A resource it may ask for, or with --introspect the one it is; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    #[command(flatten)]
+    details: DetailsArgs,
     /// It is a resource server and may introspect tokens
     #[arg(long)]
     introspect: bool,
@@ -125,12 +143,32 @@ pub struct AddArgs {
     expires: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+#[group(id = "certificate_name", multiple = false)]
+struct CertificateName {
+    /// The subject of its certificate, such as CN=job,O=Example,C=CH
+    #[arg(long, value_name = "DN", requires = "tls_client_auth")]
+    subject_dn: Option<String>,
+    /// The DNS name in its certificate
+    #[arg(long, value_name = "NAME", requires = "tls_client_auth")]
+    san_dns: Option<String>,
+    /// The URI in its certificate
+    #[arg(long, value_name = "URI", requires = "tls_client_auth")]
+    san_uri: Option<String>,
+    /// The IP address in its certificate
+    #[arg(long, value_name = "ADDR", requires = "tls_client_auth")]
+    san_ip: Option<String>,
+    /// The mail address in its certificate
+    #[arg(long, value_name = "MAIL", requires = "tls_client_auth")]
+    san_email: Option<String>,
+}
+
 /// Change what a client may do; what is not named stays. Its open requests are void then
 ///
 ///   waypass client set cli --data DIR --profile standard
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "jwks_file", "grant"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "grant"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -148,12 +186,43 @@ pub struct SetArgs {
     /// The resources it may ask for, all of them; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    #[command(flatten)]
+    details: DetailsArgs,
+    /// It may ask for no authorization_details any more
+    #[arg(long, conflicts_with_all = ["details_type", "details"])]
+    no_details: bool,
     /// It authenticates with a key of this JWK set from now on
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
     /// How it may come to tokens, all of the ways; may be repeated
     #[arg(long, value_name = "GRANT", value_parser = GRANTS)]
     grant: Vec<String>,
+    /// Its certificates from now on, or the authorities of them: what it was added with
+    #[arg(long, value_name = "FILE")]
+    certificates_file: Option<PathBuf>,
+}
+
+/// The ceiling of what exactly it may ask for (RFC 9396); without it that is nothing.
+#[derive(Debug, clap::Args)]
+struct DetailsArgs {
+    /// A type of authorization_details it may ask for, without bounds; may be repeated
+    #[arg(long, value_name = "TYPE")]
+    details_type: Vec<String>,
+    /// The bounds of what it may ask for: a JSON array of authorization_details that may leave out what they do not bound
+    #[arg(long, value_name = "FILE")]
+    details: Option<PathBuf>,
+}
+
+impl DetailsArgs {
+    fn ceiling(&self) -> Result<Option<Value>, Failure> {
+        let mut ceiling: Vec<Value> = match &self.details {
+            Some(file) => serde_json::from_str(&files::text_of(file)?)
+                .map_err(|_| Failure::usage(format!("{} holds no JSON array", file.display())))?,
+            None => Vec::new(),
+        };
+        ceiling.extend(self.details_type.iter().map(|name| json!({ "type": name })));
+        Ok((!ceiling.is_empty()).then_some(Value::Array(ceiling)))
+    }
 }
 
 const GRANTS: [&str; 2] = ["device_code", "client_credentials"];
@@ -209,8 +278,13 @@ async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
         profile: args.profile.clone().or(args.no_profile.then(String::new)),
         scope: args.scope.clone(),
         resource: (!args.resource.is_empty()).then(|| args.resource.clone()),
+        authorization_details: match args.details.ceiling()? {
+            None if args.no_details => Some(json!([])),
+            ceiling => ceiling,
+        },
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
         grants: (!args.grant.is_empty()).then(|| args.grant.clone()),
+        certificates: args.certificates_file.as_deref().map(certificates).transpose()?,
     };
     let value = args
         .local
@@ -248,11 +322,15 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         expires_at: expires_at.map(Timestamp::millis),
         scope: args.scope.clone(),
         resource: args.resource.clone(),
+        authorization_details: args.details.ceiling()?,
         profile: args.profile.clone(),
         public: args.public,
         secret: args.secret_file.as_deref().map(secret).transpose()?,
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
         assertion_audience: args.assertion_audience.clone(),
+        tls_client_auth: tls_client_auth(args)?,
+        self_signed_certificates: args.self_signed_cert.as_deref().map(certificates).transpose()?,
+        certificate_bound: args.certificate_bound,
         require_dpop: args.require_dpop,
         strict: args.strict,
         code_lifetime: args.code_lifetime,
@@ -273,6 +351,31 @@ fn secret(file: &Path) -> Result<String, Failure> {
 fn jwks(file: &Path) -> Result<Value, Failure> {
     serde_json::from_str(&files::text_of(file)?)
         .map_err(|_| Failure::usage(format!("{} holds no JWK set", file.display())).hint(r#"it reads {"keys": [...]}"#))
+}
+
+/// clap has made sure that there is one name.
+fn tls_client_auth(args: &AddArgs) -> Result<Option<TlsClientAuth>, Failure> {
+    let names = [
+        ("subject_dn", &args.name.subject_dn),
+        ("san_dns", &args.name.san_dns),
+        ("san_uri", &args.name.san_uri),
+        ("san_ip", &args.name.san_ip),
+        ("san_email", &args.name.san_email),
+    ];
+    let mut given = names.into_iter().filter_map(|(kind, name)| Some((kind, name.clone()?)));
+    let (Some((kind, name)), Some(file)) = (given.next(), &args.ca_file) else {
+        return Ok(None);
+    };
+    Ok(Some(TlsClientAuth {
+        authorities: certificates(file)?,
+        kind: kind.to_owned(),
+        name,
+    }))
+}
+
+fn certificates(file: &Path) -> Result<Vec<String>, Failure> {
+    let certificates = client_certificate::to_register(&files::text_of(file)?);
+    certificates.map_err(|flaw| Failure::usage(format!("{} cannot be used: {flaw}", file.display())))
 }
 
 fn list(io: &mut Io, clients: Vec<ClientView>) {
@@ -319,6 +422,9 @@ fn show(io: &mut Io, client: ClientView) {
         ("Assertion audience", or_dash(client.assertion_audience)),
         ("Scope", client.scope),
         ("Resources", client.resource.join(" ")),
+        ("Details", client.authorization_details.canonical()),
+        ("Certificate", or_dash(client.certificate)),
+        ("Certificate-bound", yes(client.certificate_bound)),
         ("DPoP required", yes(client.require_dpop)),
         ("Strict", yes(client.strict)),
         ("May introspect", yes(client.introspect)),

@@ -100,6 +100,7 @@ fn show(io: &mut Io, grant: GrantView) {
         ("Approver", grant.approver),
         ("Scope", grant.scope),
         ("Resources", grant.resource.join(" ")),
+        ("Details", grant.authorization_details.canonical()),
         ("Bound to key", grant.jkt.unwrap_or_else(|| "no key".to_owned())),
         ("Approved", date::moment(grant.created_at)),
         ("Until", date::moment(grant.expires_at)),

@@ -1,10 +1,13 @@
 //! `waypass login`: the device flow from the side of the program that asks. RFC 8628 §3.1 to §3.5; what is
 //! typed before there is a code, RFC 10027 §6.1.15 and §6.1.17.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use protocol::authentication::Demands;
+use protocol::details;
+use protocol::time::Lifetime;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::approver_key;
 use crate::credentials::{Credentials, Tokens};
@@ -16,7 +19,7 @@ use crate::http::Answer;
 use crate::io::Io;
 use crate::metadata::Metadata;
 use crate::print::say;
-use crate::screen::{Screen, ScreenArgs};
+use crate::screen::{Screen, ScreenArgs, Stream};
 use crate::settings::{Profile, Settings};
 use crate::target::{Target, TargetArgs};
 use crate::token_endpoint;
@@ -38,6 +41,9 @@ pub struct LoginArgs {
     /// Where the token is to be used; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    /// What exactly to ask for: a JSON array of authorization_details, or the file that holds it. `[]` asks for none
+    #[arg(long, value_name = "JSON|@FILE")]
+    details: Option<String>,
     /// Ask for a word or PIN now, which has to be typed again when approving
     #[arg(long)]
     binding: bool,
@@ -47,11 +53,35 @@ pub struct LoginArgs {
     /// Sign the request with the software key of the person who starts it, as `waypass approver enroll` has made it
     #[arg(long, value_name = "FILE")]
     initiator_key_file: Option<PathBuf>,
+    /// How the approver has to be authenticated: one of these values, separated by spaces
+    #[arg(long, value_name = "VALUES")]
+    acr_values: Option<String>,
+    /// How many seconds old the approval may be when it is used
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<i64>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
 
 impl LoginArgs {
+    /// The login of a kept profile once more, as a resource demands it (RFC 9470 §4).
+    pub fn step_up(profile: &str, demands: &Demands, screen: &ScreenArgs) -> Self {
+        Self {
+            target: TargetArgs::kept(profile),
+            scope: None,
+            resource: Vec::new(),
+            binding: false,
+            binding_file: None,
+            initiator_key_file: None,
+            acr_values: (!demands.acr_values.is_empty()).then(|| demands.acr_values.join(" ")),
+            max_age: demands.max_age.map(Lifetime::seconds),
+            screen: ScreenArgs {
+                on: Stream::Errors,
+                ..screen.clone()
+            },
+        }
+    }
+
     pub fn json(&self) -> bool {
         self.screen.json
     }
@@ -77,6 +107,8 @@ impl LoginArgs {
             let assertion = approver_key::initiator_assertion(io, file, &target.issuer, &target.key.key)?;
             brought.push(("initiator_assertion", assertion));
         }
+        brought.extend(self.acr_values.clone().map(|values| ("acr_values", values)));
+        brought.extend(self.max_age.map(|seconds| ("max_age", seconds.to_string())));
         Ok(brought)
     }
 
@@ -100,6 +132,19 @@ impl LoginArgs {
     }
 }
 
+/// None where nothing is asked for.
+fn details_of(argument: &str) -> Result<Option<String>, Failure> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => files::text_of(Path::new(file))?,
+        None => argument.to_owned(),
+    };
+    let details: Vec<Value> = serde_json::from_str(&text).map_err(|_| {
+        Failure::usage("--details is no JSON array")
+            .hint(r#"as in --details '[{"type":"ssh","principals":["me"],"hosts":["a.example.com"]}]'"#)
+    })?;
+    Ok((!details.is_empty()).then(|| json!(details).to_string()))
+}
+
 /// One request for access.
 pub struct Request<'a> {
     pub profile: &'a Profile,
@@ -115,7 +160,7 @@ pub async fn run(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     outcome
 }
 
-async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
+pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     args.screen.check(io)?;
     let mut target = args.target.open(io).await?;
     if args.scope.is_some() {
@@ -123,6 +168,9 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     }
     if !args.resource.is_empty() {
         target.profile.resource.clone_from(&args.resource);
+    }
+    if let Some(details) = &args.details {
+        target.profile.authorization_details = details_of(details)?;
     }
     let mut request = Request {
         profile: &target.profile,
@@ -161,14 +209,15 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
     };
     let stored_in = target.vault.describe(place, &credentials.key);
     if args.screen.json {
-        io.output.json(&json!({
+        args.screen.output(io).json(&json!({
             "event": "authorized", "profile": name, "scope": tokens.scope, "token_type": tokens.token_type,
+            "authorization_details": tokens.authorization_details,
             "expires_at": tokens.expires_at, "stored_in": stored_in
         }));
         return Ok(());
     }
     say!(
-        io.output,
+        args.screen.output(io),
         "Approved: {}",
         if tokens.scope.is_empty() {
             "(no scope)"
@@ -176,6 +225,9 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
             &tokens.scope
         }
     );
+    for detail in tokens.authorization_details.iter() {
+        say!(io.output, "          {}", details::canonical(detail));
+    }
     if !tokens.token_type.eq_ignore_ascii_case("DPoP") {
         say!(
             io.errors,
@@ -183,7 +235,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
         );
     }
     say!(
-        io.output,
+        args.screen.output(io),
         "Logged in as profile {name}; key and tokens are in {stored_in}."
     );
     Ok(())
@@ -203,6 +255,8 @@ impl Request<'_> {
         form.extend(self.profile.scope.as_deref().map(|scope| ("scope", scope)));
         let resources = self.profile.resource.iter();
         form.extend(resources.map(|resource| ("resource", resource.as_str())));
+        let details = self.profile.authorization_details.as_deref();
+        form.extend(details.map(|details| ("authorization_details", details)));
         form.extend(self.brought.iter().map(|(name, value)| (*name, value.as_str())));
         let asked_at = io.now();
         let answer = self

@@ -3,6 +3,7 @@
 
 use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, PermissionPosture, PostureView};
 
+use crate::commands::policy;
 use crate::commands::profile::{self, holding};
 use crate::date;
 use crate::failure::Failure;
@@ -51,6 +52,7 @@ fn print(io: &mut Io, posture: &PostureView) {
             say!(io.output, "warning: {}: {warning}", client.client_id);
         }
     }
+    policy::mistakes(io, &posture.policies);
     for profile in posture.profiles.iter().filter(|profile| !profile.clients.is_empty()) {
         say!(io.output, "");
         profile::print(io, profile);

@@ -67,6 +67,7 @@ fn status(io: &Io, name: &str, profile: &Profile) -> Result<Value, Failure> {
         "client_id": profile.client_id,
         "logged_in": tokens.is_some(),
         "scope": tokens.map(|tokens| &tokens.scope),
+        "authorization_details": tokens.map(|tokens| &tokens.authorization_details),
         "token_type": tokens.map(|tokens| &tokens.token_type),
         "expires_at": tokens.map(|tokens| tokens.expires_at),
         "has_refresh_token": tokens.is_some_and(|tokens| tokens.refresh_token.is_some()),

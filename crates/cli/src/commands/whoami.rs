@@ -3,7 +3,7 @@
 
 use http::Method;
 use protocol::base64url;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::dpop::{Call, Caller};
 use crate::failure::{Exit, Failure};
@@ -41,10 +41,13 @@ pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
     } else {
         None
     };
-    let claims = claims.or_else(|| claims_of(&tokens.access_token)).ok_or_else(|| {
+    let mut claims = claims.or_else(|| claims_of(&tokens.access_token)).ok_or_else(|| {
         Failure::new(Exit::Failed, "no_claims", "the token says nothing that could be shown")
             .hint("log in with the scope openid, and the server tells")
     })?;
+    if !tokens.authorization_details.is_empty() {
+        claims.insert("authorization_details".to_owned(), json!(tokens.authorization_details));
+    }
     if args.json {
         io.output.json(&Value::Object(claims));
         return Ok(());

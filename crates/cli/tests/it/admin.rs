@@ -21,7 +21,7 @@ fn client(id: &str) -> Value {
 
 fn grant() -> Value {
     json!({
-        "grant_id": "g1", "request_id": "r1", "client_id": "cli", "approver": EVIL, "scope": EVIL, "resource": [],
+        "grant_id": "g1", "origin": "device_code", "authorization_details": [{"type": EVIL}], "request_id": "r1", "client_id": "cli", "approver": EVIL, "scope": EVIL, "resource": [],
         "jkt": null, "created_at": 0, "expires_at": START * 1000 + 1, "ended_at": null, "ended_because": null
     })
 }

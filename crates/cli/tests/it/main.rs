@@ -5,6 +5,7 @@
 mod admin;
 #[cfg(test)]
 mod approver;
+mod call;
 #[cfg(test)]
 mod enroll;
 #[cfg(test)]

@@ -85,6 +85,7 @@ fn proven(seen: &Seen, url: &str) -> String {
     let expected = ProofExpectation {
         htm: "POST",
         htu: &htu,
+        alias: None,
         access_token: None,
         nonce: NonceRule::Optional(&nonces),
     };

@@ -298,6 +298,7 @@ fn c21_in_combined_mode_the_dpop_proof_is_by_the_attested_key() {
         let expected = ProofExpectation {
             htm: "POST",
             htu: "https://server.example/as/token",
+            alias: None,
             access_token: None,
             nonce: NonceRule::Required(&CHALLENGES),
         };

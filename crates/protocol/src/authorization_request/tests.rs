@@ -27,6 +27,7 @@ fn request(state: State) -> AuthorizationRequest {
         acr_values: Vec::new(),
         max_age: None,
         jkt: None,
+        x5t: None,
         instance: None,
         owner: None,
         initiator: None,
@@ -290,6 +291,7 @@ fn the_answers_to_polls() {
             let by = Poller {
                 client_id: "cli",
                 jkt: None,
+                x5t: None,
                 enrolls: false,
             };
             let outcome = request
@@ -373,6 +375,7 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
                     Poller {
                         client_id,
                         jkt,
+                        x5t: None,
                         enrolls: false,
                     },
                     mark,
@@ -484,6 +487,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
         let by = Poller {
             client_id: "cli",
             jkt: None,
+            x5t: None,
             enrolls: false,
         };
         let poll = request.poll(by, mark, at + Lifetime::from_seconds(seconds));
@@ -501,7 +505,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
 #[test]
 fn the_digest_covers_every_member() {
     let original = request(State::Pending).content;
-    let mut changed: Vec<Content> = (0..18).map(|_| original.clone()).collect();
+    let mut changed: Vec<Content> = (0..19).map(|_| original.clone()).collect();
     changed[0].scope = "read write".into();
     changed[1].client_id = "other".into();
     changed[2].jkt = Some("key".into());
@@ -525,6 +529,7 @@ fn the_digest_covers_every_member() {
     changed[15].authorization_details = serde_json::from_value(json!([{"type": "api"}])).unwrap();
     changed[16].acr_values = vec!["phr".into()];
     changed[17].max_age = Some(Lifetime::from_seconds(60));
+    changed[18].x5t = Some("certificate".into());
     for content in changed {
         assert_ne!(content.digest(), original.digest(), "{content:?}");
     }

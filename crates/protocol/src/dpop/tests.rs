@@ -13,6 +13,7 @@ fn expectation() -> ProofExpectation<'static> {
     ProofExpectation {
         htm: "POST",
         htu: HTU,
+        alias: None,
         access_token: None,
         nonce: NonceRule::Optional(&KEY),
     }
@@ -83,6 +84,7 @@ fn rfc9449_4_1_its_proof_is_accepted_in_its_time() {
     let proof = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
     let expected = ProofExpectation {
         htu: "https://server.example.com/token",
+        alias: None,
         ..expectation()
     };
     let verified = verify(&[proof], &expected, Timestamp::from_seconds(1_562_262_616)).unwrap();
@@ -227,6 +229,7 @@ fn p04_a_jti_is_remembered_by_digest_for_its_key_and_uri() {
     );
     let other_uri = ProofExpectation {
         htu: "https://server.example/as/revoke",
+        alias: None,
         ..expectation()
     };
     assert_ne!(

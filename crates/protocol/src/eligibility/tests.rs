@@ -62,6 +62,7 @@ fn request(instance: Option<&str>, state: State) -> AuthorizationRequest {
         acr_values: Vec::new(),
         max_age: None,
         jkt: Some("key".into()),
+        x5t: None,
         instance: instance.map(str::to_owned),
         owner: instance.map(|_| "alice".to_owned()),
         initiator: None,

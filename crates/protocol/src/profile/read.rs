@@ -126,6 +126,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         group: table.text("group", mistakes),
         quorum: table.number("quorum", 1..=10, mistakes).unwrap_or(1),
         acr: table.text("acr", mistakes),
+        max_age: table.seconds("max_age", MINUTE..=DAY, mistakes),
         software_keys: table.switch("software_keys", mistakes),
         link: table.switch("link", mistakes),
         starter: starter(&mut table, mistakes),

@@ -1,18 +1,14 @@
 //! X.509-SVIDs: the certificate that a workload shows on the TLS connection, whose handshake proved its key.
 //! Judged by the trust domain's own authorities, never by the system's. Absent: revocation; an SVID lives hours.
 
-use std::time::Duration;
+use rustls_pki_types::CertificateDer;
+use webpki::{EndEntityCert, anchor_from_trusted_cert};
 
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
-use webpki::anchor_from_trusted_cert;
-use webpki::{EndEntityCert, KeyUsage};
-
+use crate::client_certificate::must_lead_to;
 use crate::jwk::Flaw;
 use crate::refusal::Refusal;
 use crate::spiffe::{SpiffeId, TrustBundle, VerifiedSvid};
 use crate::time::Timestamp;
-
-const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = webpki::ALL_VERIFICATION_ALGS;
 
 /// `chain`: the leaf first, as TLS has it. What is outside of `bundle` counts for nothing.
 pub fn verify(
@@ -31,7 +27,7 @@ pub(super) fn is_authority(der: &[u8]) -> bool {
 }
 
 fn judge(chain: &[CertificateDer<'_>], subject: &SpiffeId, bundle: &TrustBundle, now: Timestamp) -> Result<(), Flaw> {
-    let (leaf, intermediates) = chain.split_first().ok_or(Flaw("no certificate"))?;
+    let leaf = chain.first().ok_or(Flaw("no certificate"))?;
     let leaf = EndEntityCert::try_from(leaf).map_err(|_| Flaw("the certificate cannot be read"))?;
     // X.509-SVID §2: "An X.509 SVID MUST contain exactly one URI SAN". With two, each side would read its own.
     let mut names = leaf.valid_uri_names();
@@ -40,16 +36,7 @@ fn judge(chain: &[CertificateDer<'_>], subject: &SpiffeId, bundle: &TrustBundle,
         (Some(_), None) => return Err(Flaw("the URI SAN is another workload")),
         _ => return Err(Flaw("there is not exactly one URI SAN")),
     }
-    let authorities: Vec<CertificateDer<'_>> = bundle.authorities().into_iter().map(CertificateDer::from).collect();
-    let anchors: Vec<_> = authorities
-        .iter()
-        .filter_map(|authority| anchor_from_trusted_cert(authority).ok())
-        .collect();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(now.seconds().try_into().unwrap_or_default()));
-    let usage = KeyUsage::client_auth();
-    // A certificate that may sign others is no leaf, and is refused as one.
-    leaf.verify_for_usage(ALGORITHMS, &anchors, intermediates, now, usage, None, None)
-        .map(drop)
+    must_lead_to(chain, &bundle.authorities(), now)
         .map_err(|_| Flaw("the chain does not lead to the trust domain's authorities now"))
 }
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::details::Part;
 use crate::network::NetworkMatch;
 
 /// `POST {issuer}/approver/enroll`: turns an enrollment link into a registered software key.
@@ -36,6 +37,9 @@ pub struct ViewRequest {
     pub user_code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What the decision shall give, in the form of its `granted`, where that is less than all that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Value>,
 }
 
 /// `POST {issuer}/approver/waiting`: no members yet.
@@ -91,6 +95,9 @@ pub struct RequestView {
     /// Warnings that belong on the page: the profile's own, an unverified client.
     pub warnings: Vec<String>,
     pub permissions: Vec<Permission>,
+    /// What exactly is asked for, beside them (RFC 9396 §3.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<ShownDetail>,
     /// How near the two ends are: see [`NetworkMatch`].
     #[serde(default)]
     pub network_match: NetworkMatch,
@@ -137,6 +144,15 @@ pub struct Permission {
     pub sentence: String,
 }
 
+/// One of the `authorization_details`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownDetail {
+    /// In plain words: ours, and values as they were sent.
+    pub sentence: Vec<Part>,
+    /// The detail's bytes (RFC 8785), as they stand in the decision.
+    pub canonical: String,
+}
+
 /// One thing known about the request, with its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownFact {
@@ -154,7 +170,7 @@ pub struct ShownFact {
 #[serde(deny_unknown_fields)]
 pub struct ApproveRequest {
     pub request_id: String,
-    /// The `decision` of the view, unchanged.
+    /// The `decision` of a view, unchanged.
     pub decision: Value,
     /// ES256 (RFC 7518 §3.4, 64 bytes, base64url) over the canonical bytes of `decision`.
     pub signature: String,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::details::Details;
 use crate::fact::Fact;
 use crate::instance::WayIn;
+use crate::wire::policies::PolicySetView;
 
 /// `POST /local/clients`.
 #[expect(
@@ -38,9 +39,13 @@ pub struct AddClient {
     pub scope: String,
     #[serde(default)]
     pub resource: Vec<String>,
+    /// The ceiling: an array of details, each of which may leave out what it does not bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default)]
     pub profile: Option<String>,
-    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`.
+    /// Exactly one of `public`, `secret`, `jwks`, `instance_key`, `attested`, `tls_client_auth`,
+    /// `self_signed_certificates`.
     #[serde(default)]
     pub public: bool,
     #[serde(default)]
@@ -76,6 +81,25 @@ pub struct AddClient {
     /// `client_credentials`.
     #[serde(default)]
     pub grants: Vec<String>,
+    #[serde(default)]
+    pub tls_client_auth: Option<TlsClientAuth>,
+    /// Each as `x5c` has it: base64 of DER.
+    #[serde(default)]
+    pub self_signed_certificates: Option<Vec<String>>,
+    /// Its codes and tokens are bound to the certificate of its connection (RFC 8705 §3).
+    #[serde(default)]
+    pub certificate_bound: bool,
+}
+
+/// A certificate with this name, by one of these authorities (RFC 8705 §2.1).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClientAuth {
+    /// Each as `x5c` has it: base64 of DER.
+    pub authorities: Vec<String>,
+    /// `subject_dn`, `san_dns`, `san_uri`, `san_ip` or `san_email`.
+    pub kind: String,
+    pub name: String,
 }
 
 /// `POST /local/clients/{client_id}/change`: what is absent stays. Any change voids the client's open requests.
@@ -89,11 +113,17 @@ pub struct ChangeClient {
     pub scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Vec<String>>,
+    /// As in [`AddClient`]; an empty array takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
     /// All of them, as in [`AddClient`]. One that is named again comes back if it went off unused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    /// Its own, or the authorities of its own; each as `x5c` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<String>>,
 }
 
 /// `GET /local/profiles`, and with its text `GET /local/profiles/{name}`.
@@ -130,6 +160,8 @@ pub struct PostureView {
     pub statement: Vec<MitigationView>,
     pub clients: Vec<ClientPosture>,
     pub profiles: Vec<ProfileView>,
+    /// What is in force, and why its files as they are now do not load, if they do not.
+    pub policies: PolicySetView,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -188,9 +220,20 @@ pub struct ClientView {
     pub expires_at: Option<i64>,
     pub scope: String,
     pub resource: Vec<String>,
+    /// The ceiling, and its types (RFC 9396 §10).
+    #[serde(default)]
+    pub authorization_details: Details,
+    #[serde(default)]
+    pub authorization_details_types: Vec<String>,
     pub profile: Option<String>,
-    /// `none`, `client_secret`, `private_key_jwt`, `instance_key` or `attested`.
+    /// `none`, `client_secret`, `private_key_jwt`, `instance_key`, `attested`, `tls_client_auth` or
+    /// `self_signed_tls_client_auth`.
     pub authentication: String,
+    /// Whose certificate that is: a kind and a name, or a thumbprint.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    #[serde(default)]
+    pub certificate_bound: bool,
     pub assertion_audience: Option<String>,
     pub require_dpop: bool,
     pub strict: bool,

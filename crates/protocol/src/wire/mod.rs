@@ -5,6 +5,7 @@ pub mod approver;
 pub mod device_authorization;
 pub mod enrollment;
 pub mod local;
+pub mod policies;
 pub mod token;
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::details::Details;
+
 #[derive(Serialize, Deserialize)]
 pub struct TokenResponse {
     pub access_token: String,
@@ -12,6 +14,9 @@ pub struct TokenResponse {
     pub expires_in: i64,
     /// What was granted; always sent.
     pub scope: String,
+    /// What was granted (RFC 9396 §7).
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub authorization_details: Details,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

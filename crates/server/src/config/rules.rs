@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use protocol::client::UnusedLimits;
+use protocol::details::Types;
 use protocol::guess;
 use protocol::time::Lifetime;
 use toml::Value;
@@ -14,6 +15,7 @@ use super::sources::{Given, Problem, Sources, is_off};
 use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
 pub const SOCKET: &str = "waypass.sock";
@@ -202,7 +204,17 @@ pub fn unused(sources: &mut Sources) -> UnusedLimits {
 /// None only where problems were noted.
 pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Loaded> {
     let folder = folder.map(|given| PathBuf::from(given.value));
-    match crate::profiles::load(folder.as_deref()) {
+    loaded(sources, crate::profiles::load(folder.as_deref()))
+}
+
+/// None only where problems were noted.
+pub fn details_types(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Types> {
+    let folder = folder.map(|given| PathBuf::from(given.value));
+    loaded(sources, crate::details_types::load(folder.as_deref()))
+}
+
+fn loaded<T>(sources: &mut Sources, loaded: Result<T, Vec<Problem>>) -> Option<T> {
+    match loaded {
         Ok(loaded) => Some(loaded),
         Err(problems) => {
             for Problem { place, text } in problems {
@@ -211,6 +223,17 @@ pub fn profiles(sources: &mut Sources, folder: Option<Given<String>>) -> Option<
             None
         }
     }
+}
+
+/// The same.
+pub fn policies(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Configured> {
+    let configured = Configured::load(folder.map(|given| PathBuf::from(given.value)));
+    let noted = |problems: Vec<Problem>| {
+        for Problem { place, text } in problems {
+            sources.problem(place, text);
+        }
+    };
+    configured.map_err(noted).ok()
 }
 
 /// On plain HTTP, which is this machine alone, limits that only weigh on honest load are off.

@@ -3,8 +3,8 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
+use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
-use protocol::details::Details;
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
@@ -27,14 +27,19 @@ use crate::binding;
 use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::judging::{self, Judgement};
+use crate::passkeys;
 use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 6] = [
+pub const PARAMETERS: [&str; 9] = [
+    "acr_values",
+    "authorization_details",
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
+    "max_age",
     posture::PARAMETER,
     "resource",
     "scope",
@@ -49,8 +54,9 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let attempt = || async {
         let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let judged = judging::asked(&app, &asked, &content, asker.instance.as_ref()).await?;
         let before = asked.used_up().then(asker.seen(&app));
-        file(&app, &asked, profile, (content, before))
+        file(&app, &asked, profile, (content, before, judged))
     };
     let issued = app.store.decide(attempt).await?;
 
@@ -63,7 +69,7 @@ pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (content, before): (Content, Batch),
+    (content, before, judged): (Content, Batch, Judgement),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
@@ -89,7 +95,7 @@ pub fn file(
                 source: &source,
             },
         )?
-        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
+        .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -123,6 +129,7 @@ fn content(
     let client = asked.client();
     let scope = within(profile, client.requested_scope(asked.form.get("scope"))?);
     let resource = requested_resource(app, asked, &scope)?;
+    let demands = demands(app, asked, profile)?;
     let lifetimes = &app.config.lifetimes;
     let id = app.new_id();
     Ok(Content {
@@ -134,10 +141,11 @@ fn content(
         profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
-        authorization_details: Details::default(),
-        acr_values: Vec::new(),
-        max_age: None,
+        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
+        acr_values: demands.acr_values,
+        max_age: demands.max_age,
         jkt: asked.jkt().map(str::to_owned),
+        x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
@@ -146,6 +154,16 @@ fn content(
         expires_at: now + code_lifetime(app, asked, profile),
         grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
     })
+}
+
+/// RFC 9470 §4, as for the authorization endpoint. What no key of any approver could meet is refused at once (A22).
+fn demands(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Demands, Refusal> {
+    let approval = &profile.approval;
+    let demands = Demands::parse(asked.form.get("acr_values"), asked.form.get("max_age"))?.under(approval);
+    let software = approval.software_keys.then_some(Strength::SoftwareKey);
+    let strengths: Vec<Strength> = passkeys::strengths(app).iter().copied().chain(software).collect();
+    demands.must_be_possible(&strengths, approval.acr.as_deref())?;
+    Ok(demands)
 }
 
 /// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.

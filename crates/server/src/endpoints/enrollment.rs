@@ -26,6 +26,7 @@ use crate::extract::client::{ClientRequest, Endpoint};
 use crate::extract::form::Form;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 
 pub use finish::finish;
 pub use rotate::rotate;
@@ -54,7 +55,8 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
     must_allow_ceremony(profile)?;
     let attempt = || async {
         let content = content(&app, &asked, (profile, proof), &wish);
-        device_authorization::file(&app, &asked, profile, (content, asked.used_up()))
+        let judged = judging::asked(&app, &asked, &content, None).await?;
+        device_authorization::file(&app, &asked, profile, (content, asked.used_up(), judged))
     };
     let issued = app.store.decide(attempt).await?;
     Ok(answer(StatusCode::ACCEPTED, &EnrollmentResponse::Pending(issued)))
@@ -170,6 +172,8 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         acr_values: Vec::new(),
         max_age: None,
         jkt: Some(proof.thumbprint().to_owned()),
+        // An enrollment ends in an instance, and an instance is known by its key.
+        x5t: None,
         instance: None,
         owner: None,
         initiator: None,

@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::access::{Access, text};
 use crate::app::{App, Shared};
-use crate::extract::client::seen_address;
+use crate::extract::client::{seen_address, shown_certificates};
 use crate::extract::proof;
 use crate::failure::Failure;
+use crate::judging;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     app.limits.check(
@@ -23,6 +24,7 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
     )?;
     let (scheme, token) = credentials(request.headers())?;
     let access = Access::check(&app, &token).await?;
+    must_hold_certificate(&app, &access, &request)?;
     must_hold_key(
         &app,
         &access,
@@ -34,6 +36,9 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
     if !scope.contains("openid") || !access.has_audience(app.issuer()) {
         return Err(Refusal::TokenInvalid.into());
     }
+    judging::introspected(&app, &access, app.issuer())
+        .await
+        .map_err(unreadable)?;
     let mut claims = json!({ "sub": access.grant.sub() });
     if scope.contains("profile")
         && let Some(members) = claims.as_object_mut()
@@ -41,6 +46,14 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
         members.insert("preferred_username".to_owned(), json!(access.approver.name));
     }
     Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
+}
+
+/// To its own resource server as to every other: a token that a policy keeps from being read is none.
+fn unreadable(failure: Failure) -> Failure {
+    match failure {
+        Failure::Forbidden { .. } => Refusal::TokenInvalid.into(),
+        other => other,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,6 +76,19 @@ fn credentials(headers: &HeaderMap) -> Result<(Scheme, String), Refusal> {
     Ok((scheme, token.trim().to_owned()))
 }
 
+/// P31: "The protected resource MUST obtain, from its TLS implementation layer, the client certificate used for
+/// mutual TLS and MUST verify that the certificate matches" (RFC 8705 §3).
+fn must_hold_certificate(app: &App, access: &Access, request: &Request) -> Result<(), Refusal> {
+    let Some(bound_to) = access.confirmation("x5t#S256") else {
+        return Ok(());
+    };
+    let shown = shown_certificates(app, request.headers(), request.extensions())?;
+    match shown.and_then(|shown| shown.thumbprint()) {
+        Some(thumbprint) if thumbprint == bound_to => Ok(()),
+        _ => Err(Refusal::TokenInvalid),
+    }
+}
+
 /// P10: a bound token is refused as Bearer. P06, P09: a proof by the bound key, over this very token.
 fn must_hold_key(
     app: &App,
@@ -77,10 +103,12 @@ fn must_hold_key(
         return if is_plain { Ok(()) } else { Err(Refusal::TokenInvalid) };
     };
     let htu = app.config.issuer.url("/userinfo");
+    let alias = app.config.alias("/userinfo");
     let nonce = NonceRule::Optional(&app.derived.nonces);
     let expected = ProofExpectation {
         htm: method,
         htu: &htu,
+        alias: alias.as_deref(),
         access_token: Some(token),
         nonce,
     };

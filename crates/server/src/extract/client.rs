@@ -13,6 +13,7 @@ use protocol::client_auth::AuthenticatedClient;
 use protocol::digest::Digest;
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::{Action, Event};
+use protocol::grant::Keys;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
 use store::Batch;
@@ -24,7 +25,7 @@ use crate::extract::credentials::Credentials;
 use crate::extract::form::Form;
 use crate::extract::proof::{self, DPOP};
 use crate::failure::Failure;
-use crate::peer::{self, Certificates, Peer, SeenAddress};
+use crate::peer::{self, Certificates, Peer, Proxies, SeenAddress};
 
 /// An endpoint that clients call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +89,10 @@ pub struct ClientRequest {
     pub proof: Option<VerifiedProof>,
     /// What its attester says of the instance, where it brought that.
     pub attested: Option<AttestedInstance>,
-    /// Shown on the TLS connection.
+    /// Shown in the handshake of the client's connection.
     pub certificates: Option<Certificates>,
+    /// Thumbprint of the first of them.
+    x5t: Option<String>,
     pub address: SeenAddress,
     /// As sent: a claim.
     pub user_agent: Option<String>,
@@ -98,7 +101,7 @@ pub struct ClientRequest {
 impl ClientRequest {
     pub async fn read(app: &App, request: Request, endpoint: Endpoint) -> Result<Self, Failure> {
         let address = seen_address(app, request.headers(), request.extensions()).of_program(request.headers());
-        let certificates = request.extensions().get::<Certificates>().cloned();
+        let certificates = shown_certificates(app, request.headers(), request.extensions())?;
         app.limits.check(address.counted, app.now())?;
         let (headers, form) = Form::read(request).await?;
         // Judged first, since it may be what authenticates the client; told after that, as ever.
@@ -121,6 +124,7 @@ impl ClientRequest {
             authenticated,
             proof,
             attested,
+            x5t: certificates.as_ref().and_then(Certificates::thumbprint),
             certificates,
             address,
             user_agent: user_agent(&headers),
@@ -139,6 +143,26 @@ impl ClientRequest {
         self.proof.as_ref().map(VerifiedProof::thumbprint)
     }
 
+    /// Thumbprint of the certificate that codes and tokens are bound to: of the one that the connection shows,
+    /// where the client is registered for that.
+    pub fn x5t(&self) -> Option<&str> {
+        let is_bound = self.client().registration.certificate_bound;
+        self.shown_x5t().filter(|_| is_bound)
+    }
+
+    /// Of whatever certificate the connection shows.
+    pub fn shown_x5t(&self) -> Option<&str> {
+        self.x5t.as_deref()
+    }
+
+    /// What a new grant is bound to.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys {
+            jkt: self.jkt(),
+            x5t: self.x5t(),
+        }
+    }
+
     /// An act of whoever asks, and from where.
     pub fn event(&self, app: &App, action: Action) -> Event {
         End::asking(app, self).on(app.event(action))
@@ -148,14 +172,18 @@ impl ClientRequest {
         Poller {
             client_id: &self.client().client_id,
             jkt: self.jkt(),
+            x5t: self.shown_x5t(),
             enrolls: self.endpoint == Endpoint::EnrollmentFinish,
         }
     }
 
-    /// P07: a client registered so gets no token without a proof.
+    /// P07, P32: a client registered so gets no token without a proof, or without a certificate.
     pub fn must_prove_where_registered(&self) -> Result<(), Refusal> {
         if self.client().registration.require_dpop && self.proof.is_none() {
             return Err(Refusal::DpopProofMissing);
+        }
+        if self.client().registration.certificate_bound && self.x5t.is_none() {
+            return Err(Refusal::CertificateMissing);
         }
         Ok(())
     }
@@ -216,10 +244,25 @@ impl ClientRequest {
 
 /// Where the request comes from, as far as that can be known.
 pub fn seen_address(app: &App, headers: &HeaderMap, extensions: &Extensions) -> SeenAddress {
-    let peer = extensions
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    peer::seen(peer, headers, &app.config.trusted_proxies)
+    peer::seen(peer(extensions), headers, &app.config.trusted_proxies)
+}
+
+/// The certificates that count as the client's.
+pub fn shown_certificates(
+    app: &App,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<Option<Certificates>, Refusal> {
+    let proxies = Proxies {
+        trusted: &app.config.trusted_proxies,
+        with_certificates: &app.config.mtls.proxies,
+    };
+    peer::shown(peer(extensions), headers, extensions.get(), &proxies)
+}
+
+fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<Peer>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 pub fn user_agent(headers: &HeaderMap) -> Option<String> {
@@ -233,6 +276,7 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
         return Ok(None);
     }
     let htu = app.config.issuer.url(endpoint.path());
+    let alias = app.config.alias(endpoint.path());
     let nonces = &app.derived.nonces;
     // What authenticates a client has to be fresh from the first contact on.
     let nonce = if attestation::is_combined(headers) {
@@ -243,6 +287,7 @@ fn verified_proof(app: &App, headers: &HeaderMap, endpoint: Endpoint) -> Result<
     let expected = ProofExpectation {
         htm: "POST",
         htu: &htu,
+        alias: alias.as_deref(),
         access_token: None,
         nonce,
     };

@@ -1,5 +1,5 @@
-//! What a client authenticates with, found in a request and judged: RFC 6749 §2.3, RFC 7523 §2.2, client
-//! attestations and SVIDs. What counts for which client is in `protocol/client_auth.rs`.
+//! What a client authenticates with, found in a request and judged: RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705
+//! §2, client attestations and SVIDs. What counts for which client is in `protocol/client_auth.rs`.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -13,6 +13,7 @@ use protocol::jwk::Jwks;
 use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
 use protocol::spiffe::{self, VerifiedSvid};
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
 use crate::admitting;
@@ -75,6 +76,7 @@ impl<'a> Credentials<'a> {
         let macs: Vec<String> = macs.collect();
         let instance_key = self.instance_key(app, &client, assertion).await?;
         let svid = self.svid(app, &client, assertion)?;
+        let by_certificate = client.registration.authentication.is_by_certificate();
         let presented = match assertion {
             Some(Assertion::Jwt(assertion)) => match &instance_key {
                 Some((key, _)) => Presented::InstanceAssertion { assertion, key },
@@ -85,6 +87,9 @@ impl<'a> Credentials<'a> {
                 (Some(svid), _) => Presented::Svid(svid),
                 (None, Some(attested)) if is_attested(&client) => Presented::Attestation(attested),
                 _ if secrets.is_empty() && self.endpoint.enrolls(&client) => Presented::KeyToBeEnrolled,
+                _ if secrets.is_empty() && by_certificate => {
+                    self.shown().map_or(Presented::Nothing, Presented::Certificates)
+                }
                 _ if secrets.is_empty() => Presented::Nothing,
                 _ => Presented::EmptySecret,
             },
@@ -106,6 +111,10 @@ impl<'a> Credentials<'a> {
             Some(spiffe::ASSERTION_TYPE) => Ok(Some(Assertion::Svid(assertion))),
             _ => Err(Refusal::ClientAuthenticationFailed),
         }
+    }
+
+    fn shown(&self) -> Option<&'a [CertificateDer<'static>]> {
+        self.certificates.map(|shown| &*shown.0)
     }
 
     /// C30: an SVID counts for a client that is registered so. A certificate counts where nothing else was

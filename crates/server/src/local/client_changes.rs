@@ -9,9 +9,10 @@ use protocol::grant::Origin;
 use protocol::jwk::Jwks;
 use protocol::scope::Scope;
 use protocol::wire::local::{ChangeClient, ClientView};
+use serde_json::json;
 use store::Batch;
 
-use super::clients::{find, give, invalid, must_be_profile, view};
+use super::clients::{details_ceiling, find, give, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -33,6 +34,7 @@ pub async fn change(
             .with("profile", registration.profile.clone())
             .with("scope", registration.scope.clone())
             .with("resource", registration.resource.clone())
+            .with("authorization_details", json!(registration.authorization_details))
             .with("grants", grants(&registration))
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
@@ -78,8 +80,17 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
         }
         changed.resource.clone_from(resource);
     }
+    if let Some(details) = &asked.authorization_details {
+        changed.authorization_details = details_ceiling(app, Some(details))?;
+    }
     if let Some(jwks) = &asked.jwks {
         changed.authentication = other_keys(&changed.authentication, jwks)?;
+    }
+    if let Some(certificates) = &asked.certificates {
+        must_be_certificates(certificates)?;
+        let others = changed.authentication.with_certificates(certificates);
+        changed.authentication =
+            others.ok_or_else(|| invalid("this client does not authenticate with certificates"))?;
     }
     Ok(changed)
 }

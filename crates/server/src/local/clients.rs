@@ -4,13 +4,16 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use protocol::client::{AssertionAudience, Authentication, Client, Kind, Permission, Registration, is_client_id};
+use protocol::client_certificate::{self, ExpectedName};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::grant::Origin;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::time::{Lifetime, Timestamp};
-use protocol::wire::local::{AddClient, ClientView};
+use protocol::wire::local::{AddClient, ClientView, TlsClientAuth};
+use serde_json::Value;
 use store::Batch;
 
 use super::client_changes::grants;
@@ -110,6 +113,7 @@ fn registration(app: &App, mut asked: AddClient) -> Result<Registration, Failure
     }
     let asked_grants = std::mem::take(&mut asked.grants);
     let mut registration = Registration {
+        authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
         authentication: authentication(app, &asked)?,
         kind: kind(asked.kind.as_deref())?,
         signing_alg: signing_alg(asked.signing_alg.as_deref())?,
@@ -124,6 +128,7 @@ fn registration(app: &App, mut asked: AddClient) -> Result<Registration, Failure
         resource: asked.resource,
         profile: asked.profile,
         require_dpop: asked.require_dpop,
+        certificate_bound: asked.certificate_bound,
         strict: asked.strict,
         introspect: asked.introspect,
         report_codes: asked.report_codes,
@@ -159,7 +164,16 @@ pub fn give(registration: &mut Registration, names: &[String]) -> Result<(), Fai
     Ok(())
 }
 
-const ONE_WAY: &str = "a client is either public, or has a secret, or has a key set, or its instances' keys";
+pub fn details_ceiling(app: &App, asked: Option<&Value>) -> Result<Details, Failure> {
+    let Some(asked) = asked else {
+        return Ok(Details::default());
+    };
+    let ceiling = app.details().read_ceiling(&asked.to_string());
+    ceiling.map_err(|refusal| invalid(refusal.sentence()))
+}
+
+const ONE_WAY: &str =
+    "a client is either public, or has a secret, or has a key set, or its instances' keys, or certificates";
 
 pub fn must_be_profile(app: &App, name: &str) -> Result<(), Failure> {
     if app.profiles().named(name).is_some() {
@@ -173,46 +187,81 @@ pub fn must_be_profile(app: &App, name: &str) -> Result<(), Failure> {
 }
 
 fn authentication(app: &App, asked: &AddClient) -> Result<Authentication, Failure> {
-    let audience = match asked.assertion_audience.as_deref() {
-        None | Some("issuer") => AssertionAudience::Issuer,
-        Some("legacy") => AssertionAudience::Legacy,
-        Some(_) => return Err(invalid("the assertion audience is `issuer` or `legacy`")),
-    };
+    let ways = [
+        asked.public,
+        asked.secret.is_some(),
+        asked.jwks.is_some(),
+        asked.instance_key,
+        asked.attested,
+        asked.tls_client_auth.is_some(),
+        asked.self_signed_certificates.is_some(),
+    ];
+    if ways.into_iter().filter(|&is| is).count() != 1 {
+        return Err(invalid(ONE_WAY));
+    }
     if asked.assertion_audience.is_some() && asked.jwks.is_none() {
         return Err(invalid("an assertion audience goes with a key set"));
     }
-    if asked.instance_key || asked.attested {
-        return match (
-            asked.public || asked.instance_key && asked.attested,
-            &asked.secret,
-            &asked.jwks,
-        ) {
-            (false, None, None) if asked.attested => Ok(Authentication::Attested),
-            (false, None, None) => Ok(Authentication::InstanceKey),
-            _ => Err(invalid(ONE_WAY)),
+    if let Some(secret) = &asked.secret {
+        return match secret.as_str() {
+            "" => Err(invalid("the secret is empty")),
+            secret => Ok(Authentication::ClientSecret {
+                mac: app.derived.client_secret_mac(&asked.client_id, secret),
+            }),
         };
     }
-    match (asked.public, &asked.secret, &asked.jwks) {
-        (true, None, None) if asked.introspect => Err(invalid(
+    if let Some(jwks) = &asked.jwks {
+        let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;
+        return Ok(Authentication::PrivateKeyJwt {
+            jwks: parsed.to_value(),
+            audience: assertion_audience(asked.assertion_audience.as_deref())?,
+        });
+    }
+    if let Some(auth) = by_certificate(asked)? {
+        return Ok(auth);
+    }
+    match (asked.instance_key, asked.attested) {
+        (true, _) => Ok(Authentication::InstanceKey),
+        (_, true) => Ok(Authentication::Attested),
+        _ if asked.introspect => Err(invalid(
             "a resource server has to authenticate: give it a secret or a key set",
         )),
-        (true, None, None) if asked.report_codes => Err(invalid(
+        _ if asked.report_codes => Err(invalid(
             "who reports codes has to authenticate: give it a secret or a key set",
         )),
-        (true, None, None) => Ok(Authentication::None),
-        (false, Some(secret), None) if secret.is_empty() => Err(invalid("the secret is empty")),
-        (false, Some(secret), None) => Ok(Authentication::ClientSecret {
-            mac: app.derived.client_secret_mac(&asked.client_id, secret),
-        }),
-        (false, None, Some(jwks)) => {
-            let parsed = Jwks::parse(jwks).map_err(|flaw| invalid(&format!("the key set is not usable: {flaw}")))?;
-            Ok(Authentication::PrivateKeyJwt {
-                jwks: parsed.to_value(),
-                audience,
-            })
-        }
-        _ => Err(invalid(ONE_WAY)),
+        _ => Ok(Authentication::None),
     }
+}
+
+fn assertion_audience(name: Option<&str>) -> Result<AssertionAudience, Failure> {
+    match name {
+        None | Some("issuer") => Ok(AssertionAudience::Issuer),
+        Some("legacy") => Ok(AssertionAudience::Legacy),
+        Some(_) => Err(invalid("the assertion audience is `issuer` or `legacy`")),
+    }
+}
+
+fn by_certificate(asked: &AddClient) -> Result<Option<Authentication>, Failure> {
+    if let Some(TlsClientAuth {
+        authorities,
+        kind,
+        name,
+    }) = &asked.tls_client_auth
+    {
+        must_be_certificates(authorities)?;
+        let name = ExpectedName::parse(kind, name).map_err(|flaw| invalid(flaw.0))?;
+        let authorities = authorities.clone();
+        return Ok(Some(Authentication::TlsClientAuth { name, authorities }));
+    }
+    let Some(certificates) = asked.self_signed_certificates.clone() else {
+        return Ok(None);
+    };
+    must_be_certificates(&certificates)?;
+    Ok(Some(Authentication::SelfSignedTlsClientAuth { certificates }))
+}
+
+pub fn must_be_certificates(x5c: &[String]) -> Result<(), Failure> {
+    client_certificate::must_be_certificates(x5c).map_err(|flaw| invalid(flaw.0))
 }
 
 fn kind(name: Option<&str>) -> Result<Kind, Failure> {
@@ -288,7 +337,10 @@ pub fn view(client: &Client) -> ClientView {
         } => ("private_key_jwt", Some("legacy")),
         Authentication::InstanceKey => ("instance_key", None),
         Authentication::Attested => ("attested", None),
+        Authentication::TlsClientAuth { .. } => ("tls_client_auth", None),
+        Authentication::SelfSignedTlsClientAuth { .. } => ("self_signed_tls_client_auth", None),
     };
+    let types = registration.authorization_details.types().into_iter();
     ClientView {
         client_id: client.client_id.clone(),
         name: registration.name.clone(),
@@ -300,8 +352,12 @@ pub fn view(client: &Client) -> ClientView {
         expires_at: registration.expires_at.map(Timestamp::millis),
         scope: registration.scope.clone(),
         resource: registration.resource.clone(),
+        authorization_details: registration.authorization_details.clone(),
+        authorization_details_types: types.map(str::to_owned).collect(),
         profile: registration.profile.clone(),
         authentication: authentication.to_owned(),
+        certificate: registration.authentication.certificate(),
+        certificate_bound: registration.certificate_bound,
         assertion_audience: audience.map(str::to_owned),
         require_dpop: registration.require_dpop,
         strict: registration.strict,

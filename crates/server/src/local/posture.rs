@@ -15,6 +15,7 @@ use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, Permi
 use super::{client_warnings, profiles};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
+use crate::policies;
 
 const STATEMENT: [(&str, &str); 6] = [
     (
@@ -69,6 +70,7 @@ pub async fn posture(State(app): State<Shared>) -> Result<Json<PostureView>, Fai
         statement: statement.collect(),
         clients: told.collect(),
         profiles: profiles::all(&app, &clients),
+        policies: policies::view(&app.policies),
     }))
 }
 

@@ -1,12 +1,13 @@
 //! Every page with sample values, for the tests and for eyes.
 
+use protocol::details::{self, Types};
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
 use super::authorize::AuthorizePage;
-use super::decide::DecidePage;
+use super::decide::{Approving, DecidePage};
 use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
@@ -18,6 +19,7 @@ use super::verify::VerifyPage;
 use super::waiting::WaitingLine;
 
 mod devices;
+mod narrowing;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -59,6 +61,26 @@ fn permission(name: &str, sentence: &str) -> Permission {
     }
 }
 
+/// Asks for each example of each type of ours.
+pub fn details_view() -> RequestView {
+    RequestView {
+        authorization_details: details(),
+        ..view()
+    }
+}
+
+fn details() -> Vec<ShownDetail> {
+    let types = Types::built_in();
+    let metadata = types.metadata();
+    let examples = metadata.as_object().unwrap().values();
+    let examples = examples.flat_map(|known| known["schema"]["examples"].as_array().unwrap());
+    let shown = examples.map(|detail| ShownDetail {
+        sentence: types.sentence(detail),
+        canonical: details::canonical(detail),
+    });
+    shown.collect()
+}
+
 pub fn view() -> RequestView {
     RequestView {
         request_id: "req_7Q2m".to_owned(),
@@ -79,6 +101,7 @@ pub fn view() -> RequestView {
             permission("profile", "See your name."),
             permission("offline_access", "Keep access without asking again, until it ends."),
         ],
+        authorization_details: Vec::new(),
         network_match: protocol::network::NetworkMatch::Different,
         facts: vec![
             fact("requester.address", "Address", "203.0.113.24", "proven"),
@@ -337,7 +360,7 @@ fn with_upstream() -> Vec<Page> {
         label: ELSEWHERE.to_owned(),
     };
     let undecidable = DecidePage {
-        has_passkey: false,
+        approving: Approving::NoPasskey,
         ..decide(&view())
     };
     vec![
@@ -460,5 +483,5 @@ fn without_upstream() -> Vec<Page> {
         ),
         ("authorize", html(&authorize)),
     ];
-    [all, devices::all()].concat()
+    [all, devices::all(), narrowing::all()].concat()
 }

@@ -27,7 +27,10 @@ fn b04_the_table_of_refusals() {
         401 invalid_client_attestation AttestationInvalid
         400 use_fresh_attestation  AttestationNotFresh
         401 invalid_client_attestation AttestationReplayed
+        400 invalid_request        AuthenticationDemandMalformed
+        400 unmet_authentication_requirements AuthenticationTooOld
         403 refused                AuthenticationTooWeak
+        400 unmet_authentication_requirements AuthenticationUnmet
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
         403 refused                BindingDataWrong
@@ -58,6 +61,7 @@ fn b04_the_table_of_refusals() {
         400 unauthorized_client    EnrollmentNotOffered
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        403 refused                GrantedTooMuch
         409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         400 invalid_request        InitiatorInvalid
@@ -73,6 +77,7 @@ fn b04_the_table_of_refusals() {
         400 unauthorized_client    NetworkNotAllowed
         404 unknown_code           NotTheViewer
         404 unknown_code           NotYoursToDecide
+        403 refused                NothingGranted
         400 invalid_request        ParameterMissing
         400 invalid_request        ParameterRepeated
         400 invalid_request        ParameterUnknown

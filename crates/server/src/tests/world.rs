@@ -450,6 +450,12 @@ impl Drop for World {
     }
 }
 
+/// What a JWT says.
+pub fn claims(token: &str) -> Value {
+    let payload = base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
 pub fn poll_form(device_code: &str) -> [(&str, &str); 3] {
     [
         ("client_id", "cli"),
@@ -545,8 +551,12 @@ impl Key {
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);
         }
+        self.proof_of(&claims)
+    }
+
+    pub fn proof_of(&self, claims: &Value) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
-        let input = signing_input(&header, &claims);
+        let input = signing_input(&header, claims);
         let signature = self.sign(input.as_bytes());
         format!("{input}.{signature}")
     }

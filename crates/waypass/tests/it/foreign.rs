@@ -5,5 +5,6 @@
 mod attested;
 mod javascript;
 mod machine;
+mod mtls;
 mod rust;
 mod verifiers;

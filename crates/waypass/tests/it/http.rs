@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::server::tls_roots;
+
 /// Above every hold, below every test's patience.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -16,6 +18,7 @@ pub static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .tls_certs_merge(tls_roots())
         .timeout(DEADLINE)
         .build()
         .unwrap()

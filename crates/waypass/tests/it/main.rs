@@ -15,6 +15,8 @@ mod attacks;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod chance;
 #[cfg(test)]
 mod crash;
@@ -22,6 +24,8 @@ mod crash;
 mod database;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod document;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
@@ -38,5 +42,7 @@ mod process;
 mod rfc;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod tools;

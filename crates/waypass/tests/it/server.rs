@@ -56,6 +56,8 @@ pub struct Setup {
     pub arguments: Vec<String>,
     /// Lines of the configuration file.
     pub config: &'static str,
+    /// With TLS in this process, and a second listener for clients with certificates.
+    pub tls: bool,
 }
 
 impl Setup {
@@ -64,6 +66,13 @@ impl Setup {
         Self {
             issuer: Some("https://localhost:8443/as".to_owned()),
             arguments: vec!["--trusted-proxy=127.0.0.1".to_owned()],
+            ..Self::default()
+        }
+    }
+
+    pub fn with_certificates() -> Self {
+        Self {
+            tls: true,
             ..Self::default()
         }
     }
@@ -82,11 +91,27 @@ impl Setup {
 pub struct Server {
     pub port: u16,
     pub metrics_port: u16,
+    has_tls: bool,
     pub issuer: String,
     pub database: Database,
     pub folder: Folder,
     arguments: Vec<String>,
     child: std::sync::Mutex<Option<Child>>,
+}
+
+/// The server's own certificate, for localhost: in PEM, and as what a client of it trusts.
+pub fn tls_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../server/src/listen/testdata")
+        .join(name)
+}
+
+pub fn tls_authority() -> String {
+    std::fs::read_to_string(tls_file("certificate.pem")).unwrap()
+}
+
+pub fn tls_roots() -> Vec<reqwest::Certificate> {
+    reqwest::Certificate::from_pem_bundle(tls_authority().as_bytes()).unwrap()
 }
 
 /// A port that was free a moment ago. Whoever is beaten to it fails to start and is started on another.
@@ -112,7 +137,7 @@ impl Server {
         let issuer = setup
             .issuer
             .clone()
-            .unwrap_or_else(|| format!("http://localhost:{port}"));
+            .unwrap_or_else(|| format!("{}://localhost:{port}", if setup.tls { "https" } else { "http" }));
         let data = folder.join("data").display().to_string();
         let mut arguments = vec![
             "serve".to_owned(),
@@ -121,6 +146,13 @@ impl Server {
             format!("--issuer={issuer}"),
             format!("--metrics-listen=127.0.0.1:{metrics_port}"),
         ];
+        if setup.tls {
+            arguments.extend([
+                format!("--tls-certificate={}", tls_file("certificate.pem").display()),
+                format!("--tls-key={}", tls_file("key.pem").display()),
+                format!("--mtls-listen=127.0.0.1:{}", free_port()),
+            ]);
+        }
         arguments.extend(database.arguments());
         arguments.extend(setup.arguments.iter().cloned());
         let config = folder.join("waypass.toml");
@@ -129,6 +161,7 @@ impl Server {
         Self {
             port,
             metrics_port,
+            has_tls: setup.tls,
             issuer,
             database,
             folder,
@@ -159,10 +192,7 @@ impl Server {
             if self.has_ended() {
                 return Some(false);
             }
-            let ready = CLIENT
-                .get(format!("http://127.0.0.1:{}/readyz", self.port))
-                .send()
-                .await;
+            let ready = CLIENT.get(format!("{}/readyz", self.origin())).send().await;
             ready.is_ok_and(|answer| answer.status() == 200).then_some(true)
         })
         .await
@@ -179,6 +209,11 @@ impl Server {
         if let Some(mut child) = child {
             child.kill().await.unwrap();
         }
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.lock().unwrap().as_ref().and_then(Child::id);
+        signal(name, id.unwrap()).await;
     }
 
     /// SIGTERM; the exit code once it has drained.
@@ -203,7 +238,12 @@ impl Server {
             .path()
             .trim_end_matches('/')
             .to_owned();
-        format!("http://localhost:{}{path}", self.port)
+        format!("{}{path}", self.origin())
+    }
+
+    fn origin(&self) -> String {
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.port)
     }
 
     pub fn log(&self) -> String {

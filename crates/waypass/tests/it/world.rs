@@ -13,7 +13,7 @@ use crate::chance::unique;
 use crate::database::{Database, postgres};
 use crate::http::{self, Answer, CLIENT};
 use crate::process::{Ran, run, waypass};
-use crate::server::{self, Server, Setup, Shared};
+use crate::server::{self, Server, Setup, Shared, tls_file};
 
 pub const SCOPES: &str = "openid offline_access profile read";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -201,6 +201,7 @@ impl World {
     pub async fn remote(&self, arguments: &[&str]) -> Ran {
         let mut command = waypass();
         command
+            .env("SSL_CERT_FILE", tls_file("certificate.pem"))
             .env("HOME", self.server.folder.path())
             .env("XDG_CONFIG_HOME", self.server.folder.join("config"));
         run(command.args(arguments).arg("--server").arg(&self.server.issuer)).await

@@ -8,7 +8,7 @@ use super::File;
 
 type Ranges = &'static [(char, RangeInclusive<u8>)];
 
-/// The rows that each page answers for. RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 8707, 9068; RFC 9700, 10070;
+/// The rows that each page answers for. RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 9396, 8707, 9068; RFC 9700, 10070;
 /// RFC 9449 and DPoP for the device grant; client attestation and SPIFFE. RFC 10027: mitigations, the rules around them, formal analysis.
 const PAGES: [(&str, Ranges); 2] = [
     (
@@ -16,7 +16,7 @@ const PAGES: [(&str, Ranges); 2] = [
         &[
             ('D', 1..=38),
             ('B', 1..=16),
-            ('A', 9..=14),
+            ('A', 1..=14),
             ('S', 2..=10),
             ('P', 1..=15),
             ('P', 20..=25),

@@ -152,6 +152,7 @@ impl Api {
         let expected = ProofExpectation {
             htm: request.method.as_str(),
             htu: self.url.as_str(),
+            alias: None,
             access_token: Some(token),
             nonce: NonceRule::Optional(&self.nonces),
         };

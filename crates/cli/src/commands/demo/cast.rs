@@ -55,6 +55,7 @@ impl Cast {
         Ok(Self {
             metadata: discover(io, &server.http, &server.issuer).await?,
             profile: Profile {
+                authorization_details: None,
                 server: server.issuer.as_str().to_owned(),
                 client_id: CLIENT_ID.to_owned(),
                 scope: Some(scope),

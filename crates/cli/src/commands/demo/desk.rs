@@ -8,7 +8,7 @@ use std::sync::Arc;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::RequestView;
 
-use crate::commands::decide::{self, DecideArgs, DenyArgs};
+use crate::commands::decide::{self, DecideArgs, DenyArgs, LessArgs};
 use crate::commands::demo::cast::Cast;
 use crate::date;
 use crate::device_flow::{Asked, Waiter};
@@ -39,6 +39,7 @@ impl Desk {
             server: cast.profile.server.clone(),
             key_file: cast.key_file.clone(),
             ca_file: None,
+            raw: false,
             json: false,
         };
         let reading = io.input_is_terminal.then(|| reading(io));
@@ -61,10 +62,10 @@ impl Desk {
     pub async fn decide_alone(&mut self, io: &mut Io) -> Result<(), Failure> {
         let show = async |io: &mut Io, view: &RequestView| {
             let now = io.now();
-            decide::print(&mut io.output, view, now);
+            decide::print(&mut io.output, view, false, now);
             true
         };
-        decide::approve_if(&self.args, io, show).await?;
+        decide::approve_if(&self.args, &LessArgs::default(), io, show).await?;
         self.may_poll = true;
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Desk {
             "q" => return Err(Failure::new(Exit::Done, "interrupted", "stopped by hand")),
             "t" => {
                 say!(io.output, "");
-                decide::approve(&self.args, io).await
+                decide::approve(&self.args, &LessArgs::default(), io).await
             }
             "d" => decide::deny(&self.deny(), io).await,
             _ => {

@@ -33,9 +33,11 @@ pub async fn rotate(State(app): State<Shared>, request: Request) -> Result<Respo
 /// As strict as the header's: method, address, nonce, and used once.
 fn new_key(app: &App, asked: &ClientRequest) -> Result<VerifiedProof, Refusal> {
     let htu = app.config.issuer.url(Endpoint::InstanceRotate.path());
+    let alias = app.config.alias(Endpoint::InstanceRotate.path());
     let expected = ProofExpectation {
         htm: "POST",
         htu: &htu,
+        alias: alias.as_deref(),
         access_token: None,
         nonce: NonceRule::Required(&app.derived.nonces),
     };

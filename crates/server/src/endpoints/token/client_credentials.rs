@@ -3,7 +3,6 @@
 
 use protocol::approver::Approver;
 use protocol::client::Client;
-use protocol::details::Details;
 use protocol::event::Action;
 use protocol::grant::{Grant, Ground, MachineGranted, Origin};
 use protocol::instance::Instance;
@@ -40,6 +39,7 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
         approver: &owner,
         instance: Some(instance),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
     let granted = granted(app, asked, &client, profile)?;
@@ -55,7 +55,7 @@ fn granted(app: &App, asked: &ClientRequest, client: &Client, profile: &Profile)
     Ok(MachineGranted {
         resource: requested_resource(app, asked, &scope)?,
         scope: scope.to_string(),
-        authorization_details: Details::default(),
+        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
     })
 }
 
@@ -98,6 +98,7 @@ fn answer(
             approver: owner,
             scope: &grant.scope,
             audience: grant.resource.clone(),
+            authorization_details: grant.authorization_details.clone(),
         },
     )?;
     let event = asked

@@ -2,6 +2,7 @@
 //! only by the compare-and-set of [`redeem`].
 
 use protocol::approver::Approver;
+use protocol::authentication::Demands;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
 use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
@@ -20,6 +21,7 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 use crate::posture;
 use crate::quorum;
 
@@ -176,10 +178,15 @@ async fn redeemed(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
-    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.jkt(), now)?;
+    let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let authorization_details = app
+        .details()
+        .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
 
     let issued = issue(
         app,
@@ -189,6 +196,7 @@ async fn redeemed(
             approver,
             scope: &grant.scope,
             audience,
+            authorization_details,
         },
     )?;
     let state = State::Redeemed {
@@ -215,7 +223,7 @@ async fn redeemed(
     let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
 }
 
@@ -237,7 +245,9 @@ pub async fn approved_by(app: &App, request: &AuthorizationRequest) -> Result<Ap
     approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
     let mut approvers = Vec::with_capacity(approvals.len());
     let mut granted = Granted::all_of(&request.content)?;
+    let demands = Demands::of(&request.content);
     for approval in &approvals {
+        demands.must_be_recent(approval.context.auth_time, app.now())?;
         granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
         let approver = app.store.approver(&approval.approver_id).await?;
         let approver = approver.ok_or_else(|| missing("an approver"))?;

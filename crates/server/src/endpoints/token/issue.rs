@@ -2,13 +2,14 @@
 
 use protocol::approver::Approver;
 use protocol::client::Client;
+use protocol::details::Details;
 use protocol::grant::{Grant, Origin};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::secret::RefreshToken;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::token::TokenResponse;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Batch, Fault};
 
 use crate::app::App;
@@ -22,6 +23,7 @@ pub struct Issue<'a> {
     /// Of the access token: the grant's, or less.
     pub scope: &'a str,
     pub audience: Vec<String>,
+    pub authorization_details: Details,
 }
 
 pub struct Issued {
@@ -57,6 +59,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
         token_type: if grant.jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
         expires_in: (expires_at - now).seconds(),
         scope: issue.scope.to_owned(),
+        authorization_details: issue.authorization_details.clone(),
         refresh_token: refresh_token.map(|token| token.reveal().to_owned()),
         id_token: granted
             .contains("openid")
@@ -89,8 +92,14 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         "scope": issue.scope,
         "grant_id": grant.id,
     });
-    if let (Some(jkt), Some(members)) = (&grant.jkt, claims.as_object_mut()) {
-        members.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+    if let Some(members) = claims.as_object_mut() {
+        if let Some(cnf) = confirmation(grant) {
+            members.insert("cnf".to_owned(), cnf);
+        }
+        // RFC 9396 §9.1: "the AS MUST make that data available to the RS".
+        if !issue.authorization_details.is_empty() {
+            members.insert("authorization_details".to_owned(), json!(issue.authorization_details));
+        }
     }
     // RFC 9068 §2.2.1: what is said of the person's authentication, where there was one.
     if let (Origin::DeviceCode, Some(members)) = (grant.origin, claims.as_object_mut()) {
@@ -99,6 +108,17 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         members.insert("amr".to_owned(), json!(grant.amr));
     }
     sign(app, issue.client, "at+jwt", &claims)
+}
+
+/// RFC 9449 §6.1, RFC 8705 §3.1. A token that is bound to both is of use with both.
+fn confirmation(grant: &Grant) -> Option<Value> {
+    let bound = [("jkt", &grant.jkt), ("x5t#S256", &grant.x5t)];
+    let members = bound.into_iter().filter_map(|(name, value)| {
+        let value = value.as_deref()?;
+        Some((name.to_owned(), json!(value)))
+    });
+    let members: Map<String, Value> = members.collect();
+    (!members.is_empty()).then_some(Value::Object(members))
 }
 
 fn id_token(app: &App, issue: &Issue<'_>, expires_at: Timestamp) -> Result<String, Failure> {

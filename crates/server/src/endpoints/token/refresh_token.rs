@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 use crate::posture;
 use crate::quorum;
 
@@ -28,11 +29,22 @@ type Answer = Result<TokenResponse, Refusal>;
 struct Presented {
     token: StoredToken,
     grant: Grant,
-    /// To another key of its instance, with this refresh.
+    /// To another key of its instance, or another certificate of its client, with this refresh.
     has_moved: bool,
     client: Client,
     approver: Approver,
     instance: Option<Instance>,
+}
+
+impl Presented {
+    /// What the refresh token itself is bound to, and what was brought of that kind.
+    fn binding<'a>(&'a self, asked: &'a ClientRequest) -> (Option<&'a str>, Option<&'a str>) {
+        if self.grant.jkt.is_none() && self.client.is_public() {
+            (self.grant.x5t.as_deref(), asked.shown_x5t())
+        } else {
+            (self.grant.jkt.as_deref(), asked.jkt())
+        }
+    }
 }
 
 pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
@@ -48,7 +60,8 @@ pub async fn refresh_token(app: &App, asked: &ClientRequest) -> Result<TokenResp
 async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Batch, Answer), Failure> {
     let now = app.now();
     let presented = load(app, asked, digest).await?;
-    let rotation = refresh::rotate(&presented.token, presented.grant.jkt.as_deref(), asked.jkt(), now)?;
+    let (bound_to, by) = presented.binding(asked);
+    let rotation = refresh::rotate(&presented.token, bound_to, by, now)?;
     match rotation {
         Rotation::Fresh => rotated(app, asked, &presented, None).await,
         Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)).await,
@@ -70,6 +83,15 @@ async fn of_its_key(app: &App, grant: Grant, asked: &ClientRequest) -> Result<Gr
     }
 }
 
+/// P33: to the certificate that is shown now, where that may be another.
+fn of_its_certificate(grant: Grant, asked: &ClientRequest, client: &Client) -> Result<Grant, Refusal> {
+    let is_bound = grant.x5t.is_some() || client.registration.certificate_bound;
+    let shown = asked.shown_x5t().filter(|_| is_bound);
+    let x5t = refresh::certificate(grant.x5t.as_deref(), shown, client.is_public())?;
+    let x5t = x5t.map(str::to_owned);
+    Ok(Grant { x5t, ..grant })
+}
+
 /// B06: another client's token is as unknown as none.
 async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Presented, Failure> {
     let unknown = Failure::Refusal(Refusal::RefreshTokenUnknown);
@@ -82,15 +104,16 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     if grant.client_id != asked.client().client_id {
         return Err(unknown);
     }
-    let stored_jkt = grant.jkt.clone();
+    let stored = (grant.jkt.clone(), grant.x5t.clone());
     let grant = of_its_key(app, grant, asked).await?;
     let client = app.stored_client(&grant.client_id).await?;
+    let grant = of_its_certificate(grant, asked, &client)?;
     let Some(approver) = app.store.approver(&grant.subject).await? else {
         return Err(unknown);
     };
     let instance = app.named_instance(grant.instance_id.as_deref()).await?;
     Ok(Presented {
-        has_moved: grant.jkt != stored_jkt,
+        has_moved: (&grant.jkt, &grant.x5t) != (&stored.0, &stored.1),
         token,
         grant,
         client,
@@ -119,6 +142,7 @@ async fn rotated(
         approver,
         instance: instance.as_ref(),
         profiles: app.profiles(),
+        details: app.details(),
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
@@ -130,6 +154,10 @@ async fn rotated(
         .narrowed(asked.form.get("scope"))?
         .to_string();
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
+    let authorization_details = app
+        .details()
+        .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::refreshed(app, asked, (grant, &ground), (&scope, &audience)).await?;
 
     let issued = issue(
         app,
@@ -139,6 +167,7 @@ async fn rotated(
             approver,
             scope: &scope,
             audience,
+            authorization_details,
         },
     )?;
     let successor = issued.refresh_token.ok_or(Refusal::RefreshTokenUnknown)?;
@@ -154,7 +183,7 @@ async fn rotated(
         .use_refresh_token(token, &successor, now)
         .client_is_unchanged(client)
         .then(issued.batch)
-        .record(&event)?;
+        .record(&judged.on(event))?;
     batch = if *has_moved {
         batch.bind_grant(grant)
     } else {

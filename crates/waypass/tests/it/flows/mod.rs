@@ -1,9 +1,11 @@
 //! What people do with the product, command by command and end to end.
 
 mod administration;
+mod certificates;
 mod listening;
 mod local_interface;
 mod machines;
+mod policies;
 mod refreshing;
 mod requesting;
 pub mod terminal;

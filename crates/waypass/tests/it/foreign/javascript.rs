@@ -1,6 +1,7 @@
 //! `openid-client` and `oauth4webapi`: plain, DPoP, private_key_jwt and client_secret; each walks from
 //! discovery to revocation while this side approves in between with the command line.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -61,6 +62,20 @@ async fn oauth4webapi_with_a_secret(world: &World) {
 async fn walk(world: &World, program: &str, mode: &str) {
     let Some(node) = tools::node() else { return };
     let setting = setting(world, mode).await;
+    let outcome = run(&node, program, &setting, async |started: &Value| {
+        assert_eq!(
+            (&started["expires_in"], &started["interval"]),
+            (&json!(600), &json!(5)),
+            "as numbers"
+        );
+        approve_by_command(world, started["user_code"].as_str().unwrap()).await;
+    })
+    .await;
+    check(&outcome, setting["client_id"].as_str().unwrap(), mode);
+}
+
+/// A program that asks, waits for somebody to approve, and says in the end what it got.
+pub async fn run(node: &Path, program: &str, setting: &Value, approve: impl AsyncFnOnce(&Value)) -> Value {
     let mut child = Command::new(node)
         .arg(tools::foreign().join(program))
         .arg(setting.to_string())
@@ -70,20 +85,14 @@ async fn walk(world: &World, program: &str, mode: &str) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let started = next(&mut lines).await;
-    assert_eq!(
-        (&started["expires_in"], &started["interval"]),
-        (&json!(600), &json!(5)),
-        "as numbers"
-    );
-    approve_by_command(world, started["user_code"].as_str().unwrap()).await;
+    approve(&next(&mut lines).await).await;
     let outcome = next(&mut lines).await;
     let ended = tokio::time::timeout(PATIENCE, child.wait())
         .await
         .expect("the client hangs")
         .unwrap();
     assert!(ended.success());
-    check(&outcome, setting["client_id"].as_str().unwrap(), mode);
+    outcome
 }
 
 async fn setting(world: &World, mode: &str) -> Value {

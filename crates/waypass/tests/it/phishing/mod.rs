@@ -6,7 +6,7 @@ mod attacker;
 mod beyond;
 mod campaigns;
 mod exploits;
-mod front;
+pub mod front;
 mod mirror;
 mod play;
 mod site;
@@ -47,6 +47,7 @@ fn on_stage(database: Database, body: impl AsyncFnOnce(&Stage<'_>)) {
         issuer: Some(format!("http://localhost:{}", listener.local_addr().unwrap().port())),
         arguments: vec!["--trusted-proxy=127.0.0.0/8".to_owned()],
         config: CONFIG,
+        ..Setup::default()
     };
     alone_with(database, &setup, async |world| {
         let front = Front::open(listener, world.server.port);
