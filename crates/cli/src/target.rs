@@ -52,6 +52,7 @@ impl TargetArgs {
             profile: profile.to_owned(),
             key_storage: None,
             ca_file: None,
+            posture_jwt: None,
         }
     }
 

@@ -258,7 +258,7 @@ async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)
 fn forbidden(judgement: Judgement, reference: Option<String>) -> Failure {
     let is_approver = matches!(judgement.step, Step::View | Step::Approve);
     Failure::Forbidden {
-        policies: is_approver.then_some(judgement.verdict.ids).unwrap_or_default(),
+        policies: if is_approver { judgement.verdict.ids } else { Vec::new() },
         reference,
     }
 }

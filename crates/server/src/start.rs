@@ -63,7 +63,7 @@ async fn run(config: Config) -> Result<(), Fault> {
         listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
     let running = start(config, Surroundings::real()).await?;
     signals.received().await;
-    running.stop().await;
+    Box::pin(running.stop()).await;
     Ok(())
 }
 

@@ -70,6 +70,7 @@ impl LoginArgs {
             target: TargetArgs::kept(profile),
             scope: None,
             resource: Vec::new(),
+            details: None,
             binding: false,
             binding_file: None,
             initiator_key_file: None,

@@ -113,7 +113,7 @@ fn files(folder: &PathBuf) -> Result<Vec<PolicyFile>, Failure> {
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".cedar") && path.is_file() {
+        if path.extension().is_some_and(|extension| extension == "cedar") && path.is_file() {
             let text = std::fs::read_to_string(&path).map_err(unreadable)?;
             files.push(PolicyFile { name, text });
         }

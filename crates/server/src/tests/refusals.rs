@@ -83,6 +83,7 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        400 access_denied          PolicyForbids
         400 invalid_request        PostureInvalid
         400 invalid_request        PostureMissing
         400 invalid_request        PostureStale

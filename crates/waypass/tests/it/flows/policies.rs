@@ -91,7 +91,7 @@ fn with_policies(database: Database) {
         ..Setup::default()
     };
     alone_with(database, &setup, async |world| {
-        changed_under_a_server(world, &folder).await
+        changed_under_a_server(world, &folder).await;
     });
 }
 
