@@ -157,7 +157,8 @@ async fn rotated(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
-    let judged = judging::refreshed(app, asked, (grant, &ground), (&scope, &audience)).await?;
+    let issued = (&*scope, &*audience, &authorization_details);
+    let judged = judging::refreshed(app, asked, (grant, &ground), issued).await?;
 
     let issued = issue(
         app,
