@@ -6,6 +6,7 @@ mod listening;
 mod local_interface;
 mod refreshing;
 mod requesting;
+mod resource;
 pub mod terminal;
 mod wild_clients;
 mod workloads;
