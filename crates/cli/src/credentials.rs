@@ -36,6 +36,22 @@ pub struct Credentials {
     pub next_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What this machine got for itself, beside what a person approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineTokens>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MachineTokens {
+    pub asked: MachineAsk,
+    pub tokens: Tokens,
+}
+
+/// What a machine asks for by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineAsk {
+    pub scope: Option<String>,
+    pub resource: Vec<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -54,6 +70,10 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    fn are_fresh(&self, now: Timestamp) -> bool {
+        now + SHORTEST_LIFE <= Timestamp::from_seconds(self.expires_at)
+    }
+
     /// With an access token that is not handed out any more.
     pub fn ended(mut self, now: i64) -> Self {
         self.expires_at = self.expires_at.min(now);
@@ -82,9 +102,12 @@ impl Credentials {
     }
 
     pub fn fresh_tokens(&self, now: Timestamp) -> Option<&Tokens> {
-        self.tokens
-            .as_ref()
-            .filter(|tokens| now + SHORTEST_LIFE <= Timestamp::from_seconds(tokens.expires_at))
+        self.tokens.as_ref().filter(|tokens| tokens.are_fresh(now))
+    }
+
+    pub fn fresh_machine_tokens(&self, asked: &MachineAsk, now: Timestamp) -> Option<&Tokens> {
+        let kept = self.machine.as_ref().filter(|kept| kept.asked == *asked)?;
+        Some(&kept.tokens).filter(|tokens| tokens.are_fresh(now))
     }
 }
 

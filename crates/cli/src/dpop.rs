@@ -1,16 +1,20 @@
 //! Calls that prove possession of a key (RFC 9449), with the nonce kept as the server wants it.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use http::Method;
 use protocol::base64url;
+use protocol::posture::PARAMETER;
 use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::files;
 use crate::http::{Answer, Http, Unanswered};
 use crate::io::Io;
 use crate::keys::{Key, Proof};
+use crate::machine;
 
 /// One key talking to one server in one role. RFC 9449 §9: nonces of an authorization server and of a
 /// resource server are not the same, so each gets a `Caller` of its own.
@@ -18,15 +22,24 @@ pub struct Caller<'a> {
     http: &'a Http,
     key: &'a Key,
     nonce: Option<String>,
-    /// Whom to authenticate to as a client with the same key, if that is wanted.
+    /// The server, where it is called as one of its clients.
     issuer: Option<&'a str>,
-    authenticates: bool,
+    /// To authenticate as that client with the same key; not known before the first answer.
+    authenticates: Option<bool>,
+    /// The server has asked for the posture of this machine.
+    states_posture: bool,
+    /// Where a device management keeps its word on it.
+    posture_jwt: Option<&'a Path>,
+    /// As in [`Call`], with every form.
+    attestation: Option<&'a str>,
 }
 
 pub enum Body<'a> {
     None,
     Form(&'a [(&'a str, &'a str)]),
     Json(&'a Value),
+    /// As it was typed, with its media type.
+    Text(&'a str, &'a str),
 }
 
 pub struct Call<'a> {
@@ -34,6 +47,8 @@ pub struct Call<'a> {
     pub url: &'a Url,
     pub body: Body<'a>,
     pub access_token: Option<&'a str>,
+    /// What kind of token it is: `DPoP` or `Bearer`.
+    pub scheme: &'a str,
     /// A client attestation, whose proof is the DPoP proof beside it.
     pub attestation: Option<&'a str>,
 }
@@ -45,6 +60,7 @@ impl<'a> Call<'a> {
             url,
             body: Body::None,
             access_token: None,
+            scheme: "DPoP",
             attestation: None,
         }
     }
@@ -57,7 +73,10 @@ impl<'a> Caller<'a> {
             key,
             nonce: None,
             issuer: None,
-            authenticates: false,
+            authenticates: None,
+            states_posture: false,
+            posture_jwt: None,
+            attestation: None,
         }
     }
 
@@ -70,13 +89,52 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// The posture of this machine is then a device management's word, where it is asked for.
+    pub fn with_posture(self, posture_jwt: Option<&'a Path>) -> Self {
+        Self { posture_jwt, ..self }
+    }
+
+    pub fn with_attestation(self, attestation: Option<&'a str>) -> Self {
+        Self { attestation, ..self }
+    }
+
+    /// What is wanted beside it and can be brought without a person goes along, then and from then on.
     pub async fn form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
-        if !self.authenticates {
+        let answer = self.stated_form(io, url, form).await?;
+        let needs = answer.error().and_then(|body| body.needs);
+        if self.states_posture || needs.as_deref() != Some(PARAMETER) {
+            return Ok(answer);
+        }
+        self.states_posture = true;
+        self.stated_form(io, url, form).await
+    }
+
+    async fn stated_form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
+        if !self.states_posture {
+            return self.authenticated_form(io, url, form).await;
+        }
+        let posture = match (self.posture_jwt, self.issuer) {
+            (Some(file), _) => files::text_of(file).map_err(|failure| Unanswered::NotStated(failure.what))?,
+            (None, Some(issuer)) => machine::posture(io, self.key, issuer).ok_or(Unanswered::NotProven)?,
+            (None, None) => return Err(Unanswered::NotProven),
+        };
+        let mut form = form.to_vec();
+        form.push((PARAMETER, posture.trim()));
+        self.authenticated_form(io, url, &form).await
+    }
+
+    async fn authenticated_form(
+        &mut self,
+        io: &mut Io,
+        url: &Url,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, Unanswered> {
+        if self.authenticates != Some(true) {
             let answer = self.plain_form(io, url, form).await?;
             let is_wanted = answer.error().is_some_and(|body| body.error == "invalid_client");
-            if !is_wanted || self.issuer.is_none() {
+            if !is_wanted || self.issuer.is_none() || self.authenticates.is_some() {
                 // A client that was let in without authenticates never.
-                self.issuer = None;
+                self.authenticates = Some(false);
                 return Ok(answer);
             }
         }
@@ -92,7 +150,9 @@ impl<'a> Caller<'a> {
             ("client_assertion", assertion.as_str()),
         ]);
         let answer = self.plain_form(io, url, &form).await?;
-        self.authenticates |= answer.error().is_none_or(|body| body.error != "invalid_client");
+        if answer.error().is_none_or(|body| body.error != "invalid_client") {
+            self.authenticates = Some(true);
+        }
         Ok(answer)
     }
 
@@ -112,6 +172,7 @@ impl<'a> Caller<'a> {
     async fn plain_form(&mut self, io: &mut Io, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
         let call = Call {
             body: Body::Form(form),
+            attestation: self.attestation,
             ..Call::new(Method::POST, url)
         };
         self.call(io, &call).await
@@ -148,7 +209,7 @@ impl<'a> Caller<'a> {
             .header("DPoP", proof);
         request = request.header("Accept", "application/json");
         if let Some(token) = call.access_token {
-            request = request.header("Authorization", format!("DPoP {token}"));
+            request = request.header("Authorization", format!("{} {token}", call.scheme));
         }
         if let Some(attestation) = call.attestation {
             request = request.header("OAuth-Client-Attestation", attestation);
@@ -159,6 +220,7 @@ impl<'a> Caller<'a> {
                 .header("Content-Type", "application/x-www-form-urlencoded")
                 .body(Serializer::new(String::new()).extend_pairs(form).finish()),
             Body::Json(value) => request.json(value),
+            Body::Text(media_type, text) => request.header("Content-Type", media_type).body(text.to_owned()),
         };
         let answer = self.http.send(&*io.clock, request).await?;
         // RFC 9449 §8.2: the newest nonce counts, whatever answer brought it.

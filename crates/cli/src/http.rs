@@ -16,17 +16,21 @@ use crate::io::Io;
 
 /// No answer of ours is near it; a server that sends more wants to fill our memory.
 const LARGEST_ANSWER: usize = 1024 * 1024;
+/// Of our own server, asked for its record.
+const LARGEST_LOCAL_ANSWER: usize = 32 * 1024 * 1024;
 const PATIENCE: Lifetime = Lifetime::from_seconds(30);
 
 pub struct Http {
     client: Client,
+    largest: usize,
 }
 
 pub struct Answer {
     pub status: u16,
     /// RFC 9449 §8.
     pub dpop_nonce: Option<String>,
-    pub challenge: Option<String>,
+    /// `WWW-Authenticate`, once a line.
+    pub challenges: Vec<String>,
     body: Vec<u8>,
 }
 
@@ -38,6 +42,8 @@ pub enum Unanswered {
     TooLarge,
     /// Nothing was sent: no proof could be made.
     NotProven,
+    /// The posture that was asked for is in no file.
+    NotStated(String),
 }
 
 impl Http {
@@ -67,7 +73,10 @@ impl Http {
             Failure::failed(format!("TLS cannot be set up: {}", cause(&error)))
                 .hint("name the certificate authorities to trust with --ca-file or SSL_CERT_FILE")
         })?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            largest: LARGEST_ANSWER,
+        })
     }
 
     pub fn for_socket(path: &Path) -> Result<Self, Failure> {
@@ -76,7 +85,10 @@ impl Http {
             .tls_certs_only([])
             .unix_socket(path);
         let client = builder.build().map_err(|error| Failure::failed(cause(&error)))?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            largest: LARGEST_LOCAL_ANSWER,
+        })
     }
 
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
@@ -85,27 +97,30 @@ impl Http {
 
     pub async fn send(&self, clock: &dyn Clock, request: RequestBuilder) -> Result<Answer, Unanswered> {
         tokio::select! {
-            answer = exchange(request) => answer,
+            answer = exchange(request, self.largest) => answer,
             () = clock.deadline(PATIENCE) => Err(Unanswered::TimedOut),
         }
     }
 }
 
-async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
+async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Unanswered> {
     let mut response = request
         .send()
         .await
         .map_err(|error| Unanswered::Unreachable(cause(&error)))?;
     let status = response.status().as_u16();
     let dpop_nonce = header(&response, "dpop-nonce");
-    let challenge = header(&response, "www-authenticate");
+    let challenges = response.headers().get_all("www-authenticate").iter();
+    let challenges = challenges
+        .filter_map(|line| line.to_str().ok().map(str::to_owned))
+        .collect();
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
         .map_err(|error| Unanswered::Unreachable(cause(&error)))?
     {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > largest {
             return Err(Unanswered::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -113,7 +128,7 @@ async fn exchange(request: RequestBuilder) -> Result<Answer, Unanswered> {
     Ok(Answer {
         status,
         dpop_nonce,
-        challenge,
+        challenges,
         body,
     })
 }
@@ -150,6 +165,10 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The error in the form of RFC 6749 §5.2, if the body has one.
     pub fn error(&self) -> Option<ErrorBody> {
         self.json()
@@ -158,11 +177,7 @@ impl Answer {
     /// RFC 9449 §8 (authorization servers) and §9 (resource servers).
     pub fn wants_nonce(&self) -> bool {
         let in_body = || self.error().is_some_and(|body| body.error == "use_dpop_nonce");
-        let in_challenge = || {
-            self.challenge
-                .as_ref()
-                .is_some_and(|text| text.contains("use_dpop_nonce"))
-        };
+        let in_challenge = || self.challenges.iter().any(|text| text.contains("use_dpop_nonce"));
         matches!(self.status, 400 | 401) && (in_body() || in_challenge())
     }
 
@@ -210,6 +225,7 @@ impl Unanswered {
             }
             Self::TooLarge => Failure::failed(format!("{origin} sent more than 1 MiB")),
             Self::NotProven => Failure::failed("no proof could be signed"),
+            Self::NotStated(why) => Failure::failed(format!("the posture of this machine cannot be read: {why}")),
         }
     }
 }

@@ -25,6 +25,8 @@ mod io;
 mod keyring;
 mod keys;
 mod local;
+mod machine;
+mod machine_tokens;
 mod metadata;
 mod poll;
 mod print;
@@ -37,6 +39,7 @@ mod token_endpoint;
 mod tpm;
 
 pub use clock::{Clock, Pause};
+pub use commands::policy::PolicyCommand;
 pub use failure::Exit;
 use failure::Failure;
 pub use io::Io;
@@ -45,8 +48,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, posture,
-    profile, request, status, token, verify_decision, whoami,
+    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, policy,
+    posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -56,6 +59,7 @@ pub enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
+    Call(Box<call::CallArgs>),
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
@@ -66,11 +70,7 @@ pub enum Command {
     ///   waypass show WDJB-MJHT --server https://login.example.com --key-file alice.key
     #[command(verbatim_doc_comment)]
     Show(decide::DecideArgs),
-    /// Approve a request: shows it and asks; without a terminal it decides at once
-    ///
-    ///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
-    #[command(verbatim_doc_comment)]
-    Approve(decide::DecideArgs),
+    Approve(decide::ApproveArgs),
     Deny(decide::DenyArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
@@ -92,6 +92,9 @@ pub enum Command {
     Key(key::KeyCommand),
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Of `waypass policy`, whose other part is the server's.
+    #[command(skip)]
+    Policy(policy::PolicyCommand),
     Posture(posture::PostureArgs),
     VerifyDecision(verify_decision::VerifyDecisionArgs),
 }
@@ -132,11 +135,12 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
+        Command::Call(args) => (args.json(), call::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
         Command::Show(args) => (args.json(), decide::show(args, io).await),
-        Command::Approve(args) => (args.json(), decide::approve(args, io).await),
+        Command::Approve(args) => (args.json(), decide::approve(&args.decide, &args.less, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Admission(command) => (command.json(), admission::run(command, io).await),
@@ -148,6 +152,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),
         Command::Event(command) => (command.json(), event::run(command, io).await),
+        Command::Policy(command) => (command.json(), policy::run(command, io).await),
         Command::Posture(args) => (args.json(), posture::run(args, io).await),
         Command::VerifyDecision(args) => (args.json(), verify_decision::run(args, io)),
     };

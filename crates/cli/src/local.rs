@@ -125,7 +125,9 @@ impl Local {
             }
             Unanswered::Unreachable(_) => Failure::unreachable(format!("no server is running on {folder}"))
                 .hint(format!("start one with: waypass serve --data {folder}")),
-            Unanswered::TooLarge | Unanswered::NotProven => Failure::failed("the answer is larger than 1 MiB"),
+            Unanswered::TooLarge | Unanswered::NotProven | Unanswered::NotStated(_) => {
+                Failure::failed("the answer is larger than 32 MiB")
+            }
         }
     }
 }

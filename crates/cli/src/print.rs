@@ -129,6 +129,19 @@ impl Printer {
         }
     }
 
+    /// What somebody else sent: to a program as it is, to a terminal escaped, line by line.
+    pub fn document(&mut self, bytes: &[u8]) {
+        self.end_live();
+        if self.is_terminal() {
+            for line in String::from_utf8_lossy(bytes).lines() {
+                self.line(&Escaped::of(line));
+            }
+        } else {
+            let written = self.sink.write_all(bytes).and_then(|()| self.sink.flush());
+            self.closed |= written.is_err();
+        }
+    }
+
     /// One JSON value on one line. Hostile characters are written as `\u001b`: the same value to a
     /// program, harmless to a terminal.
     pub fn json(&mut self, value: &Value) {

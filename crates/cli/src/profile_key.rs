@@ -109,6 +109,7 @@ fn made(io: &mut Io, profile: &Profile, wanted: Option<KeyStorage>) -> Result<Pr
         instance: None,
         next_key: None,
         tokens: None,
+        machine: None,
     };
     let place = if wanted == Some(KeyStorage::File) {
         Place::File

@@ -1,7 +1,7 @@
 //! A fresh access token for any number of processes at once. The one that holds the credential's lock
 //! refreshes; all others find its result when they get the lock. RFC 6749 §6, RFC 9449 §5.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::credentials::{Credentials, Kept, Vault};
 use crate::device_flow::Polled;
@@ -19,14 +19,16 @@ pub struct Session {
     pub issuer: Issuer,
     pub http: Http,
     pub kept: Kept,
+    pub posture_jwt: Option<PathBuf>,
 }
 
 impl Session {
     pub fn open(io: &Io, profile: &str) -> Result<Self, Failure> {
         let vault = Vault::of(io, profile)?;
-        let ca_file = Settings::load(io)?
-            .profile(profile)
-            .and_then(|profile| profile.ca_file.clone());
+        let settings = Settings::load(io)?;
+        let kept = settings.profile(profile);
+        let ca_file = kept.and_then(|profile| profile.ca_file.clone());
+        let posture_jwt = kept.and_then(|profile| profile.posture_jwt.clone());
         let kept = vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
         let issuer = Issuer::parse(&kept.credentials.issuer)?;
         let http = Http::for_server(io, issuer.url(), ca_file.as_deref().map(Path::new))?;
@@ -35,6 +37,7 @@ impl Session {
             issuer,
             http,
             kept,
+            posture_jwt,
         })
     }
 
@@ -45,11 +48,17 @@ impl Session {
             return Ok(session);
         }
         let _lock = session.vault.lock().await?;
-        session.kept = session.vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
+        session.reload(io, profile)?;
         if session.kept.credentials.fresh_tokens(io.now()).is_none() {
             session.refresh(io, profile).await?;
         }
         Ok(session)
+    }
+
+    /// Under the lock: as another process may have left it.
+    pub fn reload(&mut self, io: &Io, profile: &str) -> Result<(), Failure> {
+        self.kept = self.vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
+        Ok(())
     }
 
     /// Under the lock. Whatever fails, what was kept stays as it was: an answer that was lost is asked
@@ -73,6 +82,7 @@ impl Session {
         let asked_at = io.now();
         let url = &metadata.token_endpoint;
         let answer = Caller::of_client(&self.http, &key, &credentials.issuer)
+            .with_posture(self.posture_jwt.as_deref())
             .form(io, url, &form)
             .await;
         let answer = answer.map_err(|unanswered| unanswered.failure(url))?;

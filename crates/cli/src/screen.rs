@@ -13,9 +13,9 @@ use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::io::Io;
 use crate::keys::Key;
-use crate::print::{Escaped, say};
+use crate::print::{Escaped, Printer, say};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct ScreenArgs {
     /// Print one JSON object a line: the request, then how it ended
     #[arg(long)]
@@ -29,6 +29,17 @@ pub struct ScreenArgs {
     /// Where the six digits of the approver's page will be, if nobody can type them: a file that is written then, or a pipe
     #[arg(long, value_name = "FILE")]
     pub confirmation_file: Option<PathBuf>,
+    #[arg(skip)]
+    pub on: Stream,
+}
+
+/// Where people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stream {
+    #[default]
+    Output,
+    /// Standard output belongs to another command's answer.
+    Errors,
 }
 
 /// Longer answers are no digits, and asking goes on no longer.
@@ -46,6 +57,15 @@ pub struct Screen<'a> {
 }
 
 impl ScreenArgs {
+    /// Where people read, or whoever reads our JSON.
+    pub fn output<'a>(&self, io: &'a mut Io) -> &'a mut Printer {
+        if self.on == Stream::Errors && !self.json {
+            &mut io.errors
+        } else {
+            &mut io.output
+        }
+    }
+
     pub fn check(&self, io: &Io) -> Result<(), Failure> {
         if self.hide_code && !io.input_is_terminal {
             return Err(Failure::usage(
@@ -85,24 +105,24 @@ impl<'a> Screen<'a> {
             }));
             return screen;
         }
-        say!(io.output, "Open this address on a device with a browser:");
-        say!(io.output, "");
-        say!(io.output, "    {}", shown.verification_uri);
-        say!(io.output, "");
+        say!(args.output(io), "Open this address on a device with a browser:");
+        say!(args.output(io), "");
+        say!(args.output(io), "    {}", shown.verification_uri);
+        say!(args.output(io), "");
         // A QR code that carries the code would show it to onlookers (RFC 8628 §5.5).
         let complete = shown.verification_uri_complete.as_ref().filter(|_| !args.hide_code);
-        if !args.no_qr && io.output.is_terminal() {
-            print_qr(io, complete.unwrap_or(&shown.verification_uri));
+        if !args.no_qr && args.output(io).is_terminal() {
+            print_qr(args.output(io), complete.unwrap_or(&shown.verification_uri));
         }
         if args.hide_code {
             io.ask("Press Enter to show the code, when nobody else can see it. ")
                 .await;
         }
-        say!(io.output, "Enter this code:      {}", shown.user_code);
-        say!(io.output, "Compare these words:  {key_words}");
-        say!(io.output, "");
+        say!(args.output(io), "Enter this code:      {}", shown.user_code);
+        say!(args.output(io), "Compare these words:  {key_words}");
+        say!(args.output(io), "");
         say!(
-            io.output,
+            args.output(io),
             "The page shows the same words, or this is not your request: decline it then."
         );
         screen
@@ -196,11 +216,11 @@ fn is_six_digits(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn print_qr(io: &mut Io, uri: &str) {
+fn print_qr(printer: &mut Printer, uri: &str) {
     // A text too long for a QR code is on the screen as text all the same.
     if let Ok(code) = QRBuilder::new(uri.as_bytes()).build() {
         for line in code.to_str().lines() {
-            io.output.line(&Escaped::of(line));
+            printer.line(&Escaped::of(line));
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct Profile {
     pub authorization_details: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Where a device management keeps its word on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posture_jwt: Option<PathBuf>,
 }
 
 pub struct Settings {

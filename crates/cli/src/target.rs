@@ -1,7 +1,7 @@
 //! Which server, as which client, with which key: what a login and an enrollment take alike, and what is
 //! opened before either asks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::credentials::Vault;
 use crate::failure::Failure;
@@ -28,6 +28,9 @@ pub struct TargetArgs {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// The posture of this machine as its device management has signed it, where the server asks for one. Read anew each time
+    #[arg(long, value_name = "FILE")]
+    posture_jwt: Option<PathBuf>,
 }
 
 pub struct Target {
@@ -41,6 +44,18 @@ pub struct Target {
 }
 
 impl TargetArgs {
+    /// As the profile was kept.
+    pub fn kept(profile: &str) -> Self {
+        Self {
+            server: None,
+            client_id: None,
+            profile: profile.to_owned(),
+            key_storage: None,
+            ca_file: None,
+            posture_jwt: None,
+        }
+    }
+
     pub async fn open(&self, io: &mut Io) -> Result<Target, Failure> {
         let (vault, profile) = self.settle(io)?;
         let issuer = Issuer::parse(&profile.server)?;
@@ -81,10 +96,17 @@ impl TargetArgs {
             scope: kept.and_then(|kept| kept.scope.clone()),
             resource: kept.map(|kept| kept.resource.clone()).unwrap_or_default(),
             authorization_details: kept.and_then(|kept| kept.authorization_details.clone()),
-            ca_file: match &self.ca_file {
-                Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.clone())),
-                None => kept.and_then(|kept| kept.ca_file.clone()),
-            },
+            ca_file: file(self.ca_file.as_deref(), kept.and_then(|kept| kept.ca_file.as_ref())),
+            posture_jwt: file(
+                self.posture_jwt.as_deref(),
+                kept.and_then(|kept| kept.posture_jwt.as_ref()),
+            ),
         })
     }
+}
+
+/// The flag's, to be found from any folder, or the kept one.
+fn file(flag: Option<&Path>, kept: Option<&PathBuf>) -> Option<PathBuf> {
+    let flag = flag.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    flag.or_else(|| kept.cloned())
 }

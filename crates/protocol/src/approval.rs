@@ -1,16 +1,12 @@
 //! One person's decision on one digest. A [`ConfirmedApproval`] can only be made by checking the
 //! evidence, so that whatever takes one need not check again.
 
+use crate::authentication::{Demands, Strength};
 use crate::authorization_request::{AuthorizationRequest, Viewer};
 use crate::decision::{self, Decision, Evidence, Granted, RelyingParty, StoredKey};
 use crate::digest::Digest;
 use crate::profile::Profile;
 use crate::refusal::Refusal;
-
-/// How strongly the person was authenticated at the decision. `phr` as in the OpenID EAP ACR values: a
-/// phishing-resistant passkey; a software key is none of that and has a name of our own.
-pub const ACR_PASSKEY: &str = "phr";
-pub const ACR_SOFTWARE_KEY: &str = "urn:waypass:acr:software-key";
 
 /// An approval whose signature fits. Private fields: [`ConfirmedApproval::check`] is the one maker.
 #[derive(Clone, Debug)]
@@ -18,6 +14,8 @@ pub struct ConfirmedApproval {
     pub(crate) viewer: Viewer,
     decision: Decision,
     evidence: Evidence,
+    strength: Strength,
+    acr: &'static str,
     /// The authenticator's counter after this signature, to be stored (a software key has none: 0).
     sign_count: u32,
 }
@@ -66,22 +64,17 @@ impl ConfirmedApproval {
         if matches!(evidence, Evidence::SoftwareKey { .. }) && !expected.profile.approval.software_keys {
             return Err(Refusal::SoftwareKeyNotAllowed);
         }
-        let acr = acr_of(&evidence);
-        if expected
-            .profile
-            .approval
-            .acr
-            .as_deref()
-            .is_some_and(|demanded| demanded != acr)
-        {
-            return Err(Refusal::AuthenticationTooWeak);
-        }
+        let strength = expected.key.strength();
+        let demands = Demands::of(&expected.request.content);
+        let acr = demands.acr(strength, expected.profile.approval.acr.as_deref())?;
         let decision = expected.decision()?;
         let checked = decision::check(&decision, &evidence, expected.relying_party, expected.key)?;
         Ok(Self {
             viewer: expected.viewer.clone(),
             decision,
             evidence,
+            strength,
+            acr,
             sign_count: checked.sign_count,
         })
     }
@@ -107,22 +100,16 @@ impl ConfirmedApproval {
     }
 
     pub fn acr(&self) -> &'static str {
-        acr_of(&self.evidence)
+        self.acr
     }
 
     /// RFC 8176 values: `hwk` is not claimed without an attestation.
     pub fn amr(&self) -> Vec<&'static str> {
-        match self.evidence {
-            Evidence::Passkey { .. } => vec!["pop", "user"],
-            Evidence::SoftwareKey { .. } => vec!["swk"],
+        match self.strength {
+            Strength::HardwarePasskey => vec!["hwk", "pop", "user"],
+            Strength::Passkey => vec!["pop", "user"],
+            Strength::SoftwareKey => vec!["swk"],
         }
-    }
-}
-
-fn acr_of(evidence: &Evidence) -> &'static str {
-    match evidence {
-        Evidence::Passkey { .. } => ACR_PASSKEY,
-        Evidence::SoftwareKey { .. } => ACR_SOFTWARE_KEY,
     }
 }
 
@@ -152,6 +139,8 @@ impl ConfirmedApproval {
             viewer,
             decision,
             evidence,
+            strength: Strength::SoftwareKey,
+            acr: crate::authentication::SOFTWARE_KEY,
             sign_count: 0,
         }
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::client_certificate::{self, ExpectedName};
 use crate::details::{Details, Types};
+use crate::grant::Origin;
 use crate::jwk::{Algorithm, Jwks};
 use crate::refusal::Refusal;
 use crate::scope::Scope;
@@ -108,16 +109,21 @@ impl Authentication {
     }
 }
 
-/// Whether the client still has what its profile gives it. A permission that nobody uses goes, by steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How a client may come to a grant. Each is a permission of its own, and one that nobody uses goes, by steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-pub enum DeviceGrant {
-    #[default]
+pub enum Permission {
+    /// Nobody gave it.
+    Withheld,
     On,
     /// Unused for long: still there, and reported.
-    Report { since: Timestamp },
+    Report {
+        since: Timestamp,
+    },
     /// Until an administrator gives it again.
-    Off { since: Timestamp },
+    Off {
+        since: Timestamp,
+    },
 }
 
 /// What an administrator registers. Stored as one JSON text, so that a new member touches this file only.
@@ -156,9 +162,13 @@ pub struct Registration {
     /// May report codes that were seen in messages (RFC 10027 §6.1.5).
     #[serde(default)]
     pub report_codes: bool,
-    #[serde(default)]
-    pub device_grant: DeviceGrant,
-    /// When an administrator gave the profile, where that was not with the registration.
+    /// To ask people, under its profile.
+    #[serde(default = "on")]
+    pub device_grant: Permission,
+    /// To ask nobody, under its profile (RFC 6749 §4.4).
+    #[serde(default = "withheld")]
+    pub client_credentials: Permission,
+    /// When an administrator gave profile or permissions, where that was not with the registration.
     #[serde(default)]
     pub profile_given_at: Option<Timestamp>,
 }
@@ -170,9 +180,35 @@ pub struct UnusedLimits {
     pub off_after: Option<Lifetime>,
 }
 
-impl DeviceGrant {
+/// Of a registration that is older than the member.
+fn on() -> Permission {
+    Permission::On
+}
+
+fn withheld() -> Permission {
+    Permission::Withheld
+}
+
+impl Registration {
+    pub fn permission(&self, origin: Origin) -> Permission {
+        match origin {
+            Origin::DeviceCode => self.device_grant,
+            Origin::ClientCredentials => self.client_credentials,
+        }
+    }
+
+    pub fn permission_mut(&mut self, origin: Origin) -> &mut Permission {
+        match origin {
+            Origin::DeviceCode => &mut self.device_grant,
+            Origin::ClientCredentials => &mut self.client_credentials,
+        }
+    }
+}
+
+impl Permission {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Withheld => "withheld",
             Self::On => "on",
             Self::Report { .. } => "report",
             Self::Off { .. } => "off",
@@ -182,7 +218,7 @@ impl DeviceGrant {
     /// Since when it is not on.
     pub fn since(self) -> Option<Timestamp> {
         match self {
-            Self::On => None,
+            Self::Withheld | Self::On => None,
             Self::Report { since } | Self::Off { since } => Some(since),
         }
     }
@@ -193,7 +229,7 @@ impl DeviceGrant {
         let idle = now - used_at;
         let is_past = |limit: Option<Lifetime>| limit.is_some_and(|limit| idle >= limit);
         match self {
-            Self::Off { .. } => self,
+            Self::Withheld | Self::Off { .. } => self,
             // One step at a time: nothing goes off that was not reported before.
             Self::Report { .. } if is_past(limits.off_after) => Self::Off { since: now },
             Self::Report { .. } if is_past(limits.report_after) => self,

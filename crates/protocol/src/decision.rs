@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::authentication::Strength;
 use crate::authorization_request::Content;
 use crate::base64url;
 use crate::details::Details;
@@ -36,6 +37,26 @@ pub struct Granted {
 }
 
 impl Granted {
+    pub fn to_value(&self) -> Value {
+        json!({
+            "scope": self.scope.to_string(),
+            "resource": self.resource,
+            "authorization_details": self.authorization_details,
+            "expires_at": self.expires_at,
+        })
+    }
+
+    /// Exactly these members.
+    pub fn from_value(value: &Value) -> Result<Self, Refusal> {
+        let written = WrittenGranted::deserialize(value).map_err(|_| Refusal::DecisionInvalid)?;
+        Ok(Self {
+            scope: Scope::parse(&written.scope).map_err(|_| Refusal::DecisionInvalid)?,
+            resource: written.resource,
+            authorization_details: written.authorization_details,
+            expires_at: written.expires_at,
+        })
+    }
+
     /// All that a request asks for.
     pub fn all_of(content: &Content) -> Result<Self, Refusal> {
         Ok(Self {
@@ -76,12 +97,7 @@ impl Decision {
             "type": TYPE,
             "request_digest": self.request_digest,
             "decision": "approve",
-            "granted": {
-                "scope": self.granted.scope.to_string(),
-                "resource": self.granted.resource,
-                "authorization_details": self.granted.authorization_details,
-                "expires_at": self.granted.expires_at,
-            },
+            "granted": self.granted.to_value(),
             "approver": self.approver,
             "nonce": self.nonce,
         })
@@ -93,12 +109,7 @@ impl Decision {
         let written = Written::deserialize(value).map_err(|_| Refusal::DecisionInvalid)?;
         let decision = Self {
             request_digest: written.request_digest,
-            granted: Granted {
-                scope: Scope::parse(&written.granted.scope).map_err(|_| Refusal::DecisionInvalid)?,
-                resource: written.granted.resource,
-                authorization_details: written.granted.authorization_details,
-                expires_at: written.granted.expires_at,
-            },
+            granted: Granted::from_value(&written.granted)?,
             approver: written.approver,
             nonce: written.nonce,
         };
@@ -125,7 +136,7 @@ struct Written {
     request_digest: Digest,
     #[serde(rename = "decision")]
     _decision: String,
-    granted: WrittenGranted,
+    granted: Value,
     approver: String,
     nonce: String,
 }
@@ -175,10 +186,22 @@ pub enum StoredKey {
         public_key: PublicJwk,
         /// The last counter seen; `None` where it is not known, as in an export.
         sign_count: Option<u32>,
+        /// Its attestation leads to an authority that is trusted for hardware.
+        is_hardware: bool,
     },
     Software {
         public_key: PublicJwk,
     },
+}
+
+impl StoredKey {
+    pub fn strength(&self) -> Strength {
+        match self {
+            Self::Software { .. } => Strength::SoftwareKey,
+            Self::Passkey { is_hardware: false, .. } => Strength::Passkey,
+            Self::Passkey { is_hardware: true, .. } => Strength::HardwarePasskey,
+        }
+    }
 }
 
 /// What a checked signature says.
@@ -203,6 +226,7 @@ pub fn check(
             StoredKey::Passkey {
                 public_key: key,
                 sign_count,
+                ..
             },
         ) => {
             is_recorded_as(key, public_key)?;
@@ -264,6 +288,7 @@ pub fn verify_record(record: &DecisionRecord) -> Result<(), Refusal> {
         Evidence::Passkey { .. } => StoredKey::Passkey {
             public_key,
             sign_count: None,
+            is_hardware: false,
         },
         Evidence::SoftwareKey { .. } => StoredKey::Software { public_key },
     };

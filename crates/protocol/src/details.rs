@@ -49,6 +49,12 @@ impl Details {
         self.0.iter().all(|detail| other.0.contains(detail))
     }
 
+    /// Those at these places, in this order; none where there is no such place.
+    pub fn only(&self, places: &[usize]) -> Option<Self> {
+        let kept = places.iter().map(|place| self.0.get(*place).cloned());
+        kept.collect::<Option<Vec<Value>>>().map(Self)
+    }
+
     /// What stands in both.
     pub fn common(&self, other: &Self) -> Self {
         let both = self.0.iter().filter(|detail| other.0.contains(detail));

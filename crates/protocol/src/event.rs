@@ -4,10 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::authorization_request::{AuthorizationRequest, Content};
+use crate::decision::Granted;
 use crate::fact::Fact;
 use crate::grant::Grant;
 use crate::instance::Instance;
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 
 /// A closed list: rules are written against these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,10 @@ pub enum Action {
     InstanceResumed,
     InstanceSuspended,
     KeyRotated,
+    PolicyLoaded,
+    TokenIssued,
     TokenRefreshed,
+    TokenRefused,
     TokenReused,
     TokenRevoked,
 }
@@ -110,7 +114,10 @@ impl Action {
             Self::InstanceResumed => "instance.resumed",
             Self::InstanceSuspended => "instance.suspended",
             Self::KeyRotated => "key.rotated",
+            Self::PolicyLoaded => "policy.loaded",
+            Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRefused => "token.refused",
             Self::TokenReused => "token.reused",
             Self::TokenRevoked => "token.revoked",
         }
@@ -194,12 +201,33 @@ impl Event {
             .with("resource", content.resource.clone())
             .with("authorization_details", json!(content.authorization_details))
             .with("profile", content.profile.clone())
+            .with("acr_values", content.acr_values.clone())
+            .with("max_age", content.max_age.map(Lifetime::seconds))
             .with("key.jkt", content.jkt.clone())
             .with("key.registered", content.instance.is_some())
             .with("key.attested", way_in == Some("attested"))
             .with("instance.id", content.instance.clone())
             .with("owner.id", content.owner.clone())
             .with("facts", facts)
+    }
+
+    /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.
+    pub fn posture(self, facts: &[Fact]) -> Self {
+        if facts.is_empty() {
+            return self;
+        }
+        let facts: Vec<Value> = facts.iter().map(fact_value).collect();
+        self.with("posture", facts)
+    }
+
+    /// What an approver gave, and whether that is less than was asked for.
+    pub fn granted(self, granted: &Granted, content: &Content) -> Self {
+        let is_all = Granted::all_of(content).is_ok_and(|all| all == *granted);
+        self.with("granted.scope", granted.scope.to_string())
+            .with("granted.resource", granted.resource.clone())
+            .with("granted.authorization_details", json!(granted.authorization_details))
+            .with("granted.expires_at", granted.expires_at)
+            .with("narrowed", !is_all)
     }
 
     /// `grant.origin` stands on every descendant's event, so that a hunt weeks later still finds it.

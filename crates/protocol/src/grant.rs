@@ -1,6 +1,7 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
 use crate::approver::Approver;
+use crate::authentication::SOFTWARE_KEY;
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
@@ -41,7 +42,7 @@ pub struct Grant {
 }
 
 /// What a grant came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A person's approval. RFC 8628 §3.4.
     DeviceCode,
@@ -120,6 +121,50 @@ impl Grant {
         Ok(grant)
     }
 
+    /// An instance asks nobody: what its client's ceiling and profile give is its own.
+    pub fn of_machine(
+        id: String,
+        (granted, expires_at): (MachineGranted, Timestamp),
+        ground: &Ground<'_>,
+        jkt: &str,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let instance = ground.instance.ok_or(Refusal::InstanceUnknown)?;
+        let grant = Self {
+            id,
+            origin: Origin::ClientCredentials,
+            request_id: None,
+            client_id: ground.client.client_id.clone(),
+            instance_id: Some(instance.id.clone()),
+            subject: ground.approver.id.clone(),
+            scope: granted.scope,
+            resource: granted.resource,
+            authorization_details: granted.authorization_details,
+            jkt: Some(jkt.to_owned()),
+            x5t: None,
+            acr: String::new(),
+            amr: Vec::new(),
+            auth_time: now,
+            created_at: now,
+            expires_at: expires_at.min(now + MACHINE_LIFETIME).min(instance.expires_at),
+            ended_at: None,
+            ended_because: None,
+            version: 1,
+        };
+        ground.stands(&grant, now)?;
+        Ok(grant)
+    }
+
+    /// Whether another token of the same may come of this one, for as long as one of its own.
+    pub fn gives(&self, granted: &MachineGranted, jkt: &str, until: Timestamp) -> bool {
+        self.origin == Origin::ClientCredentials
+            && self.jkt.as_deref() == Some(jkt)
+            && self.scope == granted.scope
+            && self.resource == granted.resource
+            && self.authorization_details == granted.authorization_details
+            && self.expires_at >= until
+    }
+
     /// The `sub` of its tokens. RFC 9068 §2.2: without a person it names whoever asked, and never a person.
     pub fn sub(&self) -> &str {
         match (self.origin, &self.instance_id) {
@@ -146,6 +191,18 @@ impl Grant {
     }
 }
 
+/// A machine that asks nobody gets the same again and again from one grant, and a new one each day: the record
+/// shows by the day what is used.
+const MACHINE_LIFETIME: Lifetime = Lifetime::from_seconds(86_400);
+
+/// What a machine asks of nobody, once it was found to be within its client's ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineGranted {
+    pub scope: String,
+    pub resource: Vec<String>,
+    pub authorization_details: Details,
+}
+
 /// What a grant stands on, as it is now.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
@@ -164,7 +221,11 @@ impl Ground<'_> {
     fn stands(&self, grant: &Grant, now: Timestamp) -> Result<(), Refusal> {
         self.client.must_be_active(now)?;
         self.approver.must_be_active()?;
-        self.has_the_key_that(self.profiles.of(self.client)?, grant, now)?;
+        let profile = self.profiles.under(self.client, grant.origin)?;
+        self.has_the_key_that(profile, grant, now)?;
+        if grant.acr == SOFTWARE_KEY && !profile.approval.software_keys {
+            return Err(Refusal::GrantEnded);
+        }
         let ceiling = &self.client.registration.resource;
         let is_within =
             |resource: &String| ceiling.contains(resource) || (ceiling.is_empty() && resource == self.issuer);
@@ -175,7 +236,9 @@ impl Ground<'_> {
         if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
             return Err(Refusal::DetailsNotAllowed);
         }
-        if Scope::parse(&grant.scope)?.is_within(&self.client.scope_ceiling()?) {
+        let scope = Scope::parse(&grant.scope)?;
+        let is_under = |most: &Scope| scope.is_within(most);
+        if scope.is_within(&self.client.scope_ceiling()?) && profile.scopes.as_ref().is_none_or(is_under) {
             Ok(())
         } else {
             Err(Refusal::ScopeNotAllowed)

@@ -3,8 +3,9 @@
 //! In reading order: [`client`] and [`authorization_request`] (one transaction from request to
 //! redemption), [`profile`] and [`eligibility`] (who may decide it, and what has to hold), [`instance`] (who
 //! asks), [`initiator`] and [`binding_data`] (what a person does where it is asked),
-//! [`decision`] (what an approver signs), [`grant`] and [`refresh`] (what comes of it),
-//! [`dpop`], [`client_certificate`] and [`client_auth`] (who proves what), [`refusal`] (every way to say no), [`wire`] (what
+//! [`decision`] and [`narrowing`] (what an approver signs, which may be less than was asked), [`grant`] and
+//! [`refresh`] (what comes of it), [`dpop`], [`client_certificate`], [`client_auth`] and [`posture`] (who proves
+//! what), [`refusal`] (every way to say no), [`wire`] (what
 //! goes over the network).
 //!
 //! Deliberately absent: clocks, randomness, databases, HTTP, anything that can wait. `now` and
@@ -14,9 +15,11 @@ pub mod admission;
 pub mod approval;
 pub mod approver;
 pub mod attestation;
+pub mod authentication;
 pub mod authorization_request;
 pub mod base64url;
 pub mod binding_data;
+pub mod challenge;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
@@ -35,8 +38,11 @@ pub mod instance;
 pub mod jwk;
 pub mod jwt;
 pub mod key_words;
+pub mod narrowing;
 pub mod network;
 pub mod platform;
+pub mod posture;
+pub mod posture_demand;
 pub mod profile;
 pub mod refresh;
 pub mod refusal;

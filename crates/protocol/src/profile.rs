@@ -9,14 +9,17 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::client::{Client, DeviceGrant};
+use crate::client::{Client, Permission};
 use crate::digest::Digest;
+use crate::grant::Origin;
 use crate::network::{self, NetworkMatch};
+use crate::posture_demand::PostureDemand;
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 use crate::time::{Lifetime, Timestamp};
 
 mod mitigations;
+mod posture;
 mod read;
 mod table;
 
@@ -62,6 +65,8 @@ pub struct Profile {
     pub binding_data: bool,
     /// X25.
     pub same_device: SameDevice,
+    /// What the machine that asks has to be like.
+    pub posture: Option<PostureDemand>,
 }
 
 /// X20 and X23: what is feared, and what is left of it.
@@ -81,6 +86,8 @@ pub struct Approval {
     pub quorum: u32,
     /// What the decision's `acr` has to be.
     pub acr: Option<String>,
+    /// How old a decision may be when tokens first come of it, whatever the request allows.
+    pub max_age: Option<Lifetime>,
     /// Whether an approver may decide with a software key, in a terminal.
     pub software_keys: bool,
     /// Whether `verification_uri_complete` is returned (design decision G4).
@@ -229,12 +236,30 @@ impl Profiles {
 
     /// The device grant is off until a client is given it, and goes off when nobody uses it.
     pub fn of(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
-        if matches!(client.registration.device_grant, DeviceGrant::Off { .. }) {
-            return Err(Refusal::DeviceGrantUnused);
+        self.under(client, Origin::DeviceCode)
+    }
+
+    /// The profile under which a client comes to grants of this origin, while it may.
+    pub fn under(&self, client: &Client, origin: Origin) -> Result<&Arc<Profile>, Refusal> {
+        let (never, no_more) = match origin {
+            Origin::DeviceCode => (Refusal::DeviceGrantNotAllowed, Refusal::DeviceGrantUnused),
+            Origin::ClientCredentials => (Refusal::ClientCredentialsNotAllowed, Refusal::ClientCredentialsUnused),
+        };
+        match client.registration.permission(origin) {
+            Permission::Withheld => return Err(never),
+            Permission::Off { .. } => return Err(no_more),
+            Permission::On | Permission::Report { .. } => {}
         }
         let name = client.registration.profile.as_deref();
-        name.and_then(|name| self.named(name))
-            .ok_or(Refusal::DeviceGrantNotAllowed)
+        name.and_then(|name| self.named(name)).ok_or(never)
+    }
+
+    /// The profile under which a client comes to any grant at all.
+    pub fn of_any(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
+        self.of(client).or_else(|refusal| {
+            let other = self.under(client, Origin::ClientCredentials);
+            other.map_err(|_| refusal)
+        })
     }
 }
 

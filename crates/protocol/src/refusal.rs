@@ -5,6 +5,9 @@ mod error_code;
 
 pub use error_code::ErrorCode;
 
+use crate::posture;
+use crate::posture_demand::Lacks;
+
 /// The rules said no. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -18,7 +21,10 @@ pub enum Refusal {
     AttestationInvalid,
     AttestationNotFresh,
     AttestationReplayed,
+    AuthenticationDemandMalformed,
+    AuthenticationTooOld,
     AuthenticationTooWeak,
+    AuthenticationUnmet,
     AuthorizationPending,
     BindingDataMissing,
     BindingDataWrong,
@@ -28,6 +34,8 @@ pub enum Refusal {
     CertificateMissing,
     ClientAuthenticationFailed,
     ClientAuthenticationMissing,
+    ClientCredentialsNotAllowed,
+    ClientCredentialsUnused,
     ClientDisabled,
     ClientExists,
     ClientExpired,
@@ -57,6 +65,7 @@ pub enum Refusal {
     EnrollmentNotOffered,
     GrantEnded,
     GrantTypeUnsupported,
+    GrantedTooMuch,
     GroupMemberExists,
     GuessesExhausted,
     InitiatorInvalid,
@@ -72,11 +81,17 @@ pub enum Refusal {
     NetworkNotAllowed,
     NotTheViewer,
     NotYoursToDecide,
+    NothingGranted,
     ParameterMissing(&'static str),
     ParameterRepeated,
     ParameterUnknown,
     PasskeyInvalid,
     PasskeyKindUnsupported,
+    PolicyForbids,
+    PostureInvalid,
+    PostureMissing,
+    PostureStale,
+    PostureUnmet(Lacks),
     QuietHours,
     ReauthenticationRequired,
     RefreshTokenUnknown,
@@ -121,7 +136,10 @@ impl Refusal {
         Self::AttestationInvalid,
         Self::AttestationNotFresh,
         Self::AttestationReplayed,
+        Self::AuthenticationDemandMalformed,
+        Self::AuthenticationTooOld,
         Self::AuthenticationTooWeak,
+        Self::AuthenticationUnmet,
         Self::AuthorizationPending,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
@@ -131,6 +149,8 @@ impl Refusal {
         Self::CertificateMissing,
         Self::ClientAuthenticationFailed,
         Self::ClientAuthenticationMissing,
+        Self::ClientCredentialsNotAllowed,
+        Self::ClientCredentialsUnused,
         Self::ClientDisabled,
         Self::ClientExists,
         Self::ClientExpired,
@@ -160,6 +180,7 @@ impl Refusal {
         Self::EnrollmentNotOffered,
         Self::GrantEnded,
         Self::GrantTypeUnsupported,
+        Self::GrantedTooMuch,
         Self::GroupMemberExists,
         Self::GuessesExhausted,
         Self::InitiatorInvalid,
@@ -175,11 +196,17 @@ impl Refusal {
         Self::NetworkNotAllowed,
         Self::NotTheViewer,
         Self::NotYoursToDecide,
+        Self::NothingGranted,
         Self::ParameterMissing("parameter"),
         Self::ParameterRepeated,
         Self::ParameterUnknown,
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
+        Self::PolicyForbids,
+        Self::PostureInvalid,
+        Self::PostureMissing,
+        Self::PostureStale,
+        Self::PostureUnmet(Lacks::ALL),
         Self::QuietHours,
         Self::ReauthenticationRequired,
         Self::RefreshTokenUnknown,
@@ -228,7 +255,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied => Code::AccessDenied,
+            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -253,7 +280,8 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
-            Self::CertificateHeaderMalformed
+            Self::AuthenticationDemandMalformed
+            | Self::CertificateHeaderMalformed
             | Self::CertificateMissing
             | Self::EnrollmentMalformed
             | Self::ParameterMissing(_)
@@ -263,7 +291,10 @@ impl Refusal {
             | Self::TooManyMethods
             | Self::BindingDataMissing
             | Self::InitiatorInvalid
-            | Self::InitiatorMissing => Code::InvalidRequest,
+            | Self::InitiatorMissing
+            | Self::PostureInvalid
+            | Self::PostureMissing
+            | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,
             Self::ResourceMalformed | Self::ResourceNotAllowed => Code::InvalidTarget,
             Self::DetailsMalformed
@@ -273,13 +304,16 @@ impl Refusal {
             | Self::DetailsTypeUnknown
             | Self::DetailsValueInvalid
             | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
+            Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,
             Self::SlowDown => Code::SlowDown,
             Self::GuessesExhausted | Self::TooManyOpenRequests | Self::TooManyRequests | Self::TooManyPrompts => {
                 Code::RateLimited
             }
-            Self::DeviceGrantNotAllowed
+            Self::ClientCredentialsNotAllowed
+            | Self::ClientCredentialsUnused
+            | Self::DeviceGrantNotAllowed
             | Self::IntrospectionNotAllowed
             | Self::CodeReportsNotAllowed
             | Self::DeviceGrantUnused
@@ -287,7 +321,8 @@ impl Refusal {
             | Self::InstanceExpired
             | Self::InstanceSuspended
             | Self::InstanceUnknown
-            | Self::NetworkNotAllowed => Code::UnauthorizedClient,
+            | Self::NetworkNotAllowed
+            | Self::PostureUnmet(_) => Code::UnauthorizedClient,
             Self::GrantTypeUnsupported => Code::UnsupportedGrantType,
             Self::AlreadyDecided | Self::NotTheViewer | Self::UserCodeUnusable | Self::NotYoursToDecide => {
                 Code::UnknownCode
@@ -298,6 +333,8 @@ impl Refusal {
             Self::CrossSiteRequest
             | Self::DecisionInvalid
             | Self::EnrollmentLinkInvalid
+            | Self::GrantedTooMuch
+            | Self::NothingGranted
             | Self::KeyAlreadyRegistered
             | Self::LastPasskey
             | Self::PasskeyInvalid
@@ -327,6 +364,7 @@ impl Refusal {
             Self::InitiatorMissing => Some("initiator_assertion"),
             Self::InstanceExpired => Some("new_key"),
             Self::InstanceUnknown => Some("enrollment"),
+            Self::PostureMissing | Self::PostureStale => Some(posture::PARAMETER),
             _ => None,
         }
     }
@@ -346,6 +384,15 @@ impl Refusal {
                 "The client attestation, or the proof of possession that came with it, was not accepted."
             }
             Self::AttestationNotFresh => "The client attestation is too old. Get a new one from the attester.",
+            Self::AuthenticationDemandMalformed => {
+                "acr_values are up to ten names of up to 100 visible characters; max_age is a number of seconds."
+            }
+            Self::AuthenticationTooOld => {
+                "The approval is older than the request allows by max_age. Ask again, and have it approved anew."
+            }
+            Self::AuthenticationUnmet => {
+                "No approver of this client can authenticate as acr_values or its profile ask."
+            }
             Self::AuthorizationPending => "Nobody has decided yet.",
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
@@ -356,6 +403,12 @@ impl Refusal {
             | Self::ClientExpired
             | Self::ClientUnknown => {
                 "The client is unknown, disabled, or did not authenticate as registered (an assertion: issuer, audience, expiry, used once)."
+            }
+            Self::ClientCredentialsNotAllowed => {
+                "This client may not get tokens without a person. An administrator of this server can allow it with: client set NAME --grant client_credentials."
+            }
+            Self::ClientCredentialsUnused => {
+                "This client might get tokens without a person and did not for long, so that was taken away. An administrator can give it again."
             }
             Self::CertificateHeaderMalformed => {
                 "The certificate of the connection could not be read as the proxy in front of this server told it."
@@ -396,6 +449,10 @@ impl Refusal {
                 "The profile of this client knows no instances: any key may ask, and there is nothing to enroll."
             }
             Self::GrantTypeUnsupported => "This grant type is not offered here.",
+            Self::GrantedTooMuch => {
+                "This is more than was asked for, or than others have left of it. Look at the request again."
+            }
+            Self::NothingGranted => "Nothing is left to approve like this. Decline instead.",
             Self::GroupMemberExists => "This approver is a member of the group already.",
             Self::GuessesExhausted => "Too many codes were tried. Wait a few minutes.",
             Self::CodeReportsNotAllowed => "This client is not registered to report codes.",
@@ -411,6 +468,9 @@ impl Refusal {
             Self::PasskeyInvalid => "The passkey was not accepted.",
             Self::PasskeyKindUnsupported => {
                 "This device makes passkeys of a kind that is not accepted here (ES256 and RS256 are). Use another one."
+            }
+            Self::PolicyForbids => {
+                "A policy of this server forbids this. An administrator can say which, and change it."
             }
             Self::ReauthenticationRequired => "Sign in again to do this.",
             Self::RefreshTokenUnknown | Self::RefreshTokenVoided => {
@@ -453,6 +513,14 @@ impl Refusal {
                 "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
             }
             Self::NetworkNotAllowed => "This client may not ask from this network.",
+            Self::PostureInvalid => {
+                "The posture was not accepted (this key's own or a known attester's: issuer, audience, this key, iat, exp)."
+            }
+            Self::PostureMissing => "This client has to state the posture of its machine each time: send posture.",
+            Self::PostureStale => {
+                "The posture of this machine was stated too long ago: state it anew. If that does not help, its clock is wrong."
+            }
+            Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
             Self::SameDevice => {
                 "The device that asks and this one look the same. Sign in there directly, or approve on another device."
@@ -499,11 +567,12 @@ impl Refusal {
         }
     }
 
-    /// The parameter that is missing, named so that a developer need not guess.
-    pub fn parameter(self) -> Option<&'static str> {
+    /// The sentence, with what is missing by its name, so that nobody need guess.
+    pub fn told(self) -> String {
         match self {
-            Self::ParameterMissing(name) => Some(name),
-            _ => None,
+            Self::ParameterMissing(name) => format!("The parameter {name} is missing."),
+            Self::PostureUnmet(lacks) => lacks.sentence(),
+            _ => self.sentence().to_owned(),
         }
     }
 }

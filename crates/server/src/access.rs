@@ -2,7 +2,9 @@
 //! the grant stands on. RFC 9068 §4, RFC 7662 §2.2.
 
 use protocol::approver::Approver;
+use protocol::client::Client;
 use protocol::grant::{Grant, Ground};
+use protocol::instance::Instance;
 use protocol::refusal::Refusal;
 use serde_json::{Map, Value};
 
@@ -14,6 +16,8 @@ pub struct Access {
     pub claims: Map<String, Value>,
     pub grant: Grant,
     pub approver: Approver,
+    pub client: Client,
+    pub instance: Option<Instance>,
 }
 
 impl Access {
@@ -42,6 +46,8 @@ impl Access {
             claims,
             grant,
             approver,
+            client,
+            instance,
         })
     }
 
@@ -51,11 +57,14 @@ impl Access {
     }
 
     pub fn has_audience(&self, resource: &str) -> bool {
-        match self.claims.get("aud") {
-            Some(Value::String(only)) => only == resource,
-            Some(Value::Array(several)) => several.iter().any(|one| one == resource),
-            _ => false,
-        }
+        self.audience().any(|own| own == resource)
+    }
+
+    /// One is a text, several are a list (RFC 7519 §4.1.3).
+    pub fn audience(&self) -> impl Iterator<Item = &str> {
+        let claim = self.claims.get("aud");
+        let several = claim.and_then(Value::as_array).into_iter().flatten();
+        claim.into_iter().chain(several).filter_map(Value::as_str)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
 use crate::pending::PendingRequests;
 use crate::place::Places;
+use crate::policies::InForce;
 use crate::seen::SeenOnce;
 use crate::upstream::Upstream;
 
@@ -44,6 +45,7 @@ pub struct App {
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
     pub places: Arc<Places>,
+    pub policies: InForce,
     pub seen: SeenOnce,
     pub limits: SourceLimits,
     pub issuer_keys: IssuerKeys,

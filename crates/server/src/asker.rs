@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::initiating::Initiator;
+use crate::posture;
 
 /// What stands behind a request beside its client.
 pub struct Asker {
@@ -21,10 +22,32 @@ pub struct Asker {
     entry: Batch,
     /// Who signed there, before there is a code (X15).
     pub initiator: Option<Initiator>,
+    /// What is stated of its machine.
+    posture: Vec<Fact>,
 }
 
 impl Asker {
     pub async fn find(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+        let asker = Self::known(app, asked, profile).await?;
+        if asker.instance.is_none() && profile.key == AskingKey::Enrolled {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        Ok(Self {
+            initiator: Initiator::find(app, asked, profile).await?,
+            ..asker
+        })
+    }
+
+    /// For itself, with no person there: known under every profile.
+    pub async fn of_machine(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+        let asker = Self::known(app, asked, profile).await?;
+        if asker.instance.is_none() {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        Ok(asker)
+    }
+
+    async fn known(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
         if profile.demands_key() && asked.proof.is_none() {
             return Err(Refusal::DpopProofMissing.into());
         }
@@ -39,15 +62,16 @@ impl Asker {
             Some(instance) => (Some(instance), Batch::default()),
             None => attested(app, asked).await?,
         };
-        if instance.is_none() && profile.key == AskingKey::Enrolled {
-            return Err(Refusal::InstanceUnknown.into());
-        }
-        let initiator = Initiator::find(app, asked, profile).await?;
         Ok(Self {
             instance,
             entry,
-            initiator,
+            initiator: None,
+            posture: posture::facts(app, asked, profile)?,
         })
+    }
+
+    pub fn posture(&self) -> &[Fact] {
+        &self.posture
     }
 
     pub fn facts(&self) -> Vec<Fact> {
@@ -55,11 +79,8 @@ impl Asker {
         if let Some(initiator) = &self.initiator {
             facts.push(Fact::new(Fact::INITIATOR, &initiator.approver.name, Source::Proven));
         }
-        if let Some(Instance { about, .. }) = &self.instance {
-            facts.push(Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()));
-            facts.push(Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven));
-            facts.extend(about.facts.iter().cloned());
-        }
+        facts.extend(self.instance.iter().flat_map(facts_of));
+        facts.extend(self.posture.iter().cloned());
         facts
     }
 
@@ -71,6 +92,15 @@ impl Asker {
             None => used_up,
         }
     }
+}
+
+/// What is known of an instance, with its sources.
+pub fn facts_of(Instance { about, .. }: &Instance) -> Vec<Fact> {
+    let known = [
+        Fact::new(Fact::INSTANCE_NAME, &about.name, about.name_source()),
+        Fact::new(Fact::INSTANCE_WAY_IN, about.way_in.kind(), Source::Proven),
+    ];
+    known.into_iter().chain(about.facts.iter().cloned()).collect()
 }
 
 /// An attested key that is not known yet becomes an instance with its first request.

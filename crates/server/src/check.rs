@@ -122,6 +122,7 @@ fn report(config: &Config) -> String {
             "upstream",
             or_off(config.upstream.as_ref().map(|upstream| &upstream.issuer)),
         ),
+        ("policies", policies(config)),
         ("metrics", or_off(config.metrics_listen)),
         ("listed networks", or_none(&networks.trusted)),
         ("shared networks", or_none(&networks.shared)),
@@ -214,6 +215,19 @@ fn key_file(config: &Config) -> String {
     format!("{}{made}", config.key_file.display())
 }
 
+fn policies(config: &Config) -> String {
+    let Some(folder) = &config.policies.folder else {
+        return "none".to_owned();
+    };
+    let policies = &config.policies.policies;
+    let count = policies.rules().len();
+    format!(
+        "{count} in {}, version {}",
+        folder.display(),
+        policies.version().as_str()
+    )
+}
+
 fn open(limit: Option<u32>) -> String {
     or_off(limit.map(|limit| format!("{limit} open requests")))
 }
@@ -277,6 +291,7 @@ mod tests {
             database         SQLite, in the data directory
             key file         d/key, made on the first start
             upstream         off
+            policies         none
             metrics          off
             listed networks  none
             shared networks  none

@@ -4,6 +4,7 @@
 
 mod mtls;
 mod networks;
+mod posture;
 mod rules;
 mod sources;
 #[cfg(test)]
@@ -19,11 +20,13 @@ use protocol::client::UnusedLimits;
 use protocol::details::Types;
 use protocol::guess;
 use protocol::network;
+use protocol::posture::PostureAttester;
 use protocol::time::Lifetime;
 
 use crate::config::sources::Sources;
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
 pub use crate::config::mtls::Mtls;
@@ -116,6 +119,9 @@ pub struct ServeArgs {
     /// Folder with types of authorization_details of your own, one JSON Schema each, beside those that are built in
     #[arg(long, value_name = "DIR", env = "WAYPASS_DETAILS_TYPES", hide_env_values = true)]
     pub details_types: Option<String>,
+    /// Folder with policies in Cedar, `.cedar` files, which are asked at every step [default: none]
+    #[arg(long, value_name = "DIR", env = "WAYPASS_POLICIES", hide_env_values = true)]
+    pub policies: Option<String>,
 
     /// Address and port for Prometheus metrics, which are answered nowhere else [default: off]
     #[arg(long, value_name = "ADDR", env = "WAYPASS_METRICS_LISTEN", hide_env_values = true)]
@@ -147,11 +153,14 @@ pub struct Config {
     pub shared_networks: Vec<IpNet>,
     pub profiles: Loaded,
     pub details_types: Types,
+    pub policies: Configured,
     pub unused: UnusedLimits,
     pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub lifetimes: Lifetimes,
     pub limits: Limits,
+    /// Whose word on machines counts.
+    pub posture_attesters: Vec<PostureAttester>,
     /// Where approvers may sign in elsewhere.
     pub upstream: Option<UpstreamConfig>,
 }
@@ -241,6 +250,8 @@ impl Config {
         let profiles = rules::profiles(sources, profiles);
         let details_types = sources.text("details_types", args.details_types.as_deref());
         let details_types = rules::details_types(sources, details_types);
+        let policies = sources.text("policies", args.policies.as_deref());
+        let policies = rules::policies(sources, policies);
         let unused = rules::unused(sources);
         let lifetimes = rules::lifetimes(sources);
         let limits = rules::limits(
@@ -248,6 +259,7 @@ impl Config {
             issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http()),
         );
         let upstream = upstream::read(sources);
+        let posture_attesters = posture::attesters(sources);
 
         if let (Some(issuer), Some(listen)) = (&issuer, &listen) {
             let has_tls = tls.0.is_some() || tls.1.is_some();
@@ -275,11 +287,13 @@ impl Config {
             networks,
             profiles: profiles?,
             details_types: details_types?,
+            policies: policies?,
             unused,
             metrics_listen: metrics_listen.map(|given| given.value),
             log_format: log_format?.value,
             lifetimes,
             limits,
+            posture_attesters,
             upstream,
         })
     }

@@ -10,6 +10,7 @@ use protocol::client::Client;
 use protocol::decision::{Evidence, Granted, StoredKey};
 use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
 use protocol::event::{Action, Event};
+use protocol::narrowing;
 use protocol::network;
 use protocol::platform;
 use protocol::profile::Profile;
@@ -25,9 +26,10 @@ use crate::binding;
 use crate::ends::End;
 use crate::failure::Failure;
 use crate::first_seen::FirstSeen;
+use crate::judging;
 use crate::peer::{self, SeenAddress};
 use crate::quorum;
-use crate::request_view::{self, Onlooker};
+use crate::request_view::{self, Offer, Onlooker};
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
 pub struct Deciding {
@@ -48,6 +50,8 @@ pub struct Opened {
     pub profile: Arc<Profile>,
     /// That this approver may, and what proves that the starter is theirs.
     pub eligible: Eligible,
+    /// What can be given still.
+    pub left: Granted,
     /// Where more than one person has to approve.
     pub quorum: Option<Quorum>,
     pub first_seen: FirstSeen,
@@ -58,6 +62,8 @@ pub struct Signed<'a> {
     /// The approver's registered key that the evidence names.
     pub key: &'a StoredKey,
     pub evidence: &'a Evidence,
+    /// Less than all that is left, where the approver chose so.
+    pub granted: Option<&'a Granted>,
     /// As it was typed (X17).
     pub binding_data: Option<&'a str>,
 }
@@ -84,8 +90,8 @@ impl Deciding {
             Some(mac) => self.open_by_code(app, mac, entry).await,
             None => Err(Refusal::UserCodeUnusable.into()),
         };
-        if let Err(Failure::Refusal(refusal)) = &opened {
-            self.not_opened(app, code.as_deref(), *refusal).await?;
+        if let Some(refusal) = opened.as_ref().err().and_then(Failure::refusal) {
+            self.not_opened(app, code.as_deref(), refusal).await?;
         }
         opened
     }
@@ -98,6 +104,7 @@ impl Deciding {
             let now = app.now();
             client.must_be_active(now).map_err(|_| Refusal::UserCodeUnusable)?;
             let (profile, _) = self.eligible(app, &request, &client).await?;
+            let judged = judging::viewed(app, self, (&request, &client), entry).await?;
             let state = request.act(
                 &Act::View {
                     viewer: &self.viewer,
@@ -114,7 +121,7 @@ impl Deciding {
                 .prompted(&request, &profile, now)
                 .move_request(&request, &state)?
                 .give_back_guess(&self.guesser(), now)
-                .record(&event)?;
+                .record(&judged.on(event))?;
             Ok::<_, Failure>((batch, request.content.id))
         };
         app.store.decide(attempt).await
@@ -136,6 +143,7 @@ impl Deciding {
         let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
         Ok(Opened {
             quorum: quorum::of(app, &request, &profile).await?,
+            left: quorum::left(app, &request).await?,
             request,
             client,
             profile,
@@ -194,11 +202,11 @@ impl Deciding {
         Ok((profile.clone(), eligible(request, &decider, &around)?))
     }
 
-    pub fn view(&self, app: &App, opened: &Opened, nonce: &str) -> Result<RequestView, Refusal> {
+    pub fn view(&self, app: &App, opened: &Opened, offer: &Offer<'_>) -> Result<RequestView, Refusal> {
         let onlooker = Onlooker {
             approver_id: &self.approver.id,
             end: &self.end(app),
-            nonce,
+            offer,
             details: app.details(),
         };
         request_view::view(opened, &onlooker)
@@ -241,6 +249,7 @@ impl Deciding {
                 let request = AuthorizationRequest { state, ..request };
                 return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
             }
+            let judged = judging::approved(app, self, (&request, &client), &approval).await?;
             let proofs: Vec<&str> = eligible.proofs().collect();
             let act = Act::Approve {
                 approval: &approval,
@@ -259,7 +268,7 @@ impl Deciding {
                 .with("auth.amr", approval.amr())
                 .with("starter.proofs", proofs)
                 .with("quorum.needed", profile.approval.quorum)
-                .with("granted.scope", request.content.scope.clone());
+                .granted(&approval.decision().granted, &request.content);
             let batch = first_seen
                 .noted(self.used_up.clone(), now)
                 .move_request(&request, &state)?
@@ -267,7 +276,7 @@ impl Deciding {
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
-                .record(&first_seen.on(event))?;
+                .record(&judged.on(first_seen.on(event)))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
         let (request, decided): (_, Result<(), Refusal>) = app.store.decide(attempt).await?;
@@ -281,10 +290,13 @@ impl Deciding {
     }
 
     fn confirmed(&self, app: &App, opened: &Opened, signed: &Signed<'_>) -> Result<ConfirmedApproval, Refusal> {
+        let choice = signed.granted.unwrap_or(&opened.left);
+        let purpose = &opened.request.content.purpose;
+        let granted = narrowing::given(purpose, choice, &opened.left, app.now())?;
         let expected = Expected {
             request: &opened.request,
             profile: &opened.profile,
-            granted: &Granted::all_of(&opened.request.content)?,
+            granted: &granted,
             viewer: &self.viewer,
             nonce: &self.nonce(app, &opened.request),
             relying_party: &app.config.issuer.relying_party(),

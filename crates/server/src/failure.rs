@@ -23,6 +23,11 @@ pub enum Failure {
         refusal: Refusal,
         tries: u32,
     },
+    /// A policy says no. Which it was, for whoever may know; and the event that says all.
+    Forbidden {
+        policies: Vec<String>,
+        reference: Option<String>,
+    },
     Fault(Fault),
     BodyTooLarge,
     MethodNotAllowed {
@@ -38,6 +43,7 @@ impl Failure {
         match self {
             Self::Refusal(refusal) | Self::Confirmation { refusal, .. } => Some(*refusal),
             Self::SlowDown { .. } => Some(Refusal::SlowDown),
+            Self::Forbidden { .. } => Some(Refusal::PolicyForbids),
             _ => None,
         }
     }
@@ -63,9 +69,13 @@ const DPOP: HeaderValue =
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
-            Self::Refusal(refusal) => refused(refusal, (None, None)),
-            Self::SlowDown { interval } => refused(Refusal::SlowDown, (Some(interval), None)),
-            Self::Confirmation { refusal, tries } => refused(refusal, (None, Some(tries))),
+            Self::Refusal(refusal) => refused(refusal, |_| ()),
+            Self::SlowDown { interval } => refused(Refusal::SlowDown, |body| body.interval = Some(interval)),
+            Self::Confirmation { refusal, tries } => refused(refusal, |body| body.confirmation_tries = Some(tries)),
+            Self::Forbidden { policies, reference } => refused(Refusal::PolicyForbids, |body| {
+                body.error_description = Some(said_by(&policies));
+                body.reference = reference;
+            }),
             Self::Fault(fault) => broken(&fault),
             Self::BodyTooLarge => {
                 let body = body("invalid_request", "The body is larger than 64 KiB.");
@@ -85,20 +95,22 @@ impl IntoResponse for Failure {
     }
 }
 
-fn refused(refusal: Refusal, (interval, confirmation_tries): (Option<i64>, Option<u32>)) -> Response {
+/// What a policy's refusal says: its name to those who were given it.
+pub fn said_by(policies: &[String]) -> String {
+    if policies.is_empty() {
+        return Refusal::PolicyForbids.sentence().to_owned();
+    }
+    let names = policies.join(", ");
+    format!("A policy of this server forbids this: {names}. An administrator can change it.")
+}
+
+fn refused(refusal: Refusal, also: impl FnOnce(&mut ErrorBody)) -> Response {
     tracing::debug!(refusal = ?refusal, "refused");
-    let sentence = match refusal.parameter() {
-        Some(name) => format!("The parameter {name} is missing."),
-        None => refusal.sentence().to_owned(),
-    };
-    let body = ErrorBody {
-        error: refusal.code().as_str().to_owned(),
-        error_description: Some(sentence),
-        interval,
-        confirmation_tries,
+    let mut body = ErrorBody {
         needs: refusal.needs().map(str::to_owned),
-        reference: None,
+        ..body(refusal.code().as_str(), &refusal.told())
     };
+    also(&mut body);
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let headers: &[(HeaderName, HeaderValue)] = match refusal.code() {
         ErrorCode::InvalidClient => &[(WWW_AUTHENTICATE, BASIC)],

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use policy::{Step, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -29,11 +30,14 @@ pub struct Metrics {
     refusals: ByWord,
     tokens: ByWord,
     decisions: ByWord,
+    policy_decisions: ByStep,
+    policies_refused: Gauge,
     open_requests: Gauge,
     requested: Counter,
     seconds: Histogram,
 }
 
+type ByStep = Family<[(&'static str, &'static str); 2], Counter>;
 type ByWord = Family<[(&'static str, &'static str); 1], Counter>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +54,8 @@ impl Default for Metrics {
             refusals: ByWord::default(),
             tokens: ByWord::default(),
             decisions: ByWord::default(),
+            policy_decisions: ByStep::default(),
+            policies_refused: Gauge::default(),
             open_requests: Gauge::default(),
             requested: Counter::default(),
             seconds: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
@@ -67,6 +73,16 @@ impl Default for Metrics {
             metrics.tokens.clone(),
         );
         registry.register("decisions", "Decisions of approvers", metrics.decisions.clone());
+        registry.register(
+            "policy_decisions",
+            "What policies said, by step; `reported` where one in report mode would have said otherwise",
+            metrics.policy_decisions.clone(),
+        );
+        registry.register(
+            "policies_refused",
+            "1 while the files of policies have mistakes and an older set is in force",
+            metrics.policies_refused.clone(),
+        );
         registry.register(
             "open_requests",
             "Requests that wait for a decision",
@@ -117,6 +133,21 @@ impl Metrics {
     /// `approved`, `denied` or `reported`.
     pub fn decided(&self, decision: &'static str) {
         self.decisions.get_or_create(&[("decision", decision)]).inc();
+    }
+
+    pub fn policy_decided(&self, step: Step, verdict: &Verdict) {
+        let count = |decision| {
+            let labels = [("step", step.as_str()), ("decision", decision)];
+            self.policy_decisions.get_or_create(&labels).inc();
+        };
+        count(verdict.decision.as_str());
+        if !verdict.reported.is_empty() {
+            count("reported");
+        }
+    }
+
+    pub fn policies_loaded(&self, is_in_force: bool) {
+        self.policies_refused.set(i64::from(!is_in_force));
     }
 
     /// As counted in the database.
@@ -188,6 +219,7 @@ mod tests {
             waypass_decisions_total{decision="approved"} 1
             waypass_device_authorizations_total 1
             waypass_open_requests 3
+            waypass_policies_refused 0
             waypass_refusals_total{code="invalid_client"} 2
             waypass_refusals_total{code="slow_down"} 1
             waypass_request_seconds_count 2

@@ -30,7 +30,12 @@ impl Deciding {
             };
             let event = self.event(app, Action::DeviceRefused, &request);
             let event = event.failed(refusal.code().as_str()).with("reason", refusal.reason());
-            let batch = self.given_back(app, refusal).record(&event)?;
+            let batch = self.given_back(app, refusal);
+            // Policies have recorded their own.
+            let batch = match refusal {
+                Refusal::PolicyForbids => batch,
+                _ => batch.record(&event)?,
+            };
             let (presented, ended) = self.presented(app, &request).await?;
             Ok::<_, Failure>((batch.then(presented), ended))
         };

@@ -2,6 +2,7 @@
 //! signed with is taken apart here and checked in `protocol/decision.rs`: there the challenge is ours.
 
 use protocol::approver::{Approver, ID_PREFIX};
+use protocol::authentication::Strength;
 use protocol::base64url;
 use protocol::decision::{Evidence, StoredKey};
 use protocol::jwk::PublicJwk;
@@ -196,6 +197,15 @@ pub async fn finish_sign_in(
     })
 }
 
+/// What passkeys can be here.
+pub fn strengths(_app: &App) -> &'static [Strength] {
+    &[Strength::Passkey]
+}
+
+pub fn strength(_app: &App, _passkey: &Passkey) -> Strength {
+    Strength::Passkey
+}
+
 /// `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) for the signature over a decision.
 pub fn decision_options(app: &App, challenge: &str, passkeys: &[Passkey], until: Timestamp) -> String {
     let allowed: Vec<Value> = passkeys
@@ -239,6 +249,7 @@ pub async fn evidence(app: &App, approver: &Approver, credential: &str) -> Resul
     let passkey = passkey.ok_or(Refusal::PasskeyInvalid)?;
     let public_key = PublicJwk::parse(&passkey.public_key);
     let public_key = public_key.map_err(|flaw| Fault::broken("a stored passkey's key does not parse").because(flaw))?;
+    let is_hardware = strength(app, &passkey) == Strength::HardwarePasskey;
     let evidence = Evidence::Passkey {
         credential_id: passkey.credential_id,
         public_key: passkey.public_key,
@@ -250,6 +261,7 @@ pub async fn evidence(app: &App, approver: &Approver, credential: &str) -> Resul
         StoredKey::Passkey {
             public_key,
             sign_count: u32::try_from(passkey.sign_count).ok(),
+            is_hardware,
         },
         evidence,
     ))

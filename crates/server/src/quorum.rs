@@ -5,16 +5,21 @@
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
 use protocol::client::Client;
+use protocol::decision::{Decision, Evidence, Granted};
 use protocol::eligibility::{self, Decider};
 use protocol::event::Action;
+use protocol::grant::Grant;
 use protocol::network::Place;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::wire::approver::Quorum;
+use serde_json::from_value;
+use store::authorization_requests::StoredApproval;
 
 use crate::app::App;
 use crate::deciding::{Deciding, Opened};
 use crate::failure::Failure;
+use crate::judging;
 
 /// So many are listed at once.
 const MOST: usize = 20;
@@ -24,9 +29,9 @@ impl Deciding {
     pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
         let mut waiting = Vec::new();
         for request in app.store.endorsed_requests(app.now()).await? {
-            match self.look(app, request).await {
+            match self.visible(app, request).await {
                 Ok(opened) => waiting.push(opened),
-                Err(Failure::Refusal(_)) => {}
+                Err(failure) if failure.refusal().is_some() => {}
                 Err(failure) => return Err(failure),
             }
             if waiting.len() == MOST {
@@ -36,6 +41,12 @@ impl Deciding {
         Ok(waiting)
     }
 
+    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+        let opened = self.look(app, request).await?;
+        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
+        Ok(opened)
+    }
+
     /// Opens one of them, or again what this viewer has opened by code.
     pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
         let attempt = || async {
@@ -43,12 +54,13 @@ impl Deciding {
             let request = &opened.request;
             let mut batch = self.used_up.clone();
             if matches!(request.state, State::Endorsed { .. }) {
+                let judged = judging::viewed(app, self, (request, &opened.client), CodeEntry::Push).await?;
                 let seconds = (app.now() - request.content.requested_at).seconds();
                 let event = self
                     .event(app, Action::DeviceViewed, request)
                     .with("code.entry", CodeEntry::Push.as_str())
                     .with("latency.request_to_view_s", seconds);
-                batch = batch.request_is_unchanged(request).record(&event)?;
+                batch = batch.request_is_unchanged(request).record(&judged.on(event))?;
             }
             Ok::<_, Failure>((batch, opened))
         };
@@ -74,8 +86,76 @@ pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) ->
     }))
 }
 
-/// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it.
+/// What is there to give still: all that is asked for, less what those who have approved took away.
+pub async fn left(app: &App, request: &AuthorizationRequest) -> Result<Granted, Failure> {
+    let mut left = Granted::all_of(&request.content)?;
+    if !matches!(request.state, State::Pending | State::Viewed { .. }) {
+        for approval in app.store.approvals(&request.content.id).await? {
+            left = left.common(&Decision::from_value(&approval.decision)?.granted);
+        }
+    }
+    Ok(left)
+}
+
+/// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it,
+/// of whoever started it (X15) and of the keys that signed as well: one may have been removed because somebody
+/// else had it.
 pub async fn must_still_be(
+    app: &App,
+    request: &AuthorizationRequest,
+    client: &Client,
+    approvers: &[Approver],
+) -> Result<(), Failure> {
+    if let Some(id) = &request.content.initiator {
+        let initiator = app.store.approver(id).await?;
+        initiator.ok_or(Refusal::ApproverDisabled)?.must_be_active()?;
+    }
+    for approval in app.store.approvals(&request.content.id).await? {
+        must_have_its_key(app, &approval).await?;
+    }
+    must_be_theirs_still(app, request, client, approvers).await
+}
+
+/// The same of a grant, at every refresh, and who they are. Which key signed is asked no more: whoever removes a key
+/// sees what it has approved, and can end that.
+pub async fn of_grant(app: &App, grant: &Grant, client: &Client) -> Result<Vec<Approver>, Failure> {
+    let Some(id) = &grant.request_id else {
+        return Ok(Vec::new());
+    };
+    let request = app.store.request(id).await?.ok_or(Refusal::GrantEnded)?;
+    let mut approvals = app.store.approvals(id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != grant.subject);
+    let mut approvers = Vec::with_capacity(approvals.len());
+    for approval in &approvals {
+        let approver = app.store.approver(&approval.approver_id).await?;
+        let approver = approver.ok_or(Refusal::ApproverDisabled)?;
+        approver.must_be_active()?;
+        approvers.push(approver);
+    }
+    must_be_theirs_still(app, &request, client, &approvers).await?;
+    Ok(approvers)
+}
+
+async fn must_have_its_key(app: &App, approval: &StoredApproval) -> Result<(), Failure> {
+    let owner = match from_value(approval.evidence.clone()) {
+        Ok(Evidence::Passkey { credential_id, .. }) => {
+            let passkey = app.store.passkey(&credential_id).await?;
+            passkey.map(|passkey| passkey.approver_id)
+        }
+        Ok(Evidence::SoftwareKey { thumbprint, .. }) => {
+            let found = app.store.approver_of_software_key(&thumbprint).await?;
+            found.map(|(approver, _)| approver.id)
+        }
+        Err(_) => None,
+    };
+    if owner.as_ref() == Some(&approval.approver_id) {
+        Ok(())
+    } else {
+        Err(Refusal::GrantEnded.into())
+    }
+}
+
+async fn must_be_theirs_still(
     app: &App,
     request: &AuthorizationRequest,
     client: &Client,

@@ -2,6 +2,7 @@
 //! stand here as they were sent: whoever shows them to a person escapes them, once.
 
 use protocol::approval;
+use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{Content, Purpose};
 use protocol::decision::Granted;
 use protocol::details::{self, Types};
@@ -11,20 +12,28 @@ use protocol::key_words;
 use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
-use protocol::scope::Scope;
+use protocol::time::Timestamp;
 use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
 
 use crate::binding;
 use crate::deciding::Opened;
 use crate::ends::End;
+use crate::pages::moment::span;
 
 /// Who looks: the other side of the comparison.
 pub struct Onlooker<'a> {
     pub approver_id: &'a str,
     pub end: &'a End,
-    /// Of the decision that this onlooker may sign.
-    pub nonce: &'a str,
+    pub offer: &'a Offer<'a>,
     pub details: &'a Types,
+}
+
+/// The decision that an onlooker may sign.
+pub struct Offer<'a> {
+    pub granted: &'a Granted,
+    pub nonce: &'a str,
+    /// Of the keys that they have.
+    pub strengths: &'a [Strength],
 }
 
 pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Refusal> {
@@ -39,8 +48,8 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
     let content = &request.content;
     let registration = &client.registration;
     let first = quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
-    let granted = Granted::all_of(content)?;
-    let decision = approval::decision_on(request, &granted, onlooker.approver_id, onlooker.nonce)?;
+    let Offer { granted, nonce, .. } = onlooker.offer;
+    let decision = approval::decision_on(request, granted, onlooker.approver_id, nonce)?;
     Ok(RequestView {
         request_id: content.id.clone(),
         request_digest: request.digest.as_str().to_owned(),
@@ -54,17 +63,20 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         enrollment: enrollment(content),
         asks_binding_data: binding::is_wanted(request),
         quorum: quorum.clone(),
-        warnings: warnings(profile, eligible),
-        permissions: permissions(content, first.map(String::as_str))?,
-        authorization_details: details(content, onlooker.details),
+        authorization_details: details(granted, onlooker.details),
+        warnings: warnings(profile, eligible)
+            .into_iter()
+            .chain(unmet(opened, onlooker.offer))
+            .collect(),
+        permissions: permissions(granted, first.map(String::as_str)),
         network_match: eligible.network(),
         facts: facts(opened, onlooker),
         key_words: content.jkt.as_deref().map(key_words::of),
         requested_at: content.requested_at.millis(),
         expires_at: content.expires_at.millis(),
-        grant_expires_at: content.grant_expires_at.millis(),
+        grant_expires_at: Timestamp::from_seconds(granted.expires_at).millis(),
         consequences: match content.purpose {
-            Purpose::Access => consequences(content, quorum.as_ref())?,
+            Purpose::Access => consequences(content, granted, quorum.as_ref()),
             Purpose::Enrollment(_) => OF_ENROLLMENT.map(str::to_owned).to_vec(),
         },
         decision: decision.to_value(),
@@ -78,6 +90,20 @@ fn warnings(profile: &Profile, eligible: &Eligible) -> Vec<String> {
     profile.warning.iter().cloned().chain(own).collect()
 }
 
+/// Said before the click: the server would refuse it.
+fn unmet(opened: &Opened, offer: &Offer<'_>) -> Option<String> {
+    let mut strengths = offer.strengths.iter();
+    let is_met = strengths.any(|strength| is_enough(opened, *strength));
+    (!is_met && !offer.strengths.is_empty()).then(|| TOO_WEAK.to_owned())
+}
+
+/// Whether a decision by such a key would be what the request and its profile demand.
+pub fn is_enough(opened: &Opened, strength: Strength) -> bool {
+    let demands = Demands::of(&opened.request.content);
+    demands.acr(strength, opened.profile.approval.acr.as_deref()).is_ok()
+}
+
+const TOO_WEAK: &str = "This asks for a stronger key than you have here. You can decline it, but not approve it.";
 const FAR: &str = "This was asked for from far away from you, or from nobody knows where. If you are not just using a machine elsewhere, decline.";
 const SAME_DEVICE: &str = "The device that asks looks like the one you decide on. A code is for another device: whoever told you to type it here may be using you.";
 
@@ -93,23 +119,22 @@ fn enrollment(content: &Content) -> Option<EnrollmentAsked> {
 }
 
 /// `whose`: the first of a quorum, in whose name it would be.
-fn permissions(content: &Content, whose: Option<&str>) -> Result<Vec<Permission>, Refusal> {
-    let scopes = Scope::parse(&content.scope)?;
-    let scopes = scopes.iter().map(|name| Permission {
+pub fn permissions(granted: &Granted, whose: Option<&str>) -> Vec<Permission> {
+    let scopes = granted.scope.iter().map(|name| Permission {
         kind: "scope".to_owned(),
         name: name.to_owned(),
         sentence: sentence(name, whose),
     });
-    let resources = content.resource.iter().map(|name| Permission {
+    let resources = granted.resource.iter().map(|name| Permission {
         kind: "resource".to_owned(),
         name: name.clone(),
         sentence: "Use it at this address".to_owned(),
     });
-    Ok(scopes.chain(resources).collect())
+    scopes.chain(resources).collect()
 }
 
-fn details(content: &Content, types: &Types) -> Vec<ShownDetail> {
-    let details = content.authorization_details.iter();
+fn details(granted: &Granted, types: &Types) -> Vec<ShownDetail> {
+    let details = granted.authorization_details.iter();
     let shown = details.map(|detail| ShownDetail {
         sentence: types.sentence(detail),
         canonical: details::canonical(detail),
@@ -176,6 +201,13 @@ fn label(name: &str) -> &'static str {
         Fact::INITIATOR => "Started by",
         Fact::INSTANCE_NAME => "Enrolled as",
         Fact::INSTANCE_WAY_IN => "Became known by",
+        "posture.os" => "Its operating system",
+        "posture.os_version" => "Of the version",
+        "posture.disk_encrypted" => "Its disk is encrypted",
+        "posture.screen_lock" => "Its screen locks",
+        "posture.root" => "Runs as root",
+        "posture.uptime_s" => "Seconds since its start",
+        "posture.binary_sha256" => "Digest of the program",
         name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }
@@ -209,7 +241,7 @@ const OF_ENROLLMENT: [&str; 3] = [
     "You can suspend it, remove it or hand it over at any time, under Your devices.",
 ];
 
-fn consequences(content: &Content, quorum: Option<&Quorum>) -> Result<Vec<String>, Refusal> {
+fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -> Vec<String> {
     let first = quorum.and_then(|quorum| quorum.approved_by.first());
     let name = first.map_or("your name".to_owned(), |name| format!("the name of {name}"));
     let others = quorum.map_or(0, |quorum| quorum.needed.saturating_sub(quorum.have + 1));
@@ -219,7 +251,7 @@ fn consequences(content: &Content, quorum: Option<&Quorum>) -> Result<Vec<String
         others => format!("as soon as {others} more people have approved."),
     };
     let mut consequences = vec![format!("The program gets access in {name} {when}")];
-    if Scope::parse(&content.scope)?.contains("offline_access") {
+    if granted.scope.contains("offline_access") {
         consequences.push("It can renew its access by itself until the end.".to_owned());
     }
     consequences.push(if content.jkt.is_some() {
@@ -227,8 +259,14 @@ fn consequences(content: &Content, quorum: Option<&Quorum>) -> Result<Vec<String
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
+    if let Some(max_age) = content.max_age {
+        let max_age = span(max_age);
+        consequences.push(format!(
+            "Your decision counts as fresh for {max_age}, and is asked for again after that."
+        ));
+    }
     if first.is_none() {
         consequences.push("You can end it at any time under Your account.".to_owned());
     }
-    Ok(consequences)
+    consequences
 }

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,8 +25,9 @@ use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
 use crate::pending::PendingRequests;
 use crate::place::Places;
+use crate::policies::InForce;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, routes, signing_keys, unused, upstream};
+use crate::{check, failure, listen, local, log, metrics, passkeys, policies, routes, signing_keys, unused, upstream};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -61,7 +63,7 @@ async fn run(config: Config) -> Result<(), Fault> {
         listen::StopSignals::new().map_err(|error| Fault::broken("cannot wait for signals").because(error))?;
     let running = start(config, Surroundings::real()).await?;
     signals.received().await;
-    running.stop().await;
+    Box::pin(running.stop()).await;
     Ok(())
 }
 
@@ -142,6 +144,7 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
             stopped.clone(),
         ));
     }
+    tasks.spawn(reload_on_hangup(app.clone(), stopped.clone()));
     tasks.spawn(keep_house(app.clone(), stopped));
     announce(&app).await?;
     Ok(Running { app, stop, tasks })
@@ -168,6 +171,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         derived,
         clients: ClientRegistry::load(&store, now).await?,
         places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
+        policies: InForce::new(&config.policies),
         pending: PendingRequests::new(store.is_shared()),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
@@ -252,6 +256,27 @@ async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
                     failure::log(&fault);
                 }
             }
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// SIGHUP: the policies are read again.
+async fn reload_on_hangup(app: Shared, mut stopped: watch::Receiver<bool>) {
+    let hangups = tokio::signal::unix::signal(SignalKind::hangup());
+    let Ok(mut hangups) = hangups else {
+        tracing::error!("cannot wait for SIGHUP: policies are read again by `waypass policy reload` only");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangups.recv() => match policies::reload(&app).await {
+                Ok(_) => {}
+                Err(Failure::Fault(fault)) => {
+                    failure::log(&fault);
+                }
+                Err(_) => tracing::info!("SIGHUP: there are no policies to read again"),
+            },
             _ = stopped.changed() => return,
         }
     }

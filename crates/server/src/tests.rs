@@ -14,13 +14,17 @@ mod initiator;
 mod instances;
 mod keys;
 mod limits;
+mod machines;
 mod mitigations;
+mod narrowing;
 mod pages;
 mod places;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]
 pub mod poisoned;
+mod policies;
 #[path = "../../store/tests/conformance/postgres_server.rs"]
 mod postgres_server;
+mod posture;
 mod quorum;
 mod races;
 mod rechecks;
@@ -28,6 +32,8 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod standing;
+mod step_up;
 mod waiting;
 mod workloads;
 pub mod world;

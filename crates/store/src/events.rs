@@ -12,6 +12,9 @@ const INSERT: &str = "INSERT INTO event (id, at, action, outcome, request_id, gr
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const AFTER: &str = "SELECT id, at, action, outcome, request_id, grant_id, client_id, approver_id, detail FROM event
     WHERE id > $1 ORDER BY id LIMIT $2";
+const OF_REQUEST: &str =
+    "SELECT id, at, action, outcome, request_id, grant_id, client_id, approver_id, detail FROM event
+    WHERE id > $1 AND request_id = $2 ORDER BY id LIMIT $3";
 const LAST: &str = "SELECT id, at, action, outcome, request_id, grant_id, client_id, approver_id, detail FROM event
     ORDER BY id DESC LIMIT $1";
 
@@ -32,6 +35,15 @@ impl Store {
     /// Oldest first.
     pub async fn events_after(&self, id: &str, limit: i64) -> Result<Vec<StoredEvent>, Fault> {
         self.rows(AFTER, args![id, limit]).await?.iter().map(event).collect()
+    }
+
+    /// Of one request, oldest first. Its id says when it was made, and nothing is recorded of it before: what is
+    /// older is not read.
+    pub async fn events_of_request(&self, request_id: &str, limit: i64) -> Result<Vec<StoredEvent>, Fault> {
+        const TIME: usize = "018bcfe5-6800".len();
+        let since: String = request_id.chars().take(TIME).collect();
+        let rows = self.rows(OF_REQUEST, args![since, request_id, limit]).await?;
+        rows.iter().map(event).collect()
     }
 
     /// The newest ones, oldest first.

@@ -35,8 +35,8 @@ const OF_INSTANCE: &str =
     expires_at, ended_at, ended_because, version, instance_id, origin,
     authorization_details, x5t FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
+const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
-const LAST_OF_CLIENTS: &str = "SELECT client_id, MAX(created_at) FROM access_grant GROUP BY client_id";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -71,12 +71,16 @@ impl Store {
             .collect()
     }
 
-    /// When each client last got a grant.
-    pub async fn last_grants(&self) -> Result<HashMap<String, Timestamp>, Fault> {
+    /// When each client last got a grant of each origin.
+    pub async fn last_grants(&self) -> Result<HashMap<(String, Origin), Timestamp>, Fault> {
         let rows = self.rows(LAST_OF_CLIENTS, args![]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text(0)?, Timestamp::from_millis(row.int(1)?))))
-            .collect()
+        let last = |row: &Row| {
+            Ok((
+                (row.text(0)?, origin(&row.text(1)?)?),
+                Timestamp::from_millis(row.int(2)?),
+            ))
+        };
+        rows.iter().map(last).collect()
     }
 
     /// Newest first, ended ones too.

@@ -22,11 +22,17 @@ const INVITATIONS: &str = "DELETE FROM enrollment WHERE expires_at < $1";
 const GUESSES: &str = "DELETE FROM guess_counter WHERE window_start < $1";
 const KEYS: &str = "DELETE FROM signing_key WHERE state = 'retiring' AND retires_at < $1";
 
+// Nobody signed those, and the events tell of them. The last of each client stays: it shows when it was used.
+const MACHINES: &str = "DELETE FROM access_grant WHERE origin = 'client_credentials' AND expires_at < $1
+    AND EXISTS (SELECT 1 FROM access_grant newer WHERE newer.client_id = access_grant.client_id
+        AND newer.origin = 'client_credentials' AND newer.created_at > access_grant.created_at)";
+
 impl Batch {
     pub fn sweep(self, now: Timestamp) -> Self {
         let ended = now.millis();
         let long_ended = (now - KEPT).millis();
         self.any(REQUESTS, args![long_ended])
+            .any(MACHINES, args![long_ended])
             .any(PROMPTS, args![long_ended])
             .any(OFFERS, args![ended])
             .any(REPLAYS, args![ended])

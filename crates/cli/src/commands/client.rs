@@ -46,6 +46,7 @@ pub struct OneArgs {
 ///   waypass client add svc --data DIR --jwks-file svc.jwks --profile open --scope read
 ///   waypass client add job --data DIR --tls-client-auth --ca-file ca.pem --san-dns job.example.org --certificate-bound
 ///   waypass client add api --data DIR --secret-file api.secret --introspect
+///   waypass client add nightly --data DIR --instance-key --profile standard --grant client_credentials --scope read
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -101,6 +102,9 @@ pub struct AddArgs {
     /// It may report codes that were seen in messages: a mail gateway, for instance
     #[arg(long)]
     report_codes: bool,
+    /// How it may come to tokens: by asking a person, or as a known machine without any; may be repeated
+    #[arg(long, value_name = "GRANT", default_value = "device_code", value_parser = GRANTS)]
+    grant: Vec<String>,
     /// Refuse its token requests without a DPoP proof
     #[arg(long)]
     require_dpop: bool,
@@ -164,7 +168,7 @@ struct CertificateName {
 ///   waypass client set cli --data DIR --profile standard
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "grant"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -190,6 +194,9 @@ pub struct SetArgs {
     /// It authenticates with a key of this JWK set from now on
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<PathBuf>,
+    /// How it may come to tokens, all of the ways; may be repeated
+    #[arg(long, value_name = "GRANT", value_parser = GRANTS)]
+    grant: Vec<String>,
     /// Its certificates from now on, or the authorities of them: what it was added with
     #[arg(long, value_name = "FILE")]
     certificates_file: Option<PathBuf>,
@@ -217,6 +224,8 @@ impl DetailsArgs {
         Ok((!ceiling.is_empty()).then_some(Value::Array(ceiling)))
     }
 }
+
+const GRANTS: [&str; 2] = ["device_code", "client_credentials"];
 
 impl ClientCommand {
     pub fn json(&self) -> bool {
@@ -274,6 +283,7 @@ async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
             ceiling => ceiling,
         },
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
+        grants: (!args.grant.is_empty()).then(|| args.grant.clone()),
         certificates: args.certificates_file.as_deref().map(certificates).transpose()?,
     };
     let value = args
@@ -301,6 +311,7 @@ fn meant(args: &AddArgs, now: Timestamp) -> Result<AddClient, Failure> {
         instance_key: args.instance_key,
         attested: args.attested,
         report_codes: args.report_codes,
+        grants: args.grant.clone(),
         client_id: args.client_id.clone(),
         name: args.display_name.clone(),
         kind: args.kind.clone(),
@@ -392,10 +403,12 @@ fn show(io: &mut Io, client: ClientView) {
     let lifetime = client
         .code_lifetime
         .map_or_else(|| "as the profile says".to_owned(), |seconds| format!("{seconds} s"));
-    let since = client
-        .device_grant_since
-        .map(|at| format!(", since {}", date::moment(at)));
-    let device_grant = client.device_grant + &since.unwrap_or_default();
+    let permission = |standing: String, since: Option<i64>| {
+        let since = since.map(|at| format!(", since {}", date::moment(at)));
+        standing + &since.unwrap_or_default()
+    };
+    let device_grant = permission(client.device_grant, client.device_grant_since);
+    let client_credentials = permission(client.client_credentials, client.client_credentials_since);
     io.output.fields([
         ("Client", client.client_id),
         ("Name", client.name),
@@ -417,6 +430,7 @@ fn show(io: &mut Io, client: ClientView) {
         ("May introspect", yes(client.introspect)),
         ("May report codes", yes(client.report_codes)),
         ("Device grant", device_grant),
+        ("Without a person", client_credentials),
         ("Code lifetime", lifetime),
         ("Signed with", client.signing_alg),
         ("Registered", date::moment(client.created_at)),

@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use protocol::decision::Decision;
+use protocol::authorization_request::Purpose;
+use protocol::decision::{Decision, Granted};
 use protocol::details::{self, Part, Types};
+use protocol::narrowing;
+use protocol::scope::Scope;
 use protocol::time::Timestamp;
 use protocol::user_code::UserCode;
 use protocol::wire::approver::{ApproveRequest, DecidedResponse, DenyRequest, RequestView, ShownDetail, ViewRequest};
@@ -42,6 +45,61 @@ pub struct DecideArgs {
     pub json: bool,
 }
 
+/// Approve a request: shows it and asks; without a terminal it decides at once
+///
+/// Options take away part of what is asked for: what is left is shown, signed, and all that is granted.
+///
+///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key
+///   waypass approve WDJB-MJHT --server https://login.example.com --key-file alice.key --scope read --until 30m
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct ApproveArgs {
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    #[command(flatten)]
+    pub less: LessArgs,
+}
+
+/// What to give, where that is less than all.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct LessArgs {
+    /// Give only these scopes, separated by spaces
+    #[arg(long)]
+    scope: Option<String>,
+    /// Give it only for this address; may be repeated
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
+    /// Give only the detail with this number, counted from 1 as shown; may be repeated
+    #[arg(long, value_name = "NUMBER")]
+    detail: Vec<usize>,
+    /// Give it only until then: `30m`, `2h`, or a day such as 2027-01-31
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+}
+
+impl LessArgs {
+    /// The part of `all` that is meant.
+    fn of(&self, all: &Granted, now: Timestamp) -> Result<Granted, Failure> {
+        let mut choice = all.clone();
+        if let Some(scope) = &self.scope {
+            choice.scope = Scope::parse(scope).map_err(|refusal| Failure::usage(refusal.sentence()))?;
+        }
+        if !self.resource.is_empty() {
+            choice.resource.clone_from(&self.resource);
+        }
+        if !self.detail.is_empty() {
+            let places: Vec<usize> = self.detail.iter().map(|number| number.wrapping_sub(1)).collect();
+            let details = all.authorization_details.only(&places);
+            choice.authorization_details =
+                details.ok_or_else(|| Failure::usage("there is no detail of this number"))?;
+        }
+        if let Some(until) = &self.until {
+            choice.expires_at = date::end(until, now)?.seconds();
+        }
+        narrowing::given(&Purpose::Access, &choice, all, now).map_err(|refusal| Failure::usage(refusal.sentence()))
+    }
+}
+
 /// Decline a request
 ///
 ///   waypass deny WDJB-MJHT --server https://login.example.com --key-file alice.key
@@ -58,6 +116,12 @@ pub struct DenyArgs {
 impl DecideArgs {
     pub fn json(&self) -> bool {
         self.json
+    }
+}
+
+impl ApproveArgs {
+    pub fn json(&self) -> bool {
+        self.decide.json
     }
 }
 
@@ -104,9 +168,26 @@ impl Approver {
             &ViewRequest {
                 user_code: Some(user_code.reveal()),
                 request_id: None,
+                granted: None,
             },
         )
         .await
+    }
+
+    /// The same request with only so much of it given.
+    async fn view_of(
+        &self,
+        request_id: String,
+        granted: &Granted,
+        io: &mut Io,
+        caller: &mut Caller<'_>,
+    ) -> Result<RequestView, Failure> {
+        let asked = ViewRequest {
+            user_code: None,
+            request_id: Some(request_id),
+            granted: Some(granted.to_value()),
+        };
+        post(io, caller, (&self.issuer, "view"), &asked).await
     }
 }
 
@@ -124,23 +205,29 @@ pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
     Ok(())
 }
 
-pub async fn approve(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
+pub async fn approve(args: &DecideArgs, less: &LessArgs, io: &mut Io) -> Result<(), Failure> {
     let wanted = async |io: &mut Io, view: &RequestView| !io.input_is_terminal || is_wanted(io, view, args.raw).await;
-    approve_if(args, io, wanted).await
+    approve_if(args, less, io, wanted).await
 }
 
 pub async fn approve_if(
     args: &DecideArgs,
+    less: &LessArgs,
     io: &mut Io,
     wanted: impl AsyncFnOnce(&mut Io, &RequestView) -> bool,
 ) -> Result<(), Failure> {
     let approver = Approver::open(args, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
-    let view = approver.view(args, io, &mut caller).await?;
-    let decision = check(&view, &approver.file).map_err(|why| {
-        Failure::new(Exit::Refused, "decision_mismatch", format!("nothing was signed: {why}"))
-            .hint("what the server wants signed is not what it shows: do not approve this")
-    })?;
+    let mut view = approver.view(args, io, &mut caller).await?;
+    let mut decision = checked(&view, &approver.file)?;
+    let granted = less.of(&decision.granted, io.now())?;
+    if granted != decision.granted {
+        view = approver.view_of(view.request_id, &granted, io, &mut caller).await?;
+        decision = checked(&view, &approver.file)?;
+        if decision.granted != granted {
+            return Err(mismatch("it does not grant what was chosen"));
+        }
+    }
     if !wanted(io, &view).await {
         return Err(
             Failure::new(Exit::Failed, "not_approved", "nothing was decided").hint(format!(
@@ -208,6 +295,15 @@ async fn is_wanted(io: &mut Io, view: &RequestView, raw: bool) -> bool {
     print(&mut io.errors, view, raw, now);
     let answer = io.ask("Approve this? [y/N] ").await;
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+fn checked(view: &RequestView, file: &KeyFile) -> Result<Decision, Failure> {
+    check(view, file).map_err(mismatch)
+}
+
+fn mismatch(why: &str) -> Failure {
+    Failure::new(Exit::Refused, "decision_mismatch", format!("nothing was signed: {why}"))
+        .hint("what the server wants signed is not what it shows: do not approve this")
 }
 
 /// Whether the decision says what the view shows, and no more.

@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use protocol::authentication::Demands;
 use protocol::details;
+use protocol::time::Lifetime;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 use serde_json::{Value, json};
 
@@ -17,7 +19,7 @@ use crate::http::Answer;
 use crate::io::Io;
 use crate::metadata::Metadata;
 use crate::print::say;
-use crate::screen::{Screen, ScreenArgs};
+use crate::screen::{Screen, ScreenArgs, Stream};
 use crate::settings::{Profile, Settings};
 use crate::target::{Target, TargetArgs};
 use crate::token_endpoint;
@@ -51,11 +53,36 @@ pub struct LoginArgs {
     /// Sign the request with the software key of the person who starts it, as `waypass approver enroll` has made it
     #[arg(long, value_name = "FILE")]
     initiator_key_file: Option<PathBuf>,
+    /// How the approver has to be authenticated: one of these values, separated by spaces
+    #[arg(long, value_name = "VALUES")]
+    acr_values: Option<String>,
+    /// How many seconds old the approval may be when it is used
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<i64>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
 
 impl LoginArgs {
+    /// The login of a kept profile once more, as a resource demands it (RFC 9470 §4).
+    pub fn step_up(profile: &str, demands: &Demands, screen: &ScreenArgs) -> Self {
+        Self {
+            target: TargetArgs::kept(profile),
+            scope: None,
+            resource: Vec::new(),
+            details: None,
+            binding: false,
+            binding_file: None,
+            initiator_key_file: None,
+            acr_values: (!demands.acr_values.is_empty()).then(|| demands.acr_values.join(" ")),
+            max_age: demands.max_age.map(Lifetime::seconds),
+            screen: ScreenArgs {
+                on: Stream::Errors,
+                ..screen.clone()
+            },
+        }
+    }
+
     pub fn json(&self) -> bool {
         self.screen.json
     }
@@ -81,6 +108,8 @@ impl LoginArgs {
             let assertion = approver_key::initiator_assertion(io, file, &target.issuer, &target.key.key)?;
             brought.push(("initiator_assertion", assertion));
         }
+        brought.extend(self.acr_values.clone().map(|values| ("acr_values", values)));
+        brought.extend(self.max_age.map(|seconds| ("max_age", seconds.to_string())));
         Ok(brought)
     }
 
@@ -132,7 +161,7 @@ pub async fn run(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     outcome
 }
 
-async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
+pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     args.screen.check(io)?;
     let mut target = args.target.open(io).await?;
     if args.scope.is_some() {
@@ -147,7 +176,8 @@ async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
     let mut request = Request {
         profile: &target.profile,
         metadata: &target.metadata,
-        caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str()),
+        caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str())
+            .with_posture(target.profile.posture_jwt.as_deref()),
         brought: args.brought(io, &target).await?,
     };
     let hint = |failure, answer: &Answer| args.hint(failure, answer, &target.profile);
@@ -180,7 +210,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
     };
     let stored_in = target.vault.describe(place, &credentials.key);
     if args.screen.json {
-        io.output.json(&json!({
+        args.screen.output(io).json(&json!({
             "event": "authorized", "profile": name, "scope": tokens.scope, "token_type": tokens.token_type,
             "authorization_details": tokens.authorization_details,
             "expires_at": tokens.expires_at, "stored_in": stored_in
@@ -188,7 +218,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
         return Ok(());
     }
     say!(
-        io.output,
+        args.screen.output(io),
         "Approved: {}",
         if tokens.scope.is_empty() {
             "(no scope)"
@@ -206,7 +236,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
         );
     }
     say!(
-        io.output,
+        args.screen.output(io),
         "Logged in as profile {name}; key and tokens are in {stored_in}."
     );
     Ok(())

@@ -46,6 +46,7 @@ pub async fn run(args: &LogoutArgs, io: &mut Io) -> Result<(), Failure> {
     }
     let credentials = Credentials {
         tokens: None,
+        machine: None,
         ..kept.credentials
     };
     session.vault.save(io, &credentials, kept.place)?;

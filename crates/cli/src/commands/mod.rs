@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod approver;
+pub mod call;
 pub mod client;
 pub mod decide;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod instance;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod policy;
 pub mod posture;
 pub mod profile;
 pub mod request;

@@ -1,8 +1,9 @@
 //! `waypass posture`: where this server stands against device code phishing, client by client (RFC 10027 §5).
 //! For whoever runs the server, and with `--json` for whoever watches many.
 
-use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, PostureView};
+use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, PermissionPosture, PostureView};
 
+use crate::commands::policy;
 use crate::commands::profile::{self, holding};
 use crate::date;
 use crate::failure::Failure;
@@ -40,6 +41,7 @@ fn print(io: &mut Io, posture: &PostureView) {
             "DEVICE GRANT",
             "SINCE",
             "LAST USED",
+            "WITHOUT A PERSON",
             "INSTANCES",
             "HOLDS",
         ],
@@ -50,6 +52,7 @@ fn print(io: &mut Io, posture: &PostureView) {
             say!(io.output, "warning: {}: {warning}", client.client_id);
         }
     }
+    policy::mistakes(io, &posture.policies);
     for profile in posture.profiles.iter().filter(|profile| !profile.clients.is_empty()) {
         say!(io.output, "");
         profile::print(io, profile);
@@ -59,7 +62,7 @@ fn print(io: &mut Io, posture: &PostureView) {
     io.output.record(&holding(&posture.statement).collect::<Vec<_>>());
 }
 
-fn row(client: &ClientPosture) -> [String; 7] {
+fn row(client: &ClientPosture) -> [String; 8] {
     let because = client.because.as_ref().map(|because| format!(" ({because})"));
     [
         client.client_id.clone(),
@@ -67,9 +70,21 @@ fn row(client: &ClientPosture) -> [String; 7] {
         format!("{}{}", client.device_grant, because.unwrap_or_default()),
         or_dash(client.since.map(date::moment)),
         or_dash(client.last_used_at.map(date::moment)),
+        or_dash(client.client_credentials.as_ref().map(without_a_person)),
         counted(client.instances),
         ids(&client.mitigations),
     ]
+}
+
+/// `allowed, last used 2027-01-31 09:00`.
+fn without_a_person(permission: &PermissionPosture) -> String {
+    let because = permission.because.as_ref().map(|because| format!(" ({because})"));
+    let used = permission.last_used_at.map_or_else(|| "never".to_owned(), date::moment);
+    format!(
+        "{}{}, last used {used}",
+        permission.standing,
+        because.unwrap_or_default()
+    )
 }
 
 /// `3 active, 1 orphaned`.

@@ -1,9 +1,12 @@
 //! `waypass token`: a fresh access token for a script, or a proof to go with it. RFC 9449 §7.
 
+use std::path::PathBuf;
+
 use http::Method;
 use serde_json::json;
 use url::Url;
 
+use crate::credentials::{MachineAsk, Tokens};
 use crate::dpop::{Call, proof};
 use crate::failure::Failure;
 use crate::io::Io;
@@ -13,6 +16,8 @@ use crate::refresh::{Session, not_logged_in};
 /// Print a fresh access token and nothing else
 ///
 /// It is refreshed when less than 30 seconds are left. Any number of these may run at once: one refreshes, the others wait for its result.
+///
+/// With --machine no person is asked: an enrolled or attested machine gets what its client may have.
 ///
 ///   curl -H "Authorization: DPoP $(waypass token)" \
 ///        -H "DPoP: $(waypass token --dpop GET https://api.example.com/me)" https://api.example.com/me
@@ -28,6 +33,18 @@ pub struct TokenArgs {
     /// The nonce that the resource server asked for (its DPoP-Nonce header)
     #[arg(long, requires = "dpop")]
     nonce: Option<String>,
+    /// Ask as this machine, without a person, if its client may: after `waypass enroll`, or with an attestation
+    #[arg(long)]
+    machine: bool,
+    /// What to ask for, separated by spaces [default: what the client may have]
+    #[arg(long, requires = "machine")]
+    scope: Option<String>,
+    /// Where the token is to be used; may be repeated
+    #[arg(long, value_name = "URI", requires = "machine")]
+    resource: Vec<String>,
+    /// A client attestation for this machine's key, by an attester that the server knows
+    #[arg(long, value_name = "FILE", requires = "machine")]
+    attestation_file: Option<PathBuf>,
     /// Print a JSON object with the token, its type, its end, and the proof if one was asked for
     #[arg(long)]
     json: bool,
@@ -37,6 +54,20 @@ impl TokenArgs {
     pub fn json(&self) -> bool {
         self.json
     }
+
+    async fn tokens(&self, io: &mut Io) -> Result<(Session, Tokens), Failure> {
+        if self.machine {
+            let asked = MachineAsk {
+                scope: self.scope.clone(),
+                resource: self.resource.clone(),
+            };
+            return Session::of_machine(io, &self.profile, &asked, self.attestation_file.as_deref()).await;
+        }
+        let session = Session::fresh(io, &self.profile).await?;
+        let tokens = session.kept.credentials.tokens.clone();
+        let tokens = tokens.ok_or_else(|| not_logged_in(&self.profile))?;
+        Ok((session, tokens))
+    }
 }
 
 pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
@@ -44,12 +75,7 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
         [method, url] => Some(parse(method, url)?),
         _ => None,
     };
-    let session = Session::fresh(io, &args.profile).await?;
-    let credentials = &session.kept.credentials;
-    let tokens = credentials
-        .tokens
-        .as_ref()
-        .ok_or_else(|| not_logged_in(&args.profile))?;
+    let (session, tokens) = args.tokens(io).await?;
     let proof = match wanted {
         None => None,
         Some((method, url)) => {
@@ -57,7 +83,12 @@ pub async fn run(args: &TokenArgs, io: &mut Io) -> Result<(), Failure> {
                 access_token: Some(&tokens.access_token),
                 ..Call::new(method, &url)
             };
-            let proof = proof(io, &credentials.signing_key(io)?, &call, args.nonce.as_deref());
+            let proof = proof(
+                io,
+                &session.kept.credentials.signing_key(io)?,
+                &call,
+                args.nonce.as_deref(),
+            );
             Some(proof.ok_or_else(|| Failure::failed("no proof could be signed"))?)
         }
     };

@@ -35,6 +35,15 @@ fn view(url: &str) -> Value {
     })
 }
 
+/// As the server shows it with less.
+fn narrow(view: &mut Value, granted: &Value) {
+    let given: Vec<&str> = granted["scope"].as_str().unwrap().split(' ').collect();
+    let permissions = view["permissions"].as_array_mut().unwrap();
+    permissions.retain(|permission| given.contains(&permission["name"].as_str().unwrap()));
+    view["grant_expires_at"] = json!(granted["expires_at"].as_i64().unwrap() * 1000);
+    view["decision"]["granted"] = granted.clone();
+}
+
 /// A server for one approver; `change` may make it lie.
 fn server(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Stub {
     Stub::start(move |url, seen| match seen.path.as_str() {
@@ -50,6 +59,9 @@ fn server(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Stub {
         }
         "/approver/view" => {
             let mut view = view(url);
+            if let Some(granted) = seen.json().get("granted") {
+                narrow(&mut view, granted);
+            }
             change(&mut view);
             reply(200, &view)
         }
@@ -393,6 +405,62 @@ fn a_key_file_that_is_none_is_a_usage_error_without_its_content() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let ran = decide(&world, &server, "show", &[]).must(Exit::Usage);
         assert!(!ran.errors.contains("secret"), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn less_is_shown_and_signed_where_less_is_given() {
+    let server = server(|_| ());
+    let world = enrolled(&server);
+    let ran = decide(&world, &server, "approve", &["--scope", "read", "--until", "30m"]);
+    assert_eq!(ran.must(Exit::Done).output, "Request req_1: approved.\n");
+    let views = server.seen_at("/approver/view");
+    let second = views.last().unwrap().json();
+    assert_eq!(
+        (&second["request_id"], second.get("user_code")),
+        (&json!("req_1"), None)
+    );
+    let sent = server.seen_at("/approver/approve")[0].json();
+    let granted = &sent["decision"]["granted"];
+    assert_eq!(
+        (&granted["scope"], &granted["expires_at"], &granted["resource"]),
+        (&json!("read"), &json!(START + 1800), &json!([server.url]))
+    );
+}
+
+#[test]
+fn what_is_not_asked_for_cannot_be_given_and_nothing_is_to_be_declined() {
+    let server = server(|_| ());
+    let world = enrolled(&server);
+    for (flags, why) in [
+        (["--scope", "read write"], "more than was asked for"),
+        (["--resource", "https://elsewhere.example"], "more than was asked for"),
+        (["--until", "90d"], "more than was asked for"),
+        (["--scope", ""], "Decline instead"),
+        (["--until", "2001-01-01"], "Decline instead"),
+        (["--detail", "1"], "no detail of this number"),
+        (["--detail", "0"], "no detail of this number"),
+    ] {
+        let ran = decide(&world, &server, "approve", &flags).must(Exit::Usage);
+        assert!(ran.errors.contains(why), "{flags:?}: {}", ran.errors);
+    }
+    assert!(server.seen_at("/approver/approve").is_empty());
+}
+
+/// A server that shows the smaller thing and wants the larger one signed, or the other way round.
+#[test]
+fn a_server_cannot_widen_what_was_chosen() {
+    for lie in [
+        |view: &mut Value| *view = self::view("http://x"),
+        |view: &mut Value| {
+            view["decision"]["granted"]["scope"] = json!("openid read");
+        },
+    ] {
+        let server = server(lie);
+        let world = enrolled(&server);
+        let ran = decide(&world, &server, "approve", &["--scope", "read"]).must(Exit::Refused);
+        assert!(ran.errors.contains("nothing was signed"), "{}", ran.errors);
+        assert!(server.seen_at("/approver/approve").is_empty());
     }
 }
 

@@ -5,6 +5,7 @@
 mod admin;
 #[cfg(test)]
 mod approver;
+mod call;
 #[cfg(test)]
 mod enroll;
 #[cfg(test)]
@@ -15,6 +16,8 @@ mod key_storage;
 mod login;
 #[cfg(test)]
 mod login_attacks;
+#[cfg(test)]
+mod machine;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]

@@ -84,6 +84,7 @@ impl Authenticator {
         StoredKey::Passkey {
             public_key: self.key(),
             sign_count,
+            is_hardware: false,
         }
     }
 
@@ -213,6 +214,7 @@ fn a_passkey_with_an_ed25519_or_rsa_key_is_accepted() {
         let stored = StoredKey::Passkey {
             public_key: key.public(),
             sign_count: Some(0),
+            is_hardware: false,
         };
         assert!(check(&decision(), &evidence, &relying_party(), &stored).is_ok());
     }
@@ -430,6 +432,7 @@ fn a_passkeys_key_does_not_sign_as_software() {
     let stored = StoredKey::Passkey {
         public_key: key.public(),
         sign_count: None,
+        is_hardware: false,
     };
     let evidence = software_evidence(&key, &decision());
     assert_eq!(check(&decision(), &evidence, &relying_party(), &stored), INVALID);

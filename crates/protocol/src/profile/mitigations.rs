@@ -2,12 +2,13 @@
 //! print (X23).
 
 use super::{ApprovedBy, AskingKey, Ceremony, Otherwise, Profile, SameDevice, StarterProof};
+use crate::posture_demand::PostureDemand;
 use crate::time::Lifetime;
 
 /// One mitigation that holds, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mitigation {
-    /// `X01`; the section of RFC 10027 is 6.1.1 for X01, and so on to X17.
+    /// `X01`; the section of RFC 10027 is 6.1.1 for X01, and so on to X17. `posture` is ours.
     pub id: &'static str,
     pub how: String,
 }
@@ -64,6 +65,7 @@ impl Profile {
                 .then(|| "what was typed at the start is typed again at the approval".to_owned()),
         );
         add("X25", self.same_device_told());
+        add("posture", self.posture.as_ref().map(PostureDemand::told));
         held
     }
 

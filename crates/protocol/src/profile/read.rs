@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::posture;
 use super::table::{Mistake, Table, names, note};
 use super::{
     Approval, ApprovedBy, AskingKey, Assessment, Ceremony, Lifetimes, Limits, Otherwise, Profile, Proximity,
@@ -38,6 +39,9 @@ fn whole(value: &Value, mistakes: &mut Vec<Mistake>) -> Option<Profile> {
         .table("approval", mistakes)
         .and_then(|table| approval(table, mistakes));
     let held = top.table("mitigations", mistakes);
+    let posture = top
+        .optional_table("posture", mistakes)
+        .and_then(|table| posture::demand(table, mistakes));
     top.finish(mistakes);
     let mut held = held?;
     if held.is_empty() {
@@ -71,6 +75,7 @@ fn whole(value: &Value, mistakes: &mut Vec<Mistake>) -> Option<Profile> {
         confirm_back: held.switch("X16", mistakes),
         binding_data: held.switch("X17", mistakes),
         same_device: same_device(&mut held, mistakes),
+        posture,
         warning,
         name: name?,
         purpose: purpose?,
@@ -121,6 +126,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         group: table.text("group", mistakes),
         quorum: table.number("quorum", 1..=10, mistakes).unwrap_or(1),
         acr: table.text("acr", mistakes),
+        max_age: table.seconds("max_age", MINUTE..=DAY, mistakes),
         software_keys: table.switch("software_keys", mistakes),
         link: table.switch("link", mistakes),
         starter: starter(&mut table, mistakes),
@@ -276,6 +282,11 @@ fn fits_together(profile: &Profile, mistakes: &mut Vec<Mistake>) {
             approval.quorum > 1 && approval.group.is_none(),
             "approval.group",
             "is missing: who are the others of the quorum?",
+        ),
+        (
+            profile.posture.is_some() && !profile.demands_key(),
+            "posture",
+            "needs X07 or X12: without a key it is nobody's posture",
         ),
         (
             approval.link && !profile.approval.starter.is_empty() && !is_known,

@@ -220,6 +220,11 @@ impl Table {
         minutes
     }
 
+    /// Every member, whatever its name, for a table whose names are the writer's.
+    pub fn into_members(self) -> Map<String, Value> {
+        self.members
+    }
+
     pub fn table(&mut self, name: &'static str, mistakes: &mut Vec<Mistake>) -> Option<Table> {
         let place = self.place_of(name);
         let Some(value) = self.take(name) else {

@@ -66,7 +66,7 @@ fn every_mistake_is_named_at_once() {
         purpose: must be a text, neither empty nor longer than 2000 bytes
         approval.by: must be one of anyone, owner, group
         approval.starter: "trust me" is none of own_instance, same_address, listed_network, carried_back
-        colour: is not known here; known are approval, assessment, interval, mitigations, name, purpose, warning
+        colour: is not known here; known are approval, assessment, interval, mitigations, name, posture, purpose, warning
         mitigations.X01.at_least: must be one of unknown, different, same_country, same_operator, same_prefix, same_address
         mitigations.X08: "10.0.0.0/33" is no network, such as 192.0.2.0/24
         mitigations.X10.token: must be seconds, from 60 to 86400
@@ -156,5 +156,41 @@ fn x42_a_person_alone_enrolls_nothing_by_a_click_alone() {
         [
             "mitigations.X07.ceremony: `alone` needs X16: else an approve click alone makes a stranger's key somebody's own"
         ]
+    );
+}
+
+#[test]
+fn every_mistake_in_a_posture_is_named() {
+    let mut mine = standard();
+    mine["posture"] = json!({
+        "source": "claimed", "max_age": 120, "os": { "debian": "12" }, "disk_encrypted": true, "not_root": true
+    });
+    let profile = Profile::read(&mine).unwrap();
+    assert_eq!(
+        profile.mitigations().last().unwrap().how,
+        "signed by the machine's own key not longer than 120 s before; at least debian 12; its disk encrypted; not run by \
+         root"
+    );
+    mine["posture"] = json!({
+        "max_age": 5, "os": { "debian": "bookworm", "macos": 14 }, "screen_lock": "yes", "max_uptime": 60,
+        "binary_sha256": ["ABC"], "firewall": true
+    });
+    mine["mitigations"].as_object_mut().unwrap().remove("X07");
+    mine["approval"]["by"] = json!("anyone");
+    mine["approval"]["starter"] = json!(["same_address"]);
+    expect_test::expect![[r#"
+        posture.source: is missing: one of claimed, proven
+        posture.max_age: must be seconds, from 10 to 86400
+        posture.os: the least version of "debian" must be a text such as "14.6", or "0" for any
+        posture.os: the least version of "macos" must be a text such as "14.6", or "0" for any
+        posture.screen_lock: must be true or false
+        posture.max_uptime: must be seconds, from 3600 to 34560000
+        posture.binary_sha256: "ABC" is no SHA-256 in 64 lower-case hexadecimal digits
+        posture.firewall: is not known here; known are binary_sha256, disk_encrypted, max_age, max_uptime, not_root, os, screen_lock, source"#]]
+    .assert_eq(&mistakes(&mine).join("\n"));
+    mine["posture"] = json!({ "source": "proven" });
+    assert_eq!(
+        mistakes(&mine),
+        ["posture: needs X07 or X12: without a key it is nobody's posture"]
     );
 }

@@ -1,7 +1,7 @@
 //! The codes of refusals on the wire, each of an RFC or, for our own interfaces, ours.
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8,
-/// RFC 6750 §3.1, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
+/// RFC 6750 §3.1, RFC 9470 §5, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
 /// (the terminal approver, the local API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -24,6 +24,7 @@ pub enum ErrorCode {
     SlowDown,
     UnauthorizedClient,
     UnknownCode,
+    UnmetAuthenticationRequirements,
     UnsupportedGrantType,
     UseAttestationChallenge,
     UseDpopNonce,
@@ -52,6 +53,7 @@ impl ErrorCode {
             Self::SlowDown => "slow_down",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnknownCode => "unknown_code",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UseAttestationChallenge => "use_attestation_challenge",
             Self::UseDpopNonce => "use_dpop_nonce",

@@ -37,6 +37,9 @@ pub struct ViewRequest {
     pub user_code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What the decision shall give, in the form of its `granted`, where that is less than all that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Value>,
 }
 
 /// `POST {issuer}/approver/waiting`: no members yet.
@@ -167,7 +170,7 @@ pub struct ShownFact {
 #[serde(deny_unknown_fields)]
 pub struct ApproveRequest {
     pub request_id: String,
-    /// The `decision` of the view, unchanged.
+    /// The `decision` of a view, unchanged.
     pub decision: Value,
     /// ES256 (RFC 7518 §3.4, 64 bytes, base64url) over the canonical bytes of `decision`.
     pub signature: String,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::details::Details;
 use crate::fact::Fact;
 use crate::instance::WayIn;
+use crate::wire::policies::PolicySetView;
 
 /// `POST /local/clients`.
 #[expect(
@@ -76,6 +77,10 @@ pub struct AddClient {
     /// It may report codes that were seen in messages.
     #[serde(default)]
     pub report_codes: bool,
+    /// How it may come to tokens under its profile: `device_code`, which alone is meant where none is named, and
+    /// `client_credentials`.
+    #[serde(default)]
+    pub grants: Vec<String>,
     #[serde(default)]
     pub tls_client_auth: Option<TlsClientAuth>,
     /// Each as `x5c` has it: base64 of DER.
@@ -113,6 +118,9 @@ pub struct ChangeClient {
     pub authorization_details: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// All of them, as in [`AddClient`]. One that is named again comes back if it went off unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
     /// Its own, or the authorities of its own; each as `x5c` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Vec<String>>,
@@ -152,6 +160,8 @@ pub struct PostureView {
     pub statement: Vec<MitigationView>,
     pub clients: Vec<ClientPosture>,
     pub profiles: Vec<ProfileView>,
+    /// What is in force, and why its files as they are now do not load, if they do not.
+    pub policies: PolicySetView,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,15 +171,27 @@ pub struct ClientPosture {
     pub profile: Option<String>,
     /// `allowed`, `report` (unused: it goes off next) or `blocked`.
     pub device_grant: String,
-    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `unused`, `disabled`, `expired`.
+    /// Why it is blocked or reported: `no_profile`, `unknown_profile`, `not_given`, `unused`, `disabled`, `expired`.
     pub because: Option<String>,
     /// Unix milliseconds.
     pub since: Option<i64>,
     /// Unix milliseconds: when a token was last issued by it.
     pub last_used_at: Option<i64>,
+    /// The same of the permission to ask nobody (RFC 6749 §4.4); None where nobody gave it.
+    #[serde(default)]
+    pub client_credentials: Option<PermissionPosture>,
     pub instances: InstanceCounts,
     pub mitigations: Vec<MitigationView>,
     pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermissionPosture {
+    /// `allowed`, `report` or `blocked`.
+    pub standing: String,
+    pub because: Option<String>,
+    pub since: Option<i64>,
+    pub last_used_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,10 +241,15 @@ pub struct ClientView {
     pub signing_alg: String,
     pub introspect: bool,
     pub report_codes: bool,
-    /// `on`, `report` or `off`: a permission that nobody uses goes, by steps.
+    /// `withheld`, `on`, `report` or `off`: a permission that nobody uses goes, by steps.
     pub device_grant: String,
     /// Unix milliseconds: since when it is not `on`.
     pub device_grant_since: Option<i64>,
+    /// The same, for tokens without a person.
+    #[serde(default)]
+    pub client_credentials: String,
+    #[serde(default)]
+    pub client_credentials_since: Option<i64>,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
     /// What an administrator should know, for instance that `open` takes any stock client.

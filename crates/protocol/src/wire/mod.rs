@@ -5,6 +5,7 @@ pub mod approver;
 pub mod device_authorization;
 pub mod enrollment;
 pub mod local;
+pub mod policies;
 pub mod token;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation_tries: Option<u32>,
     /// What whoever asks can bring by itself: `enrollment` (of its key), `new_key` (and its enrollment),
-    /// `binding_data`, `initiator_assertion`.
+    /// `binding_data`, `initiator_assertion`, `posture`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
     /// Of a fault on our side: the number under which the log has the cause.

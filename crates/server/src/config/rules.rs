@@ -15,6 +15,7 @@ use super::sources::{Given, Problem, Sources, is_off};
 use super::{Lifetimes, Limits, TlsFiles};
 use crate::issuer::Issuer;
 use crate::limits::Rate;
+use crate::policies::Configured;
 use crate::profiles::Loaded;
 
 pub const SOCKET: &str = "waypass.sock";
@@ -222,6 +223,17 @@ fn loaded<T>(sources: &mut Sources, loaded: Result<T, Vec<Problem>>) -> Option<T
             None
         }
     }
+}
+
+/// The same.
+pub fn policies(sources: &mut Sources, folder: Option<Given<String>>) -> Option<Configured> {
+    let configured = Configured::load(folder.map(|given| PathBuf::from(given.value)));
+    let noted = |problems: Vec<Problem>| {
+        for Problem { place, text } in problems {
+            sources.problem(place, text);
+        }
+    };
+    configured.map_err(noted).ok()
 }
 
 /// On plain HTTP, which is this machine alone, limits that only weigh on honest load are off.

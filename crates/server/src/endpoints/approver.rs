@@ -5,11 +5,13 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use protocol::approver::Approver;
+use protocol::authentication::Strength;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State as RequestState, Viewer};
-use protocol::decision::{Decision, Evidence, StoredKey};
+use protocol::decision::{Decision, Evidence, Granted, StoredKey};
 use protocol::dpop::{NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::Action;
 use protocol::jwk::PublicJwk;
+use protocol::narrowing;
 use protocol::refusal::Refusal;
 use protocol::secret::EnrollmentToken;
 use protocol::wire::approver::{
@@ -29,6 +31,7 @@ use crate::extract::proof;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
 use crate::quorum;
+use crate::request_view::Offer;
 
 /// Body, proof and address of one call.
 struct Call<T> {
@@ -138,15 +141,26 @@ pub async fn view(State(app): State<Shared>, request: Request) -> Result<Json<Re
     if !opened.profile.approval.software_keys {
         return Err(Refusal::SoftwareKeyNotAllowed.into());
     }
-    let nonce = deciding.nonce(&app, &opened.request);
-    Ok(Json(deciding.view(&app, &opened, &nonce)?))
+    let granted = match &call.body.granted {
+        Some(less) => {
+            let purpose = &opened.request.content.purpose;
+            narrowing::given(purpose, &Granted::from_value(less)?, &opened.left, app.now())?
+        }
+        None => opened.left.clone(),
+    };
+    let offer = Offer {
+        granted: &granted,
+        nonce: &deciding.nonce(&app, &opened.request),
+        strengths: &[Strength::SoftwareKey],
+    };
+    Ok(Json(deciding.view(&app, &opened, &offer)?))
 }
 
 pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json<DecidedResponse>, Failure> {
     let call: Call<ApproveRequest> = Call::read(&app, request, "/approver/approve").await?;
     let (deciding, key) = call.deciding(&app).await?;
-    // Only its form is read: what counts is rebuilt from what is stored.
-    Decision::from_value(&call.body.decision)?;
+    // Only what it grants is read, as a choice: what counts is rebuilt from what is stored.
+    let chosen = Decision::from_value(&call.body.decision)?;
     let evidence = Evidence::SoftwareKey {
         thumbprint: key.thumbprint(),
         public_key: key.to_value(),
@@ -155,6 +169,7 @@ pub async fn approve(State(app): State<Shared>, request: Request) -> Result<Json
     let signed = Signed {
         key: &StoredKey::Software { public_key: key },
         evidence: &evidence,
+        granted: Some(&chosen.granted),
         binding_data: call.body.binding_data.as_deref(),
     };
     let request = deciding.approve(&app, &call.body.request_id, &signed).await?;

@@ -3,10 +3,12 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
+use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
 use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::initiator;
+use protocol::posture;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -25,15 +27,20 @@ use crate::binding;
 use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::judging::{self, Judgement};
+use crate::passkeys;
 use crate::peer;
 
 /// What this endpoint understands; published as `waypass_device_authorization_parameters_supported`
 /// and echoed, because RFC 8628 §3.1 has everything else ignored in silence (design decision G2).
-pub const PARAMETERS: [&str; 6] = [
+pub const PARAMETERS: [&str; 9] = [
+    "acr_values",
     "authorization_details",
     binding::PARAMETER,
     "client_id",
     initiator::PARAMETER,
+    "max_age",
+    posture::PARAMETER,
     "resource",
     "scope",
 ];
@@ -47,8 +54,9 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let attempt = || async {
         let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;
+        let judged = judging::asked(&app, &asked, &content, asker.instance.as_ref()).await?;
         let before = asked.used_up().then(asker.seen(&app));
-        file(&app, &asked, profile, (content, before))
+        file(&app, &asked, profile, (content, before, judged))
     };
     let issued = app.store.decide(attempt).await?;
 
@@ -61,7 +69,7 @@ pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (content, before): (Content, Batch),
+    (content, before, judged): (Content, Batch, Judgement),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
@@ -87,7 +95,7 @@ pub fn file(
                 source: &source,
             },
         )?
-        .record(&asked.event(app, Action::DeviceRequested).request(&request))?;
+        .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
     let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
     Ok((batch, response))
@@ -121,6 +129,7 @@ fn content(
     let client = asked.client();
     let scope = within(profile, client.requested_scope(asked.form.get("scope"))?);
     let resource = requested_resource(app, asked, &scope)?;
+    let demands = demands(app, asked, profile)?;
     let lifetimes = &app.config.lifetimes;
     let id = app.new_id();
     Ok(Content {
@@ -133,8 +142,8 @@ fn content(
         scope: scope.to_string(),
         resource,
         authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
-        acr_values: Vec::new(),
-        max_age: None,
+        acr_values: demands.acr_values,
+        max_age: demands.max_age,
         jkt: asked.jkt().map(str::to_owned),
         x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
@@ -147,8 +156,18 @@ fn content(
     })
 }
 
+/// RFC 9470 §4, as for the authorization endpoint. What no key of any approver could meet is refused at once (A22).
+fn demands(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Demands, Refusal> {
+    let approval = &profile.approval;
+    let demands = Demands::parse(asked.form.get("acr_values"), asked.form.get("max_age"))?.under(approval);
+    let software = approval.software_keys.then_some(Strength::SoftwareKey);
+    let strengths: Vec<Strength> = passkeys::strengths(app).iter().copied().chain(software).collect();
+    demands.must_be_possible(&strengths, approval.acr.as_deref())?;
+    Ok(demands)
+}
+
 /// X09: what this flow gives may be less than the client's ceiling; what is left is told in the answer.
-fn within(profile: &Profile, scope: Scope) -> Scope {
+pub fn within(profile: &Profile, scope: Scope) -> Scope {
     match &profile.scopes {
         Some(most) => scope.common(most),
         None => scope,
@@ -163,7 +182,7 @@ pub fn code_lifetime(app: &App, asked: &ClientRequest, profile: &Profile) -> Lif
 }
 
 /// A13: scopes that belong to different resources need one to be named.
-fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
+pub fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Result<Vec<String>, Refusal> {
     let named = asked.form.resource()?;
     let ceiling = &asked.client().registration.resource;
     if named.is_empty() {

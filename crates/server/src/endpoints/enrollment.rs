@@ -26,13 +26,14 @@ use crate::extract::client::{ClientRequest, Endpoint};
 use crate::extract::form::Form;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 
 pub use finish::finish;
 pub use rotate::rotate;
 
 pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::Enrollment).await?;
-    let profile = app.profile_of(asked.client())?;
+    let profile = app.profiles().of_any(asked.client())?;
     let proof = asked.proof.as_ref().ok_or(Refusal::DpopProofMissing)?;
     must_know_instances(profile)?;
     if !profile.may_ask_from(asked.address.address) {
@@ -49,10 +50,13 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
         let enrolled = told(&app, &instance, proof.thumbprint()).await?;
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
+    // A ceremony asks a person, by a code.
+    app.profile_of(asked.client())?;
     must_allow_ceremony(profile)?;
     let attempt = || async {
         let content = content(&app, &asked, (profile, proof), &wish);
-        device_authorization::file(&app, &asked, profile, (content, asked.used_up()))
+        let judged = judging::asked(&app, &asked, &content, None).await?;
+        device_authorization::file(&app, &asked, profile, (content, asked.used_up(), judged))
     };
     let issued = app.store.decide(attempt).await?;
     Ok(answer(StatusCode::ACCEPTED, &EnrollmentResponse::Pending(issued)))

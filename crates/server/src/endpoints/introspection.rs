@@ -14,6 +14,7 @@ use crate::access::Access;
 use crate::app::{App, Shared};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
+use crate::judging;
 
 pub async fn introspect(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::Introspection).await?;
@@ -24,13 +25,23 @@ pub async fn introspect(State(app): State<Shared>, request: Request) -> Result<R
         return Err(Refusal::IntrospectionNotAllowed.into());
     }
     let token = asked.form.required("token")?;
-    let claims = match Access::check(&app, token).await {
-        Ok(access) if is_for(&app, &access, asked.client()) => Some(access.claims),
-        Ok(_) | Err(Failure::Refusal(_)) => None,
+    let claims = match read(&app, token, asked.client()).await {
+        Ok(claims) => Some(claims),
+        Err(failure) if failure.refusal().is_some() => None,
         Err(failure) => return Err(failure),
     };
     app.commit(asked.used_up()).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(response(claims))).into_response())
+}
+
+/// What the token says, if it stands and is the caller's to know.
+async fn read(app: &App, token: &str, resource_server: &Client) -> Result<Map<String, Value>, Failure> {
+    let access = Access::check(app, token).await?;
+    if !is_for(app, &access, resource_server) {
+        return Err(Refusal::TokenInvalid.into());
+    }
+    judging::introspected(app, &access, &resource_server.client_id).await?;
+    Ok(access.claims)
 }
 
 /// A resource server without resources of its own stands for the issuer.

@@ -1,26 +1,38 @@
 //! RFC 8414 §2, and the OpenID form of it. One document for both: what clients insist on is in it, and
 //! nothing that is not served.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CACHE_CONTROL;
+use protocol::authentication::Strength;
 use protocol::jwk::Algorithm;
 use serde_json::{Map, Value, json};
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::config::Config;
 use crate::endpoints::device_authorization::PARAMETERS;
 use crate::endpoints::token::GRANT_TYPES;
 use crate::issuer::Issuer;
+use crate::passkeys;
 
 pub async fn metadata(State(app): State<Shared>) -> impl IntoResponse {
     let mut document = document(&app.config);
     if let Some(members) = document.as_object_mut() {
         let types: Vec<&str> = app.details().names().collect();
         members.insert("authorization_details_types_supported".to_owned(), json!(types));
+        members.insert("acr_values_supported".to_owned(), json!(acr_values(&app)));
     }
     ([(CACHE_CONTROL, CACHED)], Json(document))
+}
+
+/// RFC 9470 §7: with this member `acr_values` and `max_age` are honoured, at the device authorization endpoint.
+fn acr_values(app: &App) -> Vec<&'static str> {
+    let strengths = passkeys::strengths(app).iter().chain(&[Strength::SoftwareKey]);
+    let acrs: BTreeSet<&str> = strengths.flat_map(|strength| strength.acrs()).copied().collect();
+    acrs.into_iter().collect()
 }
 
 /// draft-ietf-oauth-rar-metadata-remediation: each type with its JSON Schema.

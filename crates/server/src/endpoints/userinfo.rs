@@ -15,6 +15,7 @@ use crate::app::{App, Shared};
 use crate::extract::client::{seen_address, shown_certificates};
 use crate::extract::proof;
 use crate::failure::Failure;
+use crate::judging;
 
 pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     app.limits.check(
@@ -35,6 +36,9 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
     if !scope.contains("openid") || !access.has_audience(app.issuer()) {
         return Err(Refusal::TokenInvalid.into());
     }
+    judging::introspected(&app, &access, app.issuer())
+        .await
+        .map_err(unreadable)?;
     let mut claims = json!({ "sub": access.grant.sub() });
     if scope.contains("profile")
         && let Some(members) = claims.as_object_mut()
@@ -42,6 +46,14 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
         members.insert("preferred_username".to_owned(), json!(access.approver.name));
     }
     Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
+}
+
+/// To its own resource server as to every other: a token that a policy keeps from being read is none.
+fn unreadable(failure: Failure) -> Failure {
+    match failure {
+        Failure::Forbidden { .. } => Refusal::TokenInvalid.into(),
+        other => other,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

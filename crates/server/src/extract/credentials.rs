@@ -8,6 +8,7 @@ use protocol::client::{Authentication, Client};
 use protocol::client_assertion;
 use protocol::client_auth::{self, AuthenticatedClient, Presented};
 use protocol::dpop::VerifiedProof;
+use protocol::instance::Instance;
 use protocol::jwk::Jwks;
 use protocol::jwt::Unverified;
 use protocol::refusal::Refusal;
@@ -78,7 +79,7 @@ impl<'a> Credentials<'a> {
         let by_certificate = client.registration.authentication.is_by_certificate();
         let presented = match assertion {
             Some(Assertion::Jwt(assertion)) => match &instance_key {
-                Some(key) => Presented::InstanceAssertion { assertion, key },
+                Some((key, _)) => Presented::InstanceAssertion { assertion, key },
                 None => Presented::Assertion(assertion),
             },
             _ if secrets.iter().any(|secret| !secret.is_empty()) => Presented::Secret { macs: &macs },
@@ -94,6 +95,10 @@ impl<'a> Credentials<'a> {
             },
         };
         let authenticated = client_auth::authenticate(client.clone(), &presented, app.names(), app.now())?;
+        // Told to nobody who does not hold its key.
+        if let Some((_, instance)) = &instance_key {
+            instance.must_be_active(app.now())?;
+        }
         Ok((authenticated, attested))
     }
 
@@ -140,7 +145,7 @@ impl<'a> Credentials<'a> {
         app: &App,
         client: &Client,
         assertion: Option<Assertion<'_>>,
-    ) -> Result<Option<Jwks>, Failure> {
+    ) -> Result<Option<(Jwks, Instance)>, Failure> {
         match (assertion, &client.registration.authentication) {
             (Some(Assertion::Jwt(assertion)), Authentication::InstanceKey) => {
                 instance_key(app, &client.client_id, assertion).await.map(Some)
@@ -162,13 +167,13 @@ fn claimed_by(app: &App, assertion: Option<Assertion<'_>>) -> Option<String> {
     }
 }
 
-/// The key of an active instance of this client, which the assertion names by its thumbprint.
-async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwks, Failure> {
+/// The key of an instance of this client, which the assertion names by its thumbprint.
+async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<(Jwks, Instance), Failure> {
     let failed = Refusal::ClientAuthenticationFailed;
     let unverified = Unverified::parse(assertion).map_err(|_| failed)?;
     let kid = unverified.header().kid.as_deref().ok_or(failed)?;
     let instance = app.store.instance_by_key(kid, app.now()).await?.ok_or(failed)?;
-    if instance.client_id != client_id || instance.must_be_active(app.now()).is_err() {
+    if instance.client_id != client_id {
         return Err(failed.into());
     }
     let keys = app.store.instance_keys(&instance.id).await?;
@@ -177,7 +182,8 @@ async fn instance_key(app: &App, client_id: &str, assertion: &str) -> Result<Jwk
     if let Some(members) = jwk.as_object_mut() {
         members.insert("kid".to_owned(), kid.into());
     }
-    Ok(Jwks::parse(&json!({ "keys": [jwk] })).map_err(|_| failed)?)
+    let jwks = Jwks::parse(&json!({ "keys": [jwk] })).map_err(|_| failed)?;
+    Ok((jwks, instance))
 }
 
 /// All names that were given are one name.

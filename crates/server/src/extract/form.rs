@@ -102,7 +102,11 @@ pub async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
 
 /// At most [`LARGEST_BODY`], within [`BODY_TIME`].
 pub async fn read_body(body: Body) -> Result<Vec<u8>, Failure> {
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await;
+    read_at_most(body, LARGEST_BODY).await
+}
+
+pub async fn read_at_most(body: Body, largest: usize) -> Result<Vec<u8>, Failure> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, largest).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::BodyTooLarge),

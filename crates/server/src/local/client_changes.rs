@@ -3,15 +3,16 @@
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Registration};
+use protocol::client::{AssertionAudience, Authentication, Client, Permission, Registration};
 use protocol::event::Action;
+use protocol::grant::Origin;
 use protocol::jwk::Jwks;
 use protocol::scope::Scope;
 use protocol::wire::local::{ChangeClient, ClientView};
 use serde_json::json;
 use store::Batch;
 
-use super::clients::{details_ceiling, find, invalid, must_be_certificates, must_be_profile, view};
+use super::clients::{details_ceiling, find, give, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -34,6 +35,7 @@ pub async fn change(
             .with("scope", registration.scope.clone())
             .with("resource", registration.resource.clone())
             .with("authorization_details", json!(registration.authorization_details))
+            .with("grants", grants(&registration))
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
         for request in &open {
@@ -56,7 +58,16 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
             must_be_profile(app, name)?;
         }
         changed.profile = Some(name.clone()).filter(|name| !name.is_empty());
-        changed.device_grant = DeviceGrant::On;
+        for origin in Origin::ALL {
+            let permission = changed.permission_mut(origin);
+            if *permission != Permission::Withheld {
+                *permission = Permission::On;
+            }
+        }
+        changed.profile_given_at = Some(app.now());
+    }
+    if let Some(grants) = &asked.grants {
+        give(&mut changed, grants)?;
         changed.profile_given_at = Some(app.now());
     }
     if let Some(scope) = &asked.scope {
@@ -94,4 +105,10 @@ fn other_keys(authentication: &Authentication, jwks: &serde_json::Value) -> Resu
         jwks: jwks.to_value(),
         audience,
     })
+}
+
+/// The names of those that were given, whatever became of them since.
+pub fn grants(registration: &Registration) -> Vec<&'static str> {
+    let is_given = |origin: &Origin| registration.permission(*origin) != Permission::Withheld;
+    Origin::ALL.into_iter().filter(is_given).map(Origin::as_str).collect()
 }

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use protocol::client::{AssertionAudience, Authentication, Client, DeviceGrant, Kind, Registration, is_client_id};
+use protocol::client::{AssertionAudience, Authentication, Client, Kind, Permission, Registration, is_client_id};
 use protocol::client_certificate::{self, ExpectedName};
 use protocol::details::Details;
 use protocol::event::Action;
+use protocol::grant::Origin;
 use protocol::jwk::{Algorithm, Jwks};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
@@ -15,6 +16,7 @@ use protocol::wire::local::{AddClient, ClientView, TlsClientAuth};
 use serde_json::Value;
 use store::Batch;
 
+use super::client_changes::grants;
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -24,7 +26,8 @@ pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusC
     let event = app
         .event(Action::ClientAdded)
         .client(&client.client_id)
-        .with("profile", client.registration.profile.clone());
+        .with("profile", client.registration.profile.clone())
+        .with("grants", grants(&client.registration));
     app.commit(Batch::default().add_client(&client)?.record(&event)?)
         .await?;
     app.clients.reload(&app.store, app.now()).await?;
@@ -100,7 +103,7 @@ fn client(app: &App, asked: AddClient) -> Result<Client, Failure> {
     })
 }
 
-fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
+fn registration(app: &App, mut asked: AddClient) -> Result<Registration, Failure> {
     let scope = Scope::parse(&asked.scope).map_err(|refusal| invalid(refusal.sentence()))?;
     for resource in &asked.resource {
         protocol::resource::parse(resource).map_err(|refusal| invalid(refusal.sentence()))?;
@@ -108,7 +111,8 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
     if let Some(name) = asked.profile.as_deref() {
         must_be_profile(app, name)?;
     }
-    Ok(Registration {
+    let asked_grants = std::mem::take(&mut asked.grants);
+    let mut registration = Registration {
         authorization_details: details_ceiling(app, asked.authorization_details.as_ref())?,
         authentication: authentication(app, &asked)?,
         kind: kind(asked.kind.as_deref())?,
@@ -128,9 +132,36 @@ fn registration(app: &App, asked: AddClient) -> Result<Registration, Failure> {
         strict: asked.strict,
         introspect: asked.introspect,
         report_codes: asked.report_codes,
-        device_grant: DeviceGrant::On,
+        device_grant: Permission::On,
+        client_credentials: Permission::Withheld,
         profile_given_at: None,
-    })
+    };
+    if !asked_grants.is_empty() {
+        give(&mut registration, &asked_grants)?;
+    }
+    Ok(registration)
+}
+
+/// Those that are named, and no others.
+pub fn give(registration: &mut Registration, names: &[String]) -> Result<(), Failure> {
+    let known = |name: &String| Origin::named(name).is_some();
+    if !names.iter().all(known) {
+        return Err(invalid("the grants are device_code and client_credentials"));
+    }
+    for origin in Origin::ALL {
+        let is_named = names.iter().any(|name| name == origin.as_str());
+        *registration.permission_mut(origin) = if is_named { Permission::On } else { Permission::Withheld };
+    }
+    let is_machine = registration.client_credentials == Permission::On;
+    if is_machine && matches!(registration.authentication, Authentication::None) {
+        return Err(invalid(
+            "who gets tokens without a person has to authenticate: by its instances' keys, an attester, a key set or a secret",
+        ));
+    }
+    if is_machine && registration.profile.is_none() {
+        return Err(invalid("who gets tokens without a person needs a profile"));
+    }
+    Ok(())
 }
 
 pub fn details_ceiling(app: &App, asked: Option<&Value>) -> Result<Details, Failure> {
@@ -336,6 +367,8 @@ pub fn view(client: &Client) -> ClientView {
         report_codes: registration.report_codes,
         device_grant: registration.device_grant.as_str().to_owned(),
         device_grant_since: registration.device_grant.since().map(Timestamp::millis),
+        client_credentials: registration.client_credentials.as_str().to_owned(),
+        client_credentials_since: registration.client_credentials.since().map(Timestamp::millis),
         created_at: client.created_at.millis(),
         disabled_at: client.disabled_at.map(Timestamp::millis),
         warnings: warnings(client),

@@ -9,6 +9,7 @@ mod grants;
 mod groups;
 mod instances;
 mod keys;
+pub mod policies;
 mod posture;
 mod profiles;
 mod records;
@@ -34,6 +35,10 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/clients/{client_id}/change", post(client_changes::change))
         .route("/local/profiles", get(profiles::list))
         .route("/local/profiles/{name}", get(profiles::show))
+        .route("/local/policies", get(policies::list))
+        .route("/local/policies/reload", post(policies::reload))
+        .route("/local/policies/explain/{request_id}", get(policies::explain))
+        .route("/local/policies/replay", post(policies::replay))
         .route("/local/posture", get(posture::posture))
         .route("/local/admissions", get(admissions::list).post(admissions::add))
         .route("/local/admissions/{id}", axum::routing::delete(admissions::remove))

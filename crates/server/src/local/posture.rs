@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::State;
-use protocol::client::{Client, DeviceGrant};
+use protocol::client::{Client, Permission};
+use protocol::grant::Origin;
 use protocol::instance::Instance;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
-use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, PostureView};
+use protocol::wire::local::{ClientPosture, InstanceCounts, MitigationView, PermissionPosture, PostureView};
 
 use super::{client_warnings, profiles};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
+use crate::policies;
 
 const STATEMENT: [(&str, &str); 6] = [
     (
@@ -68,26 +70,33 @@ pub async fn posture(State(app): State<Shared>) -> Result<Json<PostureView>, Fai
         statement: statement.collect(),
         clients: told.collect(),
         profiles: profiles::all(&app, &clients),
+        policies: policies::view(&app.policies),
     }))
 }
 
 fn client_posture(
     app: &App,
     client: &Client,
-    last_used: &HashMap<String, Timestamp>,
+    last_used: &HashMap<(String, Origin), Timestamp>,
     instances: InstanceCounts,
 ) -> ClientPosture {
     let registration = &client.registration;
-    let (device_grant, because, since) = device_grant(app, client);
-    let mitigations = app.profile_of(client).map(|profile| profiles::mitigations(profile));
+    let posture = |origin| permission(app, client, origin, last_used);
+    let device_grant = posture(Origin::DeviceCode);
+    let is_machine = registration.client_credentials != Permission::Withheld;
+    let mitigations = app
+        .profiles()
+        .of_any(client)
+        .map(|profile| profiles::mitigations(profile));
     ClientPosture {
         client_id: client.client_id.clone(),
         name: registration.name.clone(),
         profile: registration.profile.clone(),
-        device_grant: device_grant.to_owned(),
-        because: because.map(str::to_owned),
-        since: since.map(Timestamp::millis),
-        last_used_at: last_used.get(&client.client_id).map(|at| at.millis()),
+        device_grant: device_grant.standing,
+        because: device_grant.because,
+        since: device_grant.since,
+        last_used_at: device_grant.last_used_at,
+        client_credentials: is_machine.then(|| posture(Origin::ClientCredentials)),
         instances,
         mitigations: mitigations.unwrap_or_default(),
         warnings: client_warnings(client),
@@ -95,21 +104,36 @@ fn client_posture(
 }
 
 /// Whether the client has it, why not, and since when.
-fn device_grant(app: &App, client: &Client) -> (&'static str, Option<&'static str>, Option<Timestamp>) {
+fn permission(
+    app: &App,
+    client: &Client,
+    origin: Origin,
+    last_used: &HashMap<(String, Origin), Timestamp>,
+) -> PermissionPosture {
     let registration = &client.registration;
     let given_at = registration.profile_given_at.unwrap_or(client.created_at);
-    match (
+    let (standing, because, since) = match (
         client.must_be_active(app.now()),
-        app.profile_of(client),
-        registration.device_grant,
+        app.profiles().under(client, origin),
+        registration.permission(origin),
     ) {
         (Err(Refusal::ClientDisabled), ..) => ("blocked", Some("disabled"), client.disabled_at),
         (Err(_), ..) => ("blocked", Some("expired"), registration.expires_at),
-        (_, _, DeviceGrant::Off { since }) => ("blocked", Some("unused"), Some(since)),
+        (_, _, Permission::Off { since }) => ("blocked", Some("unused"), Some(since)),
+        (_, _, Permission::Withheld) if registration.profile.is_some() => {
+            ("blocked", Some("not_given"), Some(given_at))
+        }
         (_, Err(_), _) if registration.profile.is_some() => ("blocked", Some("unknown_profile"), Some(given_at)),
         (_, Err(_), _) => ("blocked", Some("no_profile"), Some(given_at)),
-        (_, Ok(_), DeviceGrant::Report { since }) => ("report", Some("unused"), Some(since)),
-        (_, Ok(_), DeviceGrant::On) => ("allowed", None, Some(given_at)),
+        (_, Ok(_), Permission::Report { since }) => ("report", Some("unused"), Some(since)),
+        (_, Ok(_), _) => ("allowed", None, Some(given_at)),
+    };
+    let used = last_used.get(&(client.client_id.clone(), origin));
+    PermissionPosture {
+        standing: standing.to_owned(),
+        because: because.map(str::to_owned),
+        since: since.map(Timestamp::millis),
+        last_used_at: used.map(|at| at.millis()),
     }
 }
 

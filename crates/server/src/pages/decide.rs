@@ -3,11 +3,11 @@
 //! wrote passes [`shown`].
 
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use protocol::approval;
-use protocol::decision::Granted;
+use protocol::authentication::Strength;
 use protocol::details::Part;
 use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown, shown_whole};
@@ -15,14 +15,17 @@ use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::{EnrollmentAsked, Quorum, RequestView, ShownDetail, ShownFact};
 
 use super::moment::{Moment, span};
-use super::{Frame, PageFailure, decided, html};
+use super::narrowing::{Choice, Narrowing};
+use super::{Frame, PageFailure, decided, html, narrowing};
 use crate::app::{App, Shared};
 use crate::binding;
-use crate::deciding::Signed;
+use crate::deciding::{Opened, Signed};
 use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
+use crate::judging;
 use crate::passkeys;
+use crate::request_view::{Offer, is_enough, permissions};
 
 #[derive(Template)]
 #[template(path = "decide.html")]
@@ -61,8 +64,28 @@ pub struct DecidePage {
     /// What the passkey is asked to sign: `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) as text,
     /// its challenge the decision's digest.
     pub options: String,
+    pub approving: Approving,
+    /// What may be taken away; a device becomes known whole.
+    pub narrowing: Option<Narrowing>,
+}
+
+/// With what this approver could approve.
+pub enum Approving {
+    WithPasskey,
+    /// None of theirs is what the request demands.
+    TooWeak,
     /// Whoever has none, and is signed in through an upstream provider, can only decline.
-    pub has_passkey: bool,
+    NoPasskey,
+}
+
+impl Approving {
+    fn with(all: usize, strong_enough: usize) -> Self {
+        match (all, strong_enough) {
+            (0, _) => Self::NoPasskey,
+            (_, 0) => Self::TooWeak,
+            _ => Self::WithPasskey,
+        }
+    }
 }
 
 /// In the requester's words.
@@ -164,7 +187,8 @@ impl DecidePage {
             profile: shown(&view.profile),
             request_digest: view.request_digest.clone(),
             options,
-            has_passkey: true,
+            approving: Approving::WithPasskey,
+            narrowing: None,
         }
     }
 }
@@ -268,25 +292,51 @@ pub async fn show(
     State(app): State<Shared>,
     by: SignedIn,
     Path(request_id): Path<String>,
-) -> Result<Html<String>, PageFailure> {
-    match decided::load(&app, &by, &request_id).await? {
-        Some(page) => Ok(html(&page)?),
-        None => Ok(html(&load(&app, &by, &request_id).await?)?),
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageFailure> {
+    if let Some(page) = decided::load(&app, &by, &request_id).await? {
+        return Ok(html(&page)?.into_response());
+    }
+    let choice = query.as_deref().map_or(Choice::All, Choice::Query);
+    match load(&app, &by, &request_id, choice).await {
+        Err(Failure::Refusal(refusal @ (Refusal::GrantedTooMuch | Refusal::NothingGranted))) => {
+            again(&app, &by, &request_id, (Choice::All, refusal)).await
+        }
+        page => Ok(html(&page?)?.into_response()),
     }
 }
 
-async fn load(app: &App, by: &SignedIn, request_id: &str) -> Result<DecidePage, Failure> {
+async fn load(app: &App, by: &SignedIn, request_id: &str, choice: Choice<'_>) -> Result<DecidePage, Failure> {
     let deciding = by.deciding();
     let opened = deciding.opened(app, request_id).await?;
-    let nonce = deciding.nonce(app, &opened.request);
-    let granted = Granted::all_of(&opened.request.content)?;
-    let challenge = approval::decision_on(&opened.request, &granted, &by.approver.id, &nonce)?.challenge()?;
-    let passkeys = app.store.passkeys(&by.approver.id).await?;
-    let options = passkeys::decision_options(app, &challenge, &passkeys, opened.request.content.expires_at);
-    let view = deciding.view(app, &opened, &nonce)?;
-    let has_passkey = !passkeys.is_empty();
+    judging::may_be_seen(app, &deciding, (&opened.request, &opened.client)).await?;
+    let Opened { request, left, .. } = &opened;
+    let purpose = &request.content.purpose;
+    let granted = protocol::narrowing::given(purpose, &choice.of(left)?, left, app.now())?;
+    let nonce = deciding.nonce(app, request);
+    let challenge = approval::decision_on(request, &granted, &by.approver.id, &nonce)?.challenge()?;
+    let mut passkeys = app.store.passkeys(&by.approver.id).await?;
+    let strengths: Vec<Strength> = passkeys
+        .iter()
+        .map(|passkey| passkeys::strength(app, passkey))
+        .collect();
+    let offer = Offer {
+        granted: &granted,
+        nonce: &nonce,
+        strengths: &strengths,
+    };
+    let view = deciding.view(app, &opened, &offer)?;
+    passkeys.retain(|passkey| is_enough(&opened, passkeys::strength(app, passkey)));
+    let options = passkeys::decision_options(app, &challenge, &passkeys, request.content.expires_at);
+    let first = opened.quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
+    let all = permissions(left, first.map(String::as_str));
+    let narrowing = Narrowing::new(&all, &granted, left, app.now());
     let page = DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now());
-    Ok(DecidePage { has_passkey, ..page })
+    Ok(DecidePage {
+        approving: Approving::with(strengths.len(), passkeys.len()),
+        narrowing: (!purpose.is_enrollment()).then_some(narrowing),
+        ..page
+    })
 }
 
 pub async fn approve(
@@ -296,24 +346,36 @@ pub async fn approve(
 ) -> Result<Response, PageFailure> {
     let credential = posted.form.required("credential")?;
     let (key, evidence) = passkeys::evidence(&app, &posted.by.approver, credential).await?;
+    let granted = posted.form.get("granted").map(narrowing::read).transpose()?;
     let signed = Signed {
         key: &key,
         evidence: &evidence,
+        granted: granted.as_ref(),
         binding_data: posted.form.get(binding::PARAMETER),
     };
     match posted.by.deciding().approve(&app, &request_id, &signed).await {
         Err(Failure::Refusal(refusal @ Refusal::BindingDataWrong)) => {
-            again(&app, &posted.by, &request_id, refusal).await
+            let choice = granted.as_ref().map_or(Choice::All, Choice::Signed);
+            again(&app, &posted.by, &request_id, (choice, refusal)).await
+        }
+        // Another of the quorum took something away meanwhile: what is left now is shown.
+        Err(Failure::Refusal(refusal @ (Refusal::GrantedTooMuch | Refusal::NothingGranted))) => {
+            again(&app, &posted.by, &request_id, (Choice::All, refusal)).await
         }
         approved => Ok(over(&app, &request_id, approved.map(|_| ()))?.into_response()),
     }
 }
 
 /// The same page with what was wrong, as long as there is another try.
-async fn again(app: &App, by: &SignedIn, request_id: &str, refusal: Refusal) -> Result<Response, PageFailure> {
-    let page = match load(app, by, request_id).await {
+async fn again(
+    app: &App,
+    by: &SignedIn,
+    request_id: &str,
+    (choice, refusal): (Choice<'_>, Refusal),
+) -> Result<Response, PageFailure> {
+    let page = match load(app, by, request_id, choice).await {
         Ok(page) => page,
-        Err(Failure::Refusal(_)) => return Err(refusal.into()),
+        Err(failure) if failure.refusal().is_some() => return Err(refusal.into()),
         Err(failure) => return Err(failure.into()),
     };
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);

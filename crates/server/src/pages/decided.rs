@@ -4,6 +4,7 @@
 use askama::Template;
 use protocol::authorization_request::{AuthorizationRequest, Purpose, State, Viewer};
 use protocol::shown::shown;
+use protocol::time::Timestamp;
 
 use super::Frame;
 use super::moment::Moment;
@@ -125,7 +126,8 @@ async fn approved(
     request: &AuthorizationRequest,
     first: &str,
 ) -> Result<Option<Outcome>, Failure> {
-    let grant_ends_at = Moment::at(request.content.grant_expires_at);
+    let granted = quorum::left(app, request).await?;
+    let grant_ends_at = Moment::at(Timestamp::from_seconds(granted.expires_at));
     if first == by.approver.id {
         return Ok(Some(match &request.content.purpose {
             Purpose::Access => Outcome::Approved { grant_ends_at },

@@ -172,6 +172,11 @@ fn words(status: StatusCode, title: &'static str, sentence: impl Into<String>, b
 fn said(failure: Failure) -> Said {
     match failure {
         Failure::Refusal(refusal) | Failure::Confirmation { refusal, .. } => refused(refusal),
+        Failure::Forbidden { policies, reference } => Said {
+            sentence: failure::said_by(&policies),
+            reference,
+            ..refused(Refusal::PolicyForbids)
+        },
         Failure::Fault(fault) => broken(&fault),
         Failure::NotFound(sentence) => words(StatusCode::NOT_FOUND, "There is nothing here", sentence, HOME),
         Failure::BodyTooLarge => words(
@@ -220,6 +225,7 @@ fn refused(refusal: Refusal) -> Said {
             "The request has ended and nothing was approved. If you still need it, start again on the device.",
             CODE,
         ),
+        Refusal::PolicyForbids => ("Forbidden by a policy", refusal.sentence(), HOME),
         Refusal::LastPasskey => ("This is your last passkey", refusal.sentence(), ACCOUNT),
         Refusal::ReauthenticationRequired => (
             "Sign in again first",

@@ -32,6 +32,7 @@ pub mod failure;
 pub mod home;
 pub mod instances;
 pub mod moment;
+pub mod narrowing;
 pub mod sign_in;
 pub mod upstream;
 pub mod verify;

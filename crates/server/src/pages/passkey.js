@@ -199,6 +199,25 @@ function begin() {
   }
 }
 
+/** What is ticked and not shown yet is not what would be signed: it is shown first, or put back. */
+function isShown(less) {
+  const isAsWas = (field) =>
+    field.type === "checkbox"
+      ? field.checked === field.defaultChecked
+      : [...(field.options ?? [])].every((option) => option.selected === option.defaultSelected);
+  return [...less.elements].every(isAsWas);
+}
+
+const less = document.getElementById("less");
+// A browser may bring back what was ticked on an earlier page.
+less?.reset();
+less?.addEventListener("change", () => {
+  const approve = document.querySelector("[data-passkey=approve]");
+  if (!approve) return;
+  approve.disabled = !isShown(less) || !isSupported();
+  problem.textContent = isShown(less) ? "" : "You have changed what to give. Have the request shown like this before you approve.";
+});
+
 // One act, sent once, however often it is pressed; again when no answer came.
 addEventListener("submit", async (event) => {
   const form = event.target;

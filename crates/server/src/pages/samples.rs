@@ -7,7 +7,7 @@ use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView,
 use super::Frame;
 use super::account::{AccountPage, GrantLine, PasskeyLine, SessionLine, SoftwareKeyLine};
 use super::authorize::AuthorizePage;
-use super::decide::DecidePage;
+use super::decide::{Approving, DecidePage};
 use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
@@ -19,6 +19,7 @@ use super::verify::VerifyPage;
 use super::waiting::WaitingLine;
 
 mod devices;
+mod narrowing;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -358,7 +359,7 @@ fn with_upstream() -> Vec<Page> {
         label: ELSEWHERE.to_owned(),
     };
     let undecidable = DecidePage {
-        has_passkey: false,
+        approving: Approving::NoPasskey,
         ..decide(&view())
     };
     vec![
@@ -481,5 +482,5 @@ fn without_upstream() -> Vec<Page> {
         ),
         ("authorize", html(&authorize)),
     ];
-    [all, devices::all()].concat()
+    [all, devices::all(), narrowing::all()].concat()
 }

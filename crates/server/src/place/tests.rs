@@ -15,7 +15,7 @@ fn operator(number: u32, name: &str) -> Value {
 }
 
 fn country(code: &str) -> Value {
-    json!({ "country": { "iso_code": code, "names": { "en": "Somewhere" } }, "continent": { "code": "EU" } })
+    json!({ "continent": { "code": "EU" }, "country": { "iso_code": code, "names": { "en": "Somewhere" } } })
 }
 
 fn operators() -> Vec<u8> {

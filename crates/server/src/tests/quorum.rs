@@ -48,7 +48,7 @@ async fn member(world: &World, sql: &'static str, name: &str) {
     world.app.store.commit(batch).await.unwrap();
 }
 
-async fn joined(world: &World, name: &str) -> Key {
+pub async fn joined(world: &World, name: &str) -> Key {
     let key = world.approver(name).await;
     member(world, JOIN, name).await;
     key
@@ -76,7 +76,7 @@ async fn waiting(world: &World, key: &Key) -> Vec<Value> {
     answer.body["requests"].as_array().unwrap().clone()
 }
 
-async fn look(world: &World, request_id: &str, key: &Key) -> Answer {
+pub async fn look(world: &World, request_id: &str, key: &Key) -> Answer {
     world
         .call("/approver/view", &json!({ "request_id": request_id }), key)
         .await
@@ -89,7 +89,7 @@ async fn second(world: &World, request_id: &str, key: &Key) -> Answer {
 }
 
 /// Asked, opened by code and approved by the first: the device code and the request's id.
-async fn endorsed(world: &World, first: &Key) -> (String, String) {
+pub async fn endorsed(world: &World, first: &Key) -> (String, String) {
     let asked = world.ask("cli").await;
     let decided = world.approve(&asked.text("user_code"), first).await;
     world.advance(1);

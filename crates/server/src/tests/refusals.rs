@@ -27,13 +27,18 @@ fn b04_the_table_of_refusals() {
         401 invalid_client_attestation AttestationInvalid
         400 use_fresh_attestation  AttestationNotFresh
         401 invalid_client_attestation AttestationReplayed
+        400 invalid_request        AuthenticationDemandMalformed
+        400 unmet_authentication_requirements AuthenticationTooOld
         403 refused                AuthenticationTooWeak
+        400 unmet_authentication_requirements AuthenticationUnmet
         400 authorization_pending  AuthorizationPending
         400 invalid_request        BindingDataMissing
         403 refused                BindingDataWrong
         403 refused                CeremonyNotAllowed
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
+        400 unauthorized_client    ClientCredentialsNotAllowed
+        400 unauthorized_client    ClientCredentialsUnused
         401 invalid_client         ClientDisabled
         409 exists                 ClientExists
         401 invalid_client         ClientExpired
@@ -56,6 +61,7 @@ fn b04_the_table_of_refusals() {
         400 unauthorized_client    EnrollmentNotOffered
         400 invalid_grant          GrantEnded
         400 unsupported_grant_type GrantTypeUnsupported
+        403 refused                GrantedTooMuch
         409 exists                 GroupMemberExists
         429 rate_limited           GuessesExhausted
         400 invalid_request        InitiatorInvalid
@@ -71,11 +77,17 @@ fn b04_the_table_of_refusals() {
         400 unauthorized_client    NetworkNotAllowed
         404 unknown_code           NotTheViewer
         404 unknown_code           NotYoursToDecide
+        403 refused                NothingGranted
         400 invalid_request        ParameterMissing
         400 invalid_request        ParameterRepeated
         400 invalid_request        ParameterUnknown
         403 refused                PasskeyInvalid
         403 refused                PasskeyKindUnsupported
+        400 access_denied          PolicyForbids
+        400 invalid_request        PostureInvalid
+        400 invalid_request        PostureMissing
+        400 invalid_request        PostureStale
+        400 unauthorized_client    PostureUnmet
         403 refused                QuietHours
         403 refused                ReauthenticationRequired
         400 invalid_grant          RefreshTokenUnknown
@@ -116,7 +128,7 @@ fn name(refusal: Refusal) -> String {
 #[test]
 fn b05_every_sentence_is_in_the_characters_that_an_error_description_may_have() {
     for &refusal in Refusal::ALL {
-        let sentence = refusal.sentence();
+        let sentence = refusal.told();
         let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(sentence.bytes().all(is_allowed), "{refusal:?}: {sentence}");
     }

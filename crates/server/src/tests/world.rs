@@ -179,6 +179,16 @@ impl World {
         Self::open_as(place, ServeArgs::default(), surroundings).await
     }
 
+    /// As in production, but for the time, which is every test's.
+    pub async fn started(place: &Place, args: ServeArgs) -> Self {
+        let surroundings = Surroundings {
+            clock: Clock::manual(Timestamp::from_seconds(1_800_000_000)),
+            entropy: EntropySource::System,
+            statement_hook: None,
+        };
+        Self::open_as(place, args, surroundings).await
+    }
+
     async fn open_as(place: &Place, args: ServeArgs, surroundings: Surroundings) -> Self {
         let key_file = place.directory.join("key");
         std::fs::create_dir_all(&place.directory).unwrap();
@@ -438,6 +448,12 @@ impl Drop for World {
             let _ = std::fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+/// What a JWT says.
+pub fn claims(token: &str) -> Value {
+    let payload = base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 pub fn poll_form(device_code: &str) -> [(&str, &str); 3] {

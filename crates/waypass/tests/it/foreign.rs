@@ -4,6 +4,7 @@
 
 mod attested;
 mod javascript;
+mod machine;
 mod mtls;
 mod rust;
 mod verifiers;

@@ -25,6 +25,8 @@ mod database;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod foreign;
@@ -42,5 +44,7 @@ mod resource_server;
 mod rfc;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod tools;

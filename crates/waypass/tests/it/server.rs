@@ -215,6 +215,11 @@ impl Server {
         }
     }
 
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.lock().unwrap().as_ref().and_then(Child::id);
+        signal(name, id.unwrap()).await;
+    }
+
     /// SIGTERM; the exit code once it has drained.
     pub async fn terminate(&self) -> Option<i32> {
         let mut child = self.child.lock().unwrap().take().unwrap();

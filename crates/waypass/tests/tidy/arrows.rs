@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::root;
 
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("protocol", &[]),
+    ("policy", &["protocol"]),
     ("store", &["protocol"]),
     ("cli", &["protocol"]),
-    ("server", &["protocol", "store"]),
+    ("server", &["policy", "protocol", "store"]),
     ("waypass", &["cli", "server"]),
 ];
 

@@ -61,6 +61,7 @@ impl Cast {
                 scope: Some(scope),
                 resource: Vec::new(),
                 ca_file: None,
+                posture_jwt: None,
             },
             local,
             enrollment_link,

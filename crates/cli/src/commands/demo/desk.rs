@@ -8,7 +8,7 @@ use std::sync::Arc;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::RequestView;
 
-use crate::commands::decide::{self, DecideArgs, DenyArgs};
+use crate::commands::decide::{self, DecideArgs, DenyArgs, LessArgs};
 use crate::commands::demo::cast::Cast;
 use crate::date;
 use crate::device_flow::{Asked, Waiter};
@@ -65,7 +65,7 @@ impl Desk {
             decide::print(&mut io.output, view, false, now);
             true
         };
-        decide::approve_if(&self.args, io, show).await?;
+        decide::approve_if(&self.args, &LessArgs::default(), io, show).await?;
         self.may_poll = true;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Desk {
             "q" => return Err(Failure::new(Exit::Done, "interrupted", "stopped by hand")),
             "t" => {
                 say!(io.output, "");
-                decide::approve(&self.args, io).await
+                decide::approve(&self.args, &LessArgs::default(), io).await
             }
             "d" => decide::deny(&self.deny(), io).await,
             _ => {

@@ -143,6 +143,7 @@ fn keep(args: &RotateArgs, io: &mut Io, vault: &Vault, kept: Kept, instance: &En
         instance: Some(instance.clone()),
         // The access token is bound to the key that goes; the next refresh binds all to the new one.
         tokens: kept.credentials.tokens.clone().map(|tokens| tokens.ended(now)),
+        machine: None,
         ..kept.credentials
     };
     let place = vault.save(io, &credentials, kept.place)?;

@@ -25,6 +25,7 @@ use crate::endpoints::token::device_code::{self, CONFIRMATION, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
 use crate::quorum;
 
 pub async fn finish(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
@@ -99,6 +100,7 @@ async fn enrolled(
         .map_err(|flaw| Fault::broken("a stored enrollment's key does not parse").because(flaw))?;
     instances::must_be_no_approvers(app, &key.thumbprint()).await?;
 
+    let judged = judging::enrolled(app, asked, (request, &client), owner).await?;
     let instance = instance(app, request, enrollment, owner);
     let state = RequestState::Enrolled {
         instance_id: instance.id.clone(),
@@ -119,7 +121,7 @@ async fn enrolled(
     let batch = batch
         .add_instance(&instance)?
         .add_instance_key(&instance.id, &key, now)
-        .record(&event)?;
+        .record(&judged.on(event))?;
     Ok((batch, instance))
 }
 

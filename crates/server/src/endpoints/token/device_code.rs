@@ -2,6 +2,7 @@
 //! only by the compare-and-set of [`redeem`].
 
 use protocol::approver::Approver;
+use protocol::authentication::Demands;
 use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
 use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
@@ -20,6 +21,8 @@ use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
+use crate::posture;
 use crate::quorum;
 
 /// X16: the six digits of the approver's page.
@@ -169,6 +172,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
+    let posture = posture::again(app, asked, app.profile_of(&client)?)?;
     let ground = Ground {
         client: &client,
         approver,
@@ -182,6 +186,7 @@ async fn redeemed(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
 
     let issued = issue(
         app,
@@ -210,7 +215,7 @@ async fn redeemed(
     if let Some(instance) = &instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
-    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant);
+    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant).posture(&posture);
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,
@@ -218,7 +223,7 @@ async fn redeemed(
     let batch = batch
         .begin_grant(&grant)?
         .then(issued.batch)
-        .record(&event.with("token.id", issued.jti))?;
+        .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
 }
 
@@ -240,7 +245,9 @@ pub async fn approved_by(app: &App, request: &AuthorizationRequest) -> Result<Ap
     approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
     let mut approvers = Vec::with_capacity(approvals.len());
     let mut granted = Granted::all_of(&request.content)?;
+    let demands = Demands::of(&request.content);
     for approval in &approvals {
+        demands.must_be_recent(approval.context.auth_time, app.now())?;
         granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
         let approver = app.store.approver(&approval.approver_id).await?;
         let approver = approver.ok_or_else(|| missing("an approver"))?;

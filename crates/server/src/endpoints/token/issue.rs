@@ -3,10 +3,11 @@
 use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::details::Details;
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Origin};
+use protocol::profile::Profile;
 use protocol::scope::Scope;
 use protocol::secret::RefreshToken;
-use protocol::time::Timestamp;
+use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::token::TokenResponse;
 use serde_json::{Map, Value, json};
 use store::{Batch, Fault};
@@ -37,9 +38,10 @@ pub struct Issued {
 pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     let now = app.now();
     let grant = issue.grant;
-    let lifetimes = app.profile_of(issue.client)?.lifetimes;
-    let expires_at = grant.token_expiry(lifetimes.token.unwrap_or(app.config.lifetimes.access_token), now);
-    let refresh_expires_at = lifetimes
+    let profile = app.profiles().under(issue.client, grant.origin)?;
+    let expires_at = grant.token_expiry(token_lifetime(app, profile), now);
+    let refresh_expires_at = profile
+        .lifetimes
         .refresh
         .map_or(grant.expires_at, |refresh| grant.token_expiry(refresh, now));
     let jti = app.new_id();
@@ -72,6 +74,10 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     })
 }
 
+pub fn token_lifetime(app: &App, profile: &Profile) -> Lifetime {
+    profile.lifetimes.token.unwrap_or(app.config.lifetimes.access_token)
+}
+
 /// RFC 9068 §2.2. `grant_id` names the grant in every token, so that ending a grant reaches all of them.
 fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) -> Result<String, Failure> {
     let grant = issue.grant;
@@ -84,9 +90,6 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         "exp": expires_at.seconds(),
         "jti": jti,
         "scope": issue.scope,
-        "auth_time": grant.auth_time.seconds(),
-        "acr": grant.acr,
-        "amr": grant.amr,
         "grant_id": grant.id,
     });
     if let Some(members) = claims.as_object_mut() {
@@ -97,6 +100,12 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         if !issue.authorization_details.is_empty() {
             members.insert("authorization_details".to_owned(), json!(issue.authorization_details));
         }
+    }
+    // RFC 9068 §2.2.1: what is said of the person's authentication, where there was one.
+    if let (Origin::DeviceCode, Some(members)) = (grant.origin, claims.as_object_mut()) {
+        members.insert("auth_time".to_owned(), json!(grant.auth_time.seconds()));
+        members.insert("acr".to_owned(), json!(grant.acr));
+        members.insert("amr".to_owned(), json!(grant.amr));
     }
     sign(app, issue.client, "at+jwt", &claims)
 }

@@ -19,6 +19,9 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::instances;
+use crate::judging;
+use crate::posture;
+use crate::quorum;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -60,8 +63,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     let (bound_to, by) = presented.binding(asked);
     let rotation = refresh::rotate(&presented.token, bound_to, by, now)?;
     match rotation {
-        Rotation::Fresh => rotated(app, asked, &presented, None),
-        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)),
+        Rotation::Fresh => rotated(app, asked, &presented, None).await,
+        Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)).await,
         Rotation::Replayed => reused(app, asked, &presented, true),
         Rotation::Voided => reused(app, asked, &presented, false),
     }
@@ -119,7 +122,7 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     })
 }
 
-fn rotated(
+async fn rotated(
     app: &App,
     asked: &ClientRequest,
     presented: &Presented,
@@ -143,6 +146,9 @@ fn rotated(
         issuer: app.issuer(),
     };
     grant.must_still_stand(&ground, now)?;
+    let approvers = quorum::of_grant(app, grant, client).await?;
+    // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
+    let posture = posture::again(app, asked, app.profiles().under(client, grant.origin)?)?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -151,6 +157,7 @@ fn rotated(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
+    let judged = judging::refreshed(app, asked, (grant, &ground), (&scope, &audience)).await?;
 
     let issued = issue(
         app,
@@ -167,6 +174,7 @@ fn rotated(
     let event = asked
         .event(app, Action::TokenRefreshed)
         .grant(grant)
+        .posture(&posture)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")
         .with("token.retried", void.is_some());
@@ -174,14 +182,16 @@ fn rotated(
         .used_up()
         .use_refresh_token(token, &successor, now)
         .client_is_unchanged(client)
-        .approver_is_unchanged(approver)
         .then(issued.batch)
-        .record(&event)?;
+        .record(&judged.on(event))?;
     batch = if *has_moved {
         batch.bind_grant(grant)
     } else {
         batch.grant_is_unchanged(grant)
     };
+    for approver in &approvers {
+        batch = batch.approver_is_unchanged(approver);
+    }
     if let Some(instance) = instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }

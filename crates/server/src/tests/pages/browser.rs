@@ -132,9 +132,15 @@ impl<'a> Browser<'a> {
 
     /// Signs what the page at this address asks for.
     pub async fn approve(&self, page: &str, passkey: &Passkey) -> Answer {
-        let credential = passkey.get(&self.get(page).await.decision_options()).to_string();
-        self.post(&format!("{page}/approve"), &[("credential", &credential)])
-            .await
+        let shown = self.get(page).await;
+        let credential = passkey.get(&shown.decision_options()).to_string();
+        let mut form = vec![("credential", credential)];
+        if shown.html.contains("name=\"granted\"") {
+            form.push(("granted", shown.field("granted")));
+        }
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let path = page.split_once('?').map_or(page, |(path, _)| path);
+        self.post(&format!("{path}/approve"), &form).await
     }
 
     /// A session that began at the very moment when its approver was disabled.

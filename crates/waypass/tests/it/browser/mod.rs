@@ -5,7 +5,7 @@ mod account;
 mod deciding;
 pub mod driver;
 mod governed;
-mod looks;
+pub mod looks;
 mod mishaps;
 pub mod person;
 mod upstream;

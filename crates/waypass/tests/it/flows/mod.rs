@@ -4,6 +4,8 @@ mod administration;
 mod certificates;
 mod listening;
 mod local_interface;
+mod machines;
+mod policies;
 mod refreshing;
 mod requesting;
 mod resource;

@@ -6,7 +6,7 @@ mod attacker;
 mod beyond;
 mod campaigns;
 mod exploits;
-mod front;
+pub mod front;
 mod mirror;
 mod play;
 mod site;

@@ -1,0 +1,123 @@
+//! RFC 6749 §4.4, for machines that ask nobody: an enrolled or attested instance gets what its client's ceiling
+//! and profile give, bound to its key (RFC 9449 §5). Absent on purpose: a refresh token and an ID token.
+
+use protocol::approver::Approver;
+use protocol::client::Client;
+use protocol::event::Action;
+use protocol::grant::{Grant, Ground, MachineGranted, Origin};
+use protocol::instance::Instance;
+use protocol::profile::Profile;
+use protocol::refusal::Refusal;
+use protocol::wire::token::TokenResponse;
+use store::Batch;
+
+use super::issue::{Issue, issue, token_lifetime};
+use crate::app::App;
+use crate::asker::Asker;
+use crate::endpoints::device_authorization::{requested_resource, within};
+use crate::extract::client::ClientRequest;
+use crate::failure::Failure;
+
+pub async fn client_credentials(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
+    app.store.decide(|| async { decide(app, asked).await }).await
+}
+
+async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenResponse), Failure> {
+    let client = app.stored_client(&asked.client().client_id).await?;
+    let profile = app.profiles().under(&client, Origin::ClientCredentials)?;
+    // RFC 6749 §4.4: "MUST only be used by confidential clients".
+    if client.is_public() {
+        return Err(Refusal::ClientCredentialsNotAllowed.into());
+    }
+    let jkt = asked.jkt().ok_or(Refusal::DpopProofMissing)?;
+    let asker = Asker::of_machine(app, asked, profile).await?;
+    let instance = asker.instance.as_ref().ok_or(Refusal::InstanceUnknown)?;
+    let owner = app.store.approver(&instance.owner).await?;
+    let owner = owner.ok_or(Refusal::InstanceSuspended)?;
+    let ground = Ground {
+        client: &client,
+        approver: &owner,
+        instance: Some(instance),
+        profiles: app.profiles(),
+        details: app.details(),
+        issuer: app.issuer(),
+    };
+    let granted = granted(app, asked, &client, profile)?;
+    let (grant, begun) = grant(app, &ground, (granted, profile), jkt).await?;
+    let standing = (&client, instance, &owner);
+    answer(app, asked, (&grant, begun), &asker, standing)
+}
+
+/// Nobody signs in and nobody is asked again, so that neither is for a machine to have.
+fn granted(app: &App, asked: &ClientRequest, client: &Client, profile: &Profile) -> Result<MachineGranted, Refusal> {
+    let ceiling = client.scope_ceiling()?.without("offline_access").without("openid");
+    let scope = within(profile, ceiling.narrowed(asked.form.get("scope"))?);
+    Ok(MachineGranted {
+        resource: requested_resource(app, asked, &scope)?,
+        scope: scope.to_string(),
+        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
+    })
+}
+
+/// One that gives the same already, or a new one, and whether it is new: a machine that asks each minute leaves a
+/// grant a day and no more.
+async fn grant(
+    app: &App,
+    ground: &Ground<'_>,
+    (granted, profile): (MachineGranted, &Profile),
+    jkt: &str,
+) -> Result<(Grant, bool), Failure> {
+    let now = app.now();
+    let ends = now + profile.lifetimes.grant.unwrap_or(app.config.lifetimes.grant);
+    let new = Grant::of_machine(app.new_id(), (granted.clone(), ends), ground, jkt, now)?;
+    let until = new.token_expiry(token_lifetime(app, profile), now);
+    let id = new.instance_id.clone().unwrap_or_default();
+    let live = app.store.grants_of_instance(&id, now).await?;
+    let known = live.into_iter().find(|grant| grant.gives(&granted, jkt, until));
+    match known {
+        Some(known) => {
+            known.must_still_stand(ground, now)?;
+            Ok((known, false))
+        }
+        None => Ok((new, true)),
+    }
+}
+
+fn answer(
+    app: &App,
+    asked: &ClientRequest,
+    (grant, begun): (&Grant, bool),
+    asker: &Asker,
+    (client, instance, owner): (&Client, &Instance, &Approver),
+) -> Result<(Batch, TokenResponse), Failure> {
+    let issued = issue(
+        app,
+        &Issue {
+            grant,
+            client,
+            approver: owner,
+            scope: &grant.scope,
+            audience: grant.resource.clone(),
+            authorization_details: grant.authorization_details.clone(),
+        },
+    )?;
+    let event = asked
+        .event(app, Action::TokenIssued)
+        .grant(grant)
+        .posture(asker.posture())
+        .with("instance.id", instance.id.clone())
+        .with("grant.begun", begun)
+        .with("token.id", issued.jti);
+    let batch = asked
+        .used_up()
+        .then(asker.seen(app))
+        .client_is_unchanged(client)
+        .approver_is_unchanged(owner)
+        .instance_is_unchanged(instance);
+    let batch = if begun {
+        batch.begin_grant(grant)?
+    } else {
+        batch.grant_is_unchanged(grant)
+    };
+    Ok((batch.then(issued.batch).record(&event)?, issued.response))
+}

@@ -1,0 +1,413 @@
+//! Policies are asked: at every step, with everything that the step knows. What comes of it goes on the record, also
+//! where it refuses. What policies mean is in the crate `policy`; which are in force is in `policies.rs`.
+
+use policy::input::{self, Access as Asked, Input};
+use policy::{Policies, Step, Verdict};
+use protocol::approval::ConfirmedApproval;
+use protocol::approver::Approver;
+use protocol::authorization_request::{AuthorizationRequest, CodeEntry, Content, State};
+use protocol::client::Client;
+use protocol::digest::Digest;
+use protocol::event::{Action, Event};
+use protocol::fact::Fact;
+use protocol::grant::{Grant, Ground};
+use protocol::instance::Instance;
+use protocol::network;
+use protocol::refusal::Refusal;
+use protocol::scope::Scope;
+use protocol::time::Lifetime;
+use serde_json::{Value, json};
+use store::Batch;
+
+use crate::access::{Access, text};
+use crate::app::App;
+use crate::asker;
+use crate::deciding::Deciding;
+use crate::ends::End;
+use crate::extract::client::ClientRequest;
+use crate::failure::Failure;
+
+/// Of refusals that are alike, one in so long is recorded: whoever is refused can ask again and again.
+const ALIKE: Lifetime = Lifetime::from_seconds(60);
+
+/// What the policies said.
+pub struct Judgement {
+    step: Step,
+    verdict: Verdict,
+    version: Option<String>,
+    input: Value,
+}
+
+impl Judgement {
+    fn of(policies: &Policies, input: &Input) -> Self {
+        Self {
+            step: input.step,
+            verdict: policies.decide(input),
+            version: (!policies.is_empty()).then(|| policies.version().as_str().to_owned()),
+            input: input.recorded(),
+        }
+    }
+
+    /// Decision, deciding policies and input, on the event of the step.
+    pub fn on(&self, event: Event) -> Event {
+        event
+            .with("policy.step", self.step.as_str())
+            .with("policy.decision", self.verdict.decision.as_str())
+            .with("policy.ids", self.verdict.ids.clone())
+            .with("policy.reported", self.verdict.reported.clone())
+            .with("policy.version", self.version.clone())
+            .with("policy.input", self.input.clone())
+    }
+}
+
+/// A program asks for access, or to be enrolled.
+pub async fn asked(
+    app: &App,
+    asked: &ClientRequest,
+    content: &Content,
+    instance: Option<&Instance>,
+) -> Result<Judgement, Failure> {
+    let input = Input {
+        requester: place(app, &End::asking(app, asked)),
+        ..of_content(app, Step::Request, (content, asked.client()), instance)
+    };
+    let refused = asked.event(app, Action::DeviceRefused).content(content);
+    must_permit(app, &input, (refused, asked.address.counted.to_string())).await
+}
+
+/// An approver opens a request.
+pub async fn viewed(
+    app: &App,
+    deciding: &Deciding,
+    (request, client): (&AuthorizationRequest, &Client),
+    entry: CodeEntry,
+) -> Result<Judgement, Failure> {
+    let input = Input {
+        entry: Some(entry.as_str().to_owned()),
+        ..of_person(app, Step::View, deciding, (request, client)).await?
+    };
+    let refused = deciding.event(app, Action::DeviceRefused, request);
+    must_permit(app, &input, (refused, deciding.approver.id.clone())).await
+}
+
+/// Whether it may be shown: again, or in a list. Nothing is written.
+pub async fn may_be_seen(
+    app: &App,
+    deciding: &Deciding,
+    (request, client): (&AuthorizationRequest, &Client),
+) -> Result<(), Failure> {
+    if !app.policies.now().speak_of(Step::View) {
+        return Ok(());
+    }
+    let input = of_person(app, Step::View, deciding, (request, client)).await?;
+    let judgement = Judgement::of(&app.policies.now(), &input);
+    if judgement.verdict.is_permitted() {
+        return Ok(());
+    }
+    Err(forbidden(judgement, None))
+}
+
+/// An approver has signed.
+pub async fn approved(
+    app: &App,
+    deciding: &Deciding,
+    (request, client): (&AuthorizationRequest, &Client),
+    approval: &ConfirmedApproval,
+) -> Result<Judgement, Failure> {
+    let granted = &approval.decision().granted;
+    let input = of_person(app, Step::Approve, deciding, (request, client)).await?;
+    let input = Input {
+        access: Asked {
+            scopes: scopes(&granted.scope),
+            resources: granted.resource.clone(),
+            details: granted.authorization_details.iter().cloned().collect(),
+            lifetime: granted.expires_at - app.now().seconds(),
+            ..input.access
+        },
+        approvals: input.approvals + 1,
+        acr: Some(approval.acr().to_owned()),
+        amr: approval.amr().into_iter().map(str::to_owned).collect(),
+        ..input
+    };
+    let refused = deciding.event(app, Action::DeviceRefused, request);
+    must_permit(app, &input, (refused, deciding.approver.id.clone())).await
+}
+
+/// A grant begins: of what was approved, or of an instance's own word.
+pub async fn redeemed(
+    app: &App,
+    asked: &ClientRequest,
+    (grant, ground): (&Grant, &Ground<'_>),
+    request: Option<&AuthorizationRequest>,
+) -> Result<Judgement, Failure> {
+    let input = of_grant(app, Step::Redeem, grant, ground).await?;
+    let known = request.iter().flat_map(|request| &request.content.facts);
+    let input = Input {
+        facts: facts_now(app, asked, ground.instance).chain(lasting(known)).collect(),
+        requester: place(app, &End::asking(app, asked)),
+        approvals: request.map_or(0, approvals),
+        ..input
+    };
+    let event = asked.event(app, Action::DeviceRefused);
+    let refused = match request {
+        Some(request) => event.request(request).approver(&grant.subject),
+        None => event.client(&grant.client_id).approver(&grant.subject),
+    };
+    let whose = request.map_or(&grant.client_id, |request| &request.content.id);
+    must_permit(app, &input, (refused, whose.clone())).await
+}
+
+/// A key that a person let in, or evidence, becomes an instance.
+pub async fn enrolled(
+    app: &App,
+    asked: &ClientRequest,
+    (request, client): (&AuthorizationRequest, &Client),
+    owner: &Approver,
+) -> Result<Judgement, Failure> {
+    let content = &request.content;
+    let input = of_content(app, Step::Redeem, (content, client), None);
+    let end = End::asking(app, asked);
+    let input = Input {
+        facts: end.facts().into_iter().chain(lasting(&content.facts)).collect(),
+        requester: place(app, &end),
+        approver: Some(approver(app, owner).await?),
+        approvals: approvals(request),
+        ..input
+    };
+    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    must_permit(app, &input, (refused, content.id.clone())).await
+}
+
+/// A refresh token is presented; scope and audience are those of the next access token.
+pub async fn refreshed(
+    app: &App,
+    asked: &ClientRequest,
+    (grant, ground): (&Grant, &Ground<'_>),
+    (scope, audience): (&str, &[String]),
+) -> Result<Judgement, Failure> {
+    let input = of_grant(app, Step::Refresh, grant, ground).await?;
+    let input = Input {
+        facts: facts_now(app, asked, ground.instance).collect(),
+        requester: place(app, &End::asking(app, asked)),
+        access: Asked {
+            scopes: words(scope),
+            resources: audience.to_vec(),
+            ..input.access
+        },
+        ..input
+    };
+    let refused = asked.event(app, Action::TokenRefused).grant(grant);
+    must_permit(app, &input, (refused, grant.id.clone())).await
+}
+
+/// A resource server asks about a token. What is permitted leaves no record: nothing is written then.
+pub async fn introspected(app: &App, access: &Access, reader: &str) -> Result<(), Failure> {
+    if !app.policies.now().speak_of(Step::Introspect) {
+        return Ok(());
+    }
+    let grant = &access.grant;
+    let ground = Ground {
+        client: &access.client,
+        approver: &access.approver,
+        instance: access.instance.as_ref(),
+        profiles: app.profiles(),
+        details: app.details(),
+        issuer: app.issuer(),
+    };
+    let input = of_grant(app, Step::Introspect, grant, &ground).await?;
+    let input = Input {
+        facts: ground.instance.map(asker::facts_of).unwrap_or_default(),
+        access: Asked {
+            scopes: words(text(&access.claims, "scope").unwrap_or_default()),
+            resources: access.audience().map(str::to_owned).collect(),
+            ..input.access
+        },
+        reader: Some(reader.to_owned()),
+        ..input
+    };
+    let refused = app.event(Action::TokenRefused).grant(grant).with("reader", reader);
+    must_permit(app, &input, (refused, grant.id.clone())).await.map(|_| ())
+}
+
+/// Permitted, with what goes on the event of the step; else refused, on the record. `whose`: what tells refusals of
+/// one step apart.
+async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)) -> Result<Judgement, Failure> {
+    let policies = app.policies.now();
+    let judgement = Judgement::of(&policies, input);
+    app.metrics.policy_decided(input.step, &judgement.verdict);
+    if judgement.verdict.is_permitted() {
+        return Ok(judgement);
+    }
+    let refusal = Refusal::PolicyForbids;
+    let (ids, now) = (judgement.verdict.ids.join(" "), app.now());
+    let alike = Digest::of(
+        json!(["refused", input.step, input.client.id, whose, ids])
+            .to_string()
+            .as_bytes(),
+    );
+    if !app.seen.is_first(&alike, now + ALIKE, now) {
+        return Err(forbidden(judgement, None));
+    }
+    let event = judgement.on(refused.failed(refusal.code().as_str()).with("reason", refusal.reason()));
+    app.commit(Batch::default().record(&event)?).await?;
+    Err(forbidden(judgement, Some(event.id)))
+}
+
+/// Approvers are told which policies it was: they can ask for a change. A program is told where that is written down.
+fn forbidden(judgement: Judgement, reference: Option<String>) -> Failure {
+    let is_approver = matches!(judgement.step, Step::View | Step::Approve);
+    Failure::Forbidden {
+        policies: if is_approver { judgement.verdict.ids } else { Vec::new() },
+        reference,
+    }
+}
+
+fn of_client(app: &App, step: Step, client: &Client) -> Input {
+    let registration = &client.registration;
+    Input {
+        quorum: app.profile_of(client).map_or(1, |profile| profile.approval.quorum),
+        profile: registration.profile.clone().unwrap_or_default(),
+        ..Input::new(
+            step,
+            app.now(),
+            input::Client {
+                id: client.client_id.clone(),
+                kind: registration.kind.as_str().to_owned(),
+                verified: registration.verified,
+                environment: registration.environment.clone(),
+            },
+        )
+    }
+}
+
+fn of_content(app: &App, step: Step, (content, client): (&Content, &Client), instance: Option<&Instance>) -> Input {
+    Input {
+        profile: content.profile.clone(),
+        binding: if content.jkt.is_some() { "dpop" } else { "none" }.to_owned(),
+        instance: instance.map(of_instance),
+        access: Asked {
+            id: content.id.clone(),
+            enrolls: content.purpose.is_enrollment(),
+            scopes: words(&content.scope),
+            resources: content.resource.clone(),
+            details: content.authorization_details.iter().cloned().collect(),
+            lifetime: (content.grant_expires_at - app.now()).seconds(),
+        },
+        requester: place(app, &End::asked(app, content)),
+        facts: content.facts.clone(),
+        ..of_client(app, step, client)
+    }
+}
+
+async fn of_person(
+    app: &App,
+    step: Step,
+    deciding: &Deciding,
+    (request, client): (&AuthorizationRequest, &Client),
+) -> Result<Input, Failure> {
+    let content = &request.content;
+    let instance = app.named_instance(content.instance.as_deref()).await?;
+    let (requester, own) = (End::asked(app, content), deciding.end(app));
+    let input = of_content(app, step, (content, client), instance.as_ref());
+    Ok(Input {
+        approver: Some(approver(app, &deciding.approver).await?),
+        onlooker: Some(place(app, &own)),
+        network: network::compare(&requester.place, &own.place, &app.config.shared_networks),
+        entry: Some(entry(&request.state).as_str().to_owned()),
+        approvals: approvals(request),
+        facts: input.facts.into_iter().chain(own.facts()).collect(),
+        ..input
+    })
+}
+
+async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> Result<Input, Failure> {
+    let now = app.now();
+    Ok(Input {
+        origin: grant.origin.as_str().to_owned(),
+        binding: binding(grant).to_owned(),
+        instance: ground.instance.map(of_instance),
+        approver: Some(approver(app, ground.approver).await?),
+        access: Asked {
+            id: grant.id.clone(),
+            enrolls: false,
+            scopes: words(&grant.scope),
+            resources: grant.resource.clone(),
+            details: grant.authorization_details.iter().cloned().collect(),
+            lifetime: (grant.expires_at - now).seconds(),
+        },
+        acr: Some(grant.acr.clone()),
+        amr: grant.amr.clone(),
+        age: (now - grant.auth_time).seconds(),
+        ..of_client(app, step, ground.client)
+    })
+}
+
+/// What is known of the program at this step, the newest first.
+fn facts_now(app: &App, asked: &ClientRequest, instance: Option<&Instance>) -> impl Iterator<Item = Fact> {
+    let now = End::asking(app, asked).facts().into_iter();
+    now.chain(instance.map(asker::facts_of).unwrap_or_default())
+}
+
+/// From where something was asked then says nothing of now.
+fn lasting<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> impl Iterator<Item = Fact> {
+    let facts = facts.into_iter().filter(|fact| !fact.name.starts_with("requester."));
+    facts.cloned()
+}
+
+fn of_instance(instance: &Instance) -> input::Instance {
+    input::Instance {
+        id: instance.id.clone(),
+        name: instance.about.name.clone(),
+        way_in: instance.about.way_in.kind().to_owned(),
+        environment: instance.about.environment.clone(),
+    }
+}
+
+async fn approver(app: &App, approver: &Approver) -> Result<input::Approver, Failure> {
+    Ok(input::Approver {
+        id: approver.id.clone(),
+        name: approver.name.clone(),
+        groups: app.every_group_of(&approver.id).await?,
+    })
+}
+
+fn place(app: &App, end: &End) -> input::Place {
+    let place = &end.place;
+    let listed = &app.config.networks.trusted;
+    input::Place {
+        address: place.address,
+        listed: place.address.is_some_and(|address| network::is_within(address, listed)),
+        operator: place.operator.as_ref().map(|operator| operator.number),
+        country: place.country.clone(),
+    }
+}
+
+fn entry(state: &State) -> CodeEntry {
+    match state {
+        State::Viewed { entry, .. } => *entry,
+        _ => CodeEntry::Push,
+    }
+}
+
+fn approvals(request: &AuthorizationRequest) -> u32 {
+    match &request.state {
+        State::Endorsed { by, .. } | State::Approved { by, .. } => u32::try_from(by.len()).unwrap_or(u32::MAX),
+        _ => 0,
+    }
+}
+
+fn binding(grant: &Grant) -> &'static str {
+    match (&grant.x5t, &grant.jkt) {
+        (Some(_), _) => "mtls",
+        (None, Some(_)) => "dpop",
+        (None, None) => "none",
+    }
+}
+
+fn scopes(scope: &Scope) -> Vec<String> {
+    scope.iter().map(str::to_owned).collect()
+}
+
+fn words(scope: &str) -> Vec<String> {
+    scope.split_whitespace().map(str::to_owned).collect()
+}

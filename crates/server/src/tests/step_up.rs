@@ -1,0 +1,224 @@
+//! `acr_values` and `max_age` on the device authorization request: RFC 9470, for a grant that it does not mention.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::pages::browser::Browser;
+use super::world::{Answer, World, claims, on_both, with_profiles};
+
+const SOFTWARE: &str = "urn:waypass:acr:software-key";
+
+async fn ask(world: &World, more: &[(&str, &str)]) -> Answer {
+    let form = [&[("client_id", "cli"), ("scope", "openid offline_access read")], more].concat();
+    world.post("/device_authorization", &form).await
+}
+
+async fn asked(world: &World, more: &[(&str, &str)]) -> Answer {
+    let asked = ask(world, more).await;
+    assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+    asked
+}
+
+#[test]
+fn a23_what_is_honoured_is_published_and_echoed() {
+    on_both(async |world| {
+        world.cli().await;
+        let request = http::Request::get("/.well-known/oauth-authorization-server");
+        let metadata = world.send(request.body(axum::body::Body::empty()).unwrap()).await.body;
+        assert_eq!(metadata["acr_values_supported"], json!(["phr", SOFTWARE]));
+        let honoured = metadata["waypass_device_authorization_parameters_supported"].to_string();
+        assert!(
+            honoured.contains("acr_values") && honoured.contains("max_age"),
+            "{honoured}"
+        );
+        let asked = asked(world, &[("acr_values", "phr"), ("max_age", "300")]).await;
+        let understood = asked.body["waypass_parameters_understood"].to_string();
+        assert!(
+            understood.contains("acr_values") && understood.contains("max_age"),
+            "{understood}"
+        );
+        let event = &world.events("device.requested").await[0]["detail"];
+        assert_eq!(
+            (&event["acr_values"], &event["max_age"]),
+            (&json!(["phr"]), &json!(300))
+        );
+    });
+}
+
+#[test]
+fn a22_what_nobody_here_could_meet_is_refused_before_anybody_is_asked() {
+    on_both(async |world| {
+        world.cli().await;
+        for (parameter, value, error) in [
+            ("acr_values", "urn:example:gold", "unmet_authentication_requirements"),
+            // No authority of hardware is configured.
+            ("acr_values", "phrh", "unmet_authentication_requirements"),
+            ("acr_values", "a b c d e f g h i j k", "invalid_request"),
+            ("max_age", "-1", "invalid_request"),
+            ("max_age", "soon", "invalid_request"),
+        ] {
+            let refused = ask(world, &[(parameter, value)]).await;
+            assert_eq!(
+                (refused.status, refused.error()),
+                (StatusCode::BAD_REQUEST, error),
+                "{value}"
+            );
+        }
+        assert!(world.events("device.requested").await.is_empty());
+    });
+}
+
+#[test]
+fn a22_an_approver_with_a_weaker_key_is_told_before_and_refused_at_the_click() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asked = asked(world, &[("acr_values", "phrh phr")]).await;
+        let view = world.view(&asked.text("user_code"), &alice).await;
+        assert!(
+            view.body["warnings"].to_string().contains("stronger key"),
+            "{}",
+            view.body
+        );
+        let refused = world
+            .call("/approver/approve", &alice.decision(&view.body), &alice)
+            .await;
+        assert_eq!(refused.error(), "refused", "{}", refused.body);
+        assert_eq!(
+            world.poll(&asked.text("device_code")).await.error(),
+            "authorization_pending"
+        );
+        assert!(world.events("device.approved").await.is_empty(), "nothing was lowered");
+    });
+}
+
+#[test]
+fn a22_a_passkey_where_a_software_key_is_asked_for_is_refused_too() {
+    on_both(async |world| {
+        world.cli().await;
+        let (browser, _) = Browser::enrolled(world, "alice").await;
+        let asked = asked(world, &[("acr_values", SOFTWARE)]).await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        let shown = browser.get(&page).await;
+        assert!(
+            shown.html.contains("stronger") && !shown.html.contains("data-passkey"),
+            "{}",
+            shown.html
+        );
+    });
+}
+
+#[test]
+fn a22_acr_and_auth_time_are_in_the_token_and_in_introspection() {
+    on_both(async |world| {
+        world.cli().await;
+        let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        let asked = asked(world, &[("acr_values", "other phr"), ("max_age", "300")]).await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        assert!(browser.get(&page).await.html.contains("counts as fresh for 5 minutes"));
+        world.advance(30);
+        let decided_at = world.app.now().seconds();
+        assert_eq!(browser.approve(&page, &passkey).await.location(), page);
+        world.advance(10);
+        let tokens = world.poll(&asked.text("device_code")).await;
+        assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.body);
+        let token = tokens.text("access_token");
+        assert!(world.is_active(&token).await);
+        let form = [
+            ("client_id", "rs"),
+            ("client_secret", "resource server secret"),
+            ("token", &token),
+        ];
+        for told in [claims(&token), world.post("/introspect", &form).await.body] {
+            assert_eq!(
+                (&told["acr"], &told["auth_time"]),
+                (&json!("phr"), &json!(decided_at)),
+                "the click, not the sign-in"
+            );
+        }
+    });
+}
+
+/// The decision was fresh when it was made; what is fetched later than allowed is not.
+#[test]
+fn a22_an_approval_older_than_max_age_gives_no_token() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        for (max_age, late, outcome) in [
+            ("0", 60, "none"),
+            ("0", 61, "unmet"),
+            ("120", 120, "none"),
+            ("120", 121, "unmet"),
+        ] {
+            let asked = asked(world, &[("max_age", max_age)]).await;
+            world.approve(&asked.text("user_code"), &alice).await;
+            world.advance(late);
+            let polled = world.poll(&asked.text("device_code")).await;
+            assert!(
+                polled.error().starts_with(outcome),
+                "{max_age} after {late}: {}",
+                polled.body
+            );
+        }
+        assert_eq!(world.events("device.redeemed").await.len(), 2);
+    });
+}
+
+/// RFC 9068 §2.2.1: `auth_time` and `acr` stay those of the decision, so a resource that wants a fresher one says
+/// so, and a new request is made.
+#[test]
+fn a22_a_refresh_never_makes_an_authentication_younger() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asked = asked(world, &[("max_age", "60")]).await;
+        let decided_at = world.app.now().seconds();
+        world.approve(&asked.text("user_code"), &alice).await;
+        let tokens = world.poll(&asked.text("device_code")).await;
+        world.advance(500);
+        let refreshed = world.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(refreshed.status, StatusCode::OK, "{}", refreshed.body);
+        assert_eq!(claims(&refreshed.text("access_token"))["auth_time"], json!(decided_at));
+    });
+}
+
+fn profile(approval: &str) -> String {
+    format!(
+        "name = \"mine\"\npurpose = \"a test\"\n[assessment]\nrisk = \"phishing\"\nresidual = \"little\"\n\
+         [approval]\nby = \"anyone\"\nsoftware_keys = true\nstarter = [\"same_address\"]\n{approval}\n\
+         [mitigations]\nX02 = 600\n"
+    )
+}
+
+#[test]
+fn a21_a_profile_demands_the_same_of_every_request_and_a_request_can_only_ask_for_more() {
+    with_profiles(&[&profile("acr = \"phr\"\nmax_age = 120")], async |world| {
+        world.client("cli", json!({ "profile": "mine" })).await;
+        let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        let only_software = ask(world, &[("acr_values", SOFTWARE)]).await;
+        assert_eq!(only_software.error(), "unmet_authentication_requirements");
+        for max_age in ["900", "60", ""] {
+            let asked = asked(world, &[("max_age", max_age)]).await;
+            let page = browser.type_code(&asked.text("user_code")).await;
+            browser.approve(&page, &passkey).await;
+            world.advance(121);
+            let polled = world.poll(&asked.text("device_code")).await;
+            assert_eq!(polled.error(), "unmet_authentication_requirements", "{max_age}");
+        }
+        let asked = asked(world, &[]).await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        browser.approve(&page, &passkey).await;
+        assert_eq!(world.poll(&asked.text("device_code")).await.status, StatusCode::OK);
+    });
+}
+
+/// No approver is asked for what the profile's own demand makes impossible.
+#[test]
+fn a22_a_profile_that_asks_for_hardware_where_none_can_be_proven_lets_nobody_ask() {
+    with_profiles(&[&profile("acr = \"phrh\"")], async |world| {
+        world.client("cli", json!({ "profile": "mine" })).await;
+        let refused = ask(world, &[]).await;
+        assert_eq!(refused.error(), "unmet_authentication_requirements");
+    });
+}
