@@ -7,6 +7,7 @@ use protocol::approval::ConfirmedApproval;
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, Content, State};
 use protocol::client::Client;
+use protocol::details::Details;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::fact::Fact;
@@ -26,11 +27,13 @@ use crate::deciding::Deciding;
 use crate::ends::End;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::posture;
 
 /// Of refusals that are alike, one in so long is recorded: whoever is refused can ask again and again.
 const ALIKE: Lifetime = Lifetime::from_seconds(60);
 
 /// What the policies said.
+#[derive(Clone)]
 pub struct Judgement {
     step: Step,
     verdict: Verdict,
@@ -148,11 +151,11 @@ pub async fn redeemed(
         approvals: request.map_or(0, approvals),
         ..input
     };
-    let event = asked.event(app, Action::DeviceRefused);
     let refused = match request {
-        Some(request) => event.request(request).approver(&grant.subject),
-        None => event.client(&grant.client_id).approver(&grant.subject),
+        Some(request) => asked.event(app, Action::DeviceRefused).request(request),
+        None => asked.event(app, Action::TokenRefused).client(&grant.client_id),
     };
+    let refused = refused.approver(&grant.subject);
     let whose = request.map_or(&grant.client_id, |request| &request.content.id);
     must_permit(app, &input, (refused, whose.clone())).await
 }
@@ -178,12 +181,12 @@ pub async fn enrolled(
     must_permit(app, &input, (refused, content.id.clone())).await
 }
 
-/// A refresh token is presented; scope and audience are those of the next access token.
+/// A refresh token is presented; scope, audience and details are those of the next access token.
 pub async fn refreshed(
     app: &App,
     asked: &ClientRequest,
     (grant, ground): (&Grant, &Ground<'_>),
-    (scope, audience): (&str, &[String]),
+    (scope, audience, details): (&str, &[String], &Details),
 ) -> Result<Judgement, Failure> {
     let input = of_grant(app, Step::Refresh, grant, ground).await?;
     let input = Input {
@@ -192,6 +195,7 @@ pub async fn refreshed(
         access: Asked {
             scopes: words(scope),
             resources: audience.to_vec(),
+            details: details.iter().cloned().collect(),
             ..input.access
         },
         ..input
@@ -255,11 +259,11 @@ async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)
 
 /// Approvers are told which policies it was: they can ask for a change. A program is told where that is written down.
 fn forbidden(judgement: Judgement, reference: Option<String>) -> Failure {
-    let is_approver = matches!(judgement.step, Step::View | Step::Approve);
-    Failure::Forbidden {
-        policies: if is_approver { judgement.verdict.ids } else { Vec::new() },
-        reference,
-    }
+    let policies = match judgement.step {
+        Step::View | Step::Approve => judgement.verdict.ids,
+        Step::Request | Step::Redeem | Step::Refresh | Step::Introspect => Vec::new(),
+    };
+    Failure::Forbidden { policies, reference }
 }
 
 fn of_client(app: &App, step: Step, client: &Client) -> Input {
@@ -283,7 +287,7 @@ fn of_client(app: &App, step: Step, client: &Client) -> Input {
 fn of_content(app: &App, step: Step, (content, client): (&Content, &Client), instance: Option<&Instance>) -> Input {
     Input {
         profile: content.profile.clone(),
-        binding: if content.jkt.is_some() { "dpop" } else { "none" }.to_owned(),
+        binding: binding(content.x5t.as_deref(), content.jkt.as_deref()).to_owned(),
         instance: instance.map(of_instance),
         access: Asked {
             id: content.id.clone(),
@@ -324,7 +328,7 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
     let now = app.now();
     Ok(Input {
         origin: grant.origin.as_str().to_owned(),
-        binding: binding(grant).to_owned(),
+        binding: binding(grant.x5t.as_deref(), grant.jkt.as_deref()).to_owned(),
         instance: ground.instance.map(of_instance),
         approver: Some(approver(app, ground.approver).await?),
         access: Asked {
@@ -345,13 +349,14 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
 /// What is known of the program at this step, the newest first.
 fn facts_now(app: &App, asked: &ClientRequest, instance: Option<&Instance>) -> impl Iterator<Item = Fact> {
     let now = End::asking(app, asked).facts().into_iter();
-    now.chain(instance.map(asker::facts_of).unwrap_or_default())
+    now.chain(posture::stated(app, asked))
+        .chain(instance.map(asker::facts_of).unwrap_or_default())
 }
 
-/// From where something was asked then says nothing of now.
+/// From where something was asked then, and what the machine was like, says nothing of now.
 fn lasting<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> impl Iterator<Item = Fact> {
-    let facts = facts.into_iter().filter(|fact| !fact.name.starts_with("requester."));
-    facts.cloned()
+    let is_of_then = |fact: &Fact| fact.name.starts_with("requester.") || fact.name.starts_with("posture.");
+    facts.into_iter().filter(move |fact| !is_of_then(fact)).cloned()
 }
 
 fn of_instance(instance: &Instance) -> input::Instance {
@@ -396,8 +401,8 @@ fn approvals(request: &AuthorizationRequest) -> u32 {
     }
 }
 
-fn binding(grant: &Grant) -> &'static str {
-    match (&grant.x5t, &grant.jkt) {
+fn binding(x5t: Option<&str>, jkt: Option<&str>) -> &'static str {
+    match (x5t, jkt) {
         (Some(_), _) => "mtls",
         (None, Some(_)) => "dpop",
         (None, None) => "none",
