@@ -84,9 +84,10 @@ impl Passkey {
         data.extend(self.cose_key());
         // CBOR: {"fmt": text, "attStmt": map, "authData": bytes}
         let wanted = self.has_maker.get() && options["attestation"] == "direct";
-        let statement = match wanted {
-            false => b"\x64none\x67attStmt\xa0".to_vec(),
-            true => packed(&[data.as_slice(), &sha256(client_data.as_bytes())].concat()),
+        let statement = if wanted {
+            packed(&[data.as_slice(), &sha256(client_data.as_bytes())].concat())
+        } else {
+            b"\x64none\x67attStmt\xa0".to_vec()
         };
         let object = [b"\xa3\x63fmt", statement.as_slice(), b"\x68authData", &bytes(&data)].concat();
         let response = json!({
