@@ -87,8 +87,8 @@ impl Verdict {
 #[derive(Clone, Default)]
 struct Stage {
     enforced: PolicySet,
-    /// With those in report mode too, where there are any.
-    with_reports: Option<PolicySet>,
+    /// Those in report mode, where there are any.
+    reports: Option<PolicySet>,
     is_closed: bool,
 }
 
@@ -174,11 +174,9 @@ impl Policies {
             return Verdict::of(Decision::Forbid);
         };
         let mut verdict = self.ask(&stage.enforced, &question);
-        if let Some(with_reports) = &stage.with_reports {
-            let would_be = self.ask(with_reports, &question);
-            if would_be.decision != verdict.decision {
-                verdict.reported = self.on_account_of(&would_be, input.step);
-            }
+        if let Some(reports) = &stage.reports {
+            let alone = self.ask(reports, &question);
+            verdict.reported = self.on_account_of(alone, &verdict, input.step);
         }
         verdict
     }
@@ -188,12 +186,18 @@ impl Policies {
         judged(&response)
     }
 
-    /// The reports among those who would have decided. Where nothing matched it is those that closed the step.
-    fn on_account_of(&self, would_be: &Verdict, step: Step) -> Vec<String> {
-        let is_report = |id: &&String| self.rule(id).is_some_and(|rule| rule.mode == Mode::Report);
-        if would_be.is_permitted() || !would_be.ids.is_empty() {
-            return would_be.ids.iter().filter(is_report).cloned().collect();
+    /// Which reports would have turned the decision round, from what they say alone. A permit is turned by one that
+    /// forbids, or by those that would close the step; of what no permit matched, by one that permits.
+    fn on_account_of(&self, alone: Verdict, verdict: &Verdict, step: Step) -> Vec<String> {
+        match (verdict.decision, alone.decision) {
+            (Decision::Permit, Decision::Forbid) if !alone.ids.is_empty() => alone.ids,
+            (Decision::Permit, Decision::Forbid) if !self.is_closed(step) => self.closing(step),
+            (Decision::Forbid, Decision::Permit) if verdict.ids.is_empty() => alone.ids,
+            _ => Vec::new(),
         }
+    }
+
+    fn closing(&self, step: Step) -> Vec<String> {
         let closing = self
             .rules
             .iter()
@@ -207,12 +211,11 @@ impl Stage {
         own: &[&(Rule, cedar_policy::Policy)],
         open: &cedar_policy::Policy,
     ) -> Result<Self, Box<cedar_policy::PolicySetError>> {
-        let enforced = own.iter().copied().filter(|(rule, _)| rule.mode == Mode::Enforce);
-        let enforced: Vec<_> = enforced.collect();
-        let has_reports = enforced.len() < own.len();
+        let (enforced, reports): (Vec<_>, Vec<_>) =
+            own.iter().copied().partition(|(rule, _)| rule.mode == Mode::Enforce);
         Ok(Self {
             is_closed: is_closed(&enforced),
-            with_reports: has_reports.then(|| set(own, open)).transpose()?,
+            reports: (!reports.is_empty()).then(|| set(&reports, open)).transpose()?,
             enforced: set(&enforced, open)?,
         })
     }

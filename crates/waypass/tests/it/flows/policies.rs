@@ -8,7 +8,7 @@ use crate::chance::until;
 use crate::database::{Database, postgres};
 use crate::process::{run, waypass};
 use crate::server::{Folder, Setup};
-use crate::world::{World, alone_with};
+use crate::world::{SCOPES, World, alone_with};
 
 const NO_REFRESH: &str = r#"@id("no-refresh") @description("Nothing is renewed.")
 forbid (principal, action == Action::"refresh", resource);"#;
@@ -111,7 +111,7 @@ mod a_running_server_takes_new_policies_explains_and_replays {
 
 async fn changed_under_a_server(world: &World, folder: &Folder) {
     let client = world.stock_client().await;
-    let tokens = world.tokens(&client, &[]).await;
+    let tokens = world.tokens(&client, &[("scope", SCOPES)]).await;
     let refused = world.refresh(&client, &tokens).await;
     assert_eq!(refused.json()["error"], "access_denied", "{}", refused.body);
 
