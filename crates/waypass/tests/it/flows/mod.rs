@@ -10,4 +10,4 @@ mod refreshing;
 mod requesting;
 pub mod terminal;
 mod wild_clients;
-mod workloads;
+pub mod workloads;
