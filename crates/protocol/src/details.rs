@@ -12,6 +12,7 @@ use crate::digest::canonical_json;
 use crate::refusal::Refusal;
 use crate::strict_json;
 
+pub mod enforce;
 mod path;
 mod schema;
 mod sentence;

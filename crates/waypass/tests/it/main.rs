@@ -39,6 +39,8 @@ mod phishing;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod resource_server;
+#[cfg(test)]
 mod rfc;
 #[cfg(test)]
 mod server;

@@ -110,6 +110,10 @@ pub fn tls_authority() -> String {
     std::fs::read_to_string(tls_file("certificate.pem")).unwrap()
 }
 
+pub fn tls_key() -> String {
+    std::fs::read_to_string(tls_file("key.pem")).unwrap()
+}
+
 pub fn tls_roots() -> Vec<reqwest::Certificate> {
     reqwest::Certificate::from_pem_bundle(tls_authority().as_bytes()).unwrap()
 }

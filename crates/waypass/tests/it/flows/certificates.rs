@@ -11,7 +11,7 @@ use crate::server::{Setup, tls_roots};
 use crate::world::{DEVICE_CODE, SCOPES, World, alone_with};
 
 /// A program whose connections show this certificate when they are asked.
-fn program(name: Option<&str>) -> reqwest::Client {
+pub fn program(name: Option<&str>) -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(tls_roots());
     let builder = match name {
         Some(name) => builder.identity(reqwest::Identity::from_pem((pem(name) + &key(name)).as_bytes()).unwrap()),
@@ -20,7 +20,7 @@ fn program(name: Option<&str>) -> reqwest::Client {
     builder.build().unwrap()
 }
 
-async fn post(program: &reqwest::Client, url: &str, pairs: &[(&str, &str)]) -> Answer {
+pub async fn post(program: &reqwest::Client, url: &str, pairs: &[(&str, &str)]) -> Answer {
     let request = program
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded");

@@ -8,6 +8,7 @@ mod machines;
 mod policies;
 mod refreshing;
 mod requesting;
+mod resource;
 pub mod terminal;
 mod wild_clients;
 pub mod workloads;

@@ -1,0 +1,189 @@
+//! What a resource server asks: whether one act is within what was granted. The act is written as a detail of its own
+//! type, as exactly as it is about to happen, so that there is one comparison for asking, granting and enforcing.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Details, Types};
+
+impl Types {
+    /// What is not a detail of a known type is within nothing.
+    pub fn permits(&self, granted: &Details, act: &Value) -> bool {
+        let act = self.read(&json!([act]).to_string());
+        act.is_ok_and(|act| !act.is_empty() && self.is_within(&act, granted))
+    }
+}
+
+/// One HTTP request as an `api` detail, with the digest of its body. None for a path that two readers could take for
+/// two paths. The query is the API's own matter.
+pub fn request(resource: &str, method: &str, path: &str, body: &[u8]) -> Option<Value> {
+    Some(json!({
+        "type": "api",
+        "resource": resource,
+        "methods": [method],
+        "paths": [path_asked(path)?],
+        "body_sha256": hex(&Sha256::digest(body)),
+    }))
+}
+
+/// A segment with an encoded character is one of many: only a `*` covers it. Whoever decodes it must not find another
+/// path in it.
+fn path_asked(path: &str) -> Option<String> {
+    let segments: Option<Vec<&str>> = path.split('/').map(segment).collect();
+    Some(segments?.join("/"))
+}
+
+fn segment(text: &str) -> Option<&str> {
+    if !text.contains('%') {
+        // Covered by what it says, and by no pattern that it looks like.
+        return (!text.contains('*')).then_some(text);
+    }
+    let decoded = percent_decoded(text)?;
+    let is_path = matches!(decoded.as_str(), "" | "." | "..") || decoded.contains(['/', '\\', '\0', '%']);
+    (!is_path).then_some("*")
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [char::from(rest.next()?), char::from(rest.next()?)];
+            let [high, low] = digits.map(|digit| digit.to_digit(16));
+            bytes.push(u8::try_from(high? * 16 + low?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    const CRM: &str = "https://crm.example.com";
+
+    fn granted(details: &Value) -> Details {
+        Types::built_in().read(&details.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a06_a_request_is_within_its_resource_methods_paths_and_body() {
+        let granted = granted(&json!([
+            { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*", "/v2/notes/**"] },
+            { "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/v2/contacts/7"],
+              "body_sha256": hex(&Sha256::digest("{}")) },
+        ]));
+        let mut table = String::new();
+        for (resource, method, path, body) in [
+            (CRM, "GET", "/v2/contacts/7", ""),
+            (CRM, "GET", "/v2/notes/a/b", ""),
+            (CRM, "GET", "/v2/contacts/a%20b", ""),
+            (CRM, "PUT", "/v2/contacts/7", "{}"),
+            (CRM, "PUT", "/v2/contacts/7", "{} "),
+            (CRM, "PUT", "/v2/contacts/8", "{}"),
+            (CRM, "DELETE", "/v2/contacts/7", ""),
+            (CRM, "get", "/v2/contacts/7", ""),
+            (CRM, "GET", "/v2/contacts", ""),
+            (CRM, "GET", "/v2/contacts/7/8", ""),
+            (CRM, "GET", "/v2/contacts/../admin", ""),
+            (CRM, "GET", "/v2/contacts/..", ""),
+            (CRM, "GET", "/v2/contacts/%2e%2e", ""),
+            (CRM, "GET", "/v2/contacts/%2E.", ""),
+            (CRM, "GET", "/v2/contacts/7%2f8", ""),
+            (CRM, "GET", "/v2/contacts/7%5C8", ""),
+            (CRM, "GET", "/v2/contacts/%252e%252e", ""),
+            (CRM, "GET", "/v2/contacts/%", ""),
+            (CRM, "GET", "/v2/contacts/%ff", ""),
+            (CRM, "GET", "/v2/contacts/*", ""),
+            (CRM, "GET", "/v2/**", ""),
+            (CRM, "GET", "v2/contacts/7", ""),
+            (CRM, "GET", "/v2/cont%61cts/7", ""),
+            ("https://crm.example.com.evil.example", "GET", "/v2/contacts/7", ""),
+        ] {
+            let act = request(resource, method, path, body.as_bytes());
+            let permits = act.is_some_and(|act| Types::built_in().permits(&granted, &act));
+            table += &format!("{permits:5} {method} {path} {body:?}\n");
+        }
+        expect![[r#"
+            true  GET /v2/contacts/7 ""
+            true  GET /v2/notes/a/b ""
+            true  GET /v2/contacts/a%20b ""
+            true  PUT /v2/contacts/7 "{}"
+            false PUT /v2/contacts/7 "{} "
+            false PUT /v2/contacts/8 "{}"
+            false DELETE /v2/contacts/7 ""
+            false get /v2/contacts/7 ""
+            false GET /v2/contacts ""
+            false GET /v2/contacts/7/8 ""
+            false GET /v2/contacts/../admin ""
+            false GET /v2/contacts/.. ""
+            false GET /v2/contacts/%2e%2e ""
+            false GET /v2/contacts/%2E. ""
+            false GET /v2/contacts/7%2f8 ""
+            false GET /v2/contacts/7%5C8 ""
+            false GET /v2/contacts/%252e%252e ""
+            false GET /v2/contacts/% ""
+            false GET /v2/contacts/%ff ""
+            false GET /v2/contacts/* ""
+            false GET /v2/** ""
+            false GET v2/contacts/7 ""
+            false GET /v2/cont%61cts/7 ""
+            false GET /v2/contacts/7 ""
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn a06_a_command_is_within_itself_alone() {
+        let digest = hex(&Sha256::digest("program"));
+        let run = json!({ "type": "command", "argv": ["deploy", "--site", "a"], "executable_sha256": digest });
+        let wide = json!({ "type": "command", "argv": ["deploy", "--site", "a"] });
+        let types = Types::built_in();
+        let exactly = |act: &Value| {
+            let mut act = act.clone();
+            act["host"] = json!("jump-1");
+            act
+        };
+        for (granted_to, act, permits) in [
+            (&run, exactly(&run), true),
+            (&wide, exactly(&run), true),
+            (&run, exactly(&wide), false),
+            (
+                &run,
+                json!({ "type": "command", "argv": ["deploy", "--site", "b"], "executable_sha256": digest }),
+                false,
+            ),
+            (
+                &run,
+                json!({ "type": "command", "argv": ["deploy", "--site"], "executable_sha256": digest }),
+                false,
+            ),
+            (
+                &run,
+                json!({ "type": "command", "argv": ["deploy", "--site a"], "executable_sha256": digest }),
+                false,
+            ),
+            (
+                &run,
+                json!({ "type": "command", "argv": ["deploy", "--site", "a"],
+                "executable_sha256": hex(&Sha256::digest("another")) }),
+                false,
+            ),
+            (&run, json!({ "type": "command" }), false),
+            (&run, json!({ "type": "unknown" }), false),
+            (&run, json!("command"), false),
+        ] {
+            let granted = granted(&json!([granted_to]));
+            assert_eq!(types.permits(&granted, &act), permits, "{act}");
+        }
+        assert!(!types.permits(&Details::default(), &run));
+    }
+}
