@@ -52,6 +52,9 @@ pub struct MachineTokens {
 pub struct MachineAsk {
     pub scope: Option<String>,
     pub resource: Vec<String>,
+    /// As JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]

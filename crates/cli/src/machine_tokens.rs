@@ -55,6 +55,8 @@ impl Session {
         ];
         form.extend(asked.scope.as_deref().map(|scope| ("scope", scope)));
         form.extend(asked.resource.iter().map(|resource| ("resource", resource.as_str())));
+        let details = asked.authorization_details.as_deref();
+        form.extend(details.map(|details| ("authorization_details", details)));
         let asked_at = io.now();
         let url = &metadata.token_endpoint;
         let answer = Caller::of_client(&self.http, &key, &credentials.issuer)

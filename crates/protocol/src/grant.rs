@@ -126,7 +126,7 @@ impl Grant {
         id: String,
         (granted, expires_at): (MachineGranted, Timestamp),
         ground: &Ground<'_>,
-        jkt: &str,
+        keys: Keys<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let instance = ground.instance.ok_or(Refusal::InstanceUnknown)?;
@@ -140,8 +140,8 @@ impl Grant {
             scope: granted.scope,
             resource: granted.resource,
             authorization_details: granted.authorization_details,
-            jkt: Some(jkt.to_owned()),
-            x5t: None,
+            jkt: keys.jkt.map(str::to_owned),
+            x5t: keys.x5t.map(str::to_owned),
             acr: String::new(),
             amr: Vec::new(),
             auth_time: now,
@@ -156,9 +156,10 @@ impl Grant {
     }
 
     /// Whether another token of the same may come of this one, for as long as one of its own.
-    pub fn gives(&self, granted: &MachineGranted, jkt: &str, until: Timestamp) -> bool {
+    pub fn gives(&self, granted: &MachineGranted, keys: Keys<'_>, until: Timestamp) -> bool {
         self.origin == Origin::ClientCredentials
-            && self.jkt.as_deref() == Some(jkt)
+            && self.jkt.as_deref() == keys.jkt
+            && self.x5t.as_deref() == keys.x5t
             && self.scope == granted.scope
             && self.resource == granted.resource
             && self.authorization_details == granted.authorization_details

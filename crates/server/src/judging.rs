@@ -26,6 +26,7 @@ use crate::deciding::Deciding;
 use crate::ends::End;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::posture;
 
 /// Of refusals that are alike, one in so long is recorded: whoever is refused can ask again and again.
 const ALIKE: Lifetime = Lifetime::from_seconds(60);
@@ -148,11 +149,11 @@ pub async fn redeemed(
         approvals: request.map_or(0, approvals),
         ..input
     };
-    let event = asked.event(app, Action::DeviceRefused);
     let refused = match request {
-        Some(request) => event.request(request).approver(&grant.subject),
-        None => event.client(&grant.client_id).approver(&grant.subject),
+        Some(request) => asked.event(app, Action::DeviceRefused).request(request),
+        None => asked.event(app, Action::TokenRefused).client(&grant.client_id),
     };
+    let refused = refused.approver(&grant.subject);
     let whose = request.map_or(&grant.client_id, |request| &request.content.id);
     must_permit(app, &input, (refused, whose.clone())).await
 }
@@ -345,13 +346,14 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
 /// What is known of the program at this step, the newest first.
 fn facts_now(app: &App, asked: &ClientRequest, instance: Option<&Instance>) -> impl Iterator<Item = Fact> {
     let now = End::asking(app, asked).facts().into_iter();
-    now.chain(instance.map(asker::facts_of).unwrap_or_default())
+    now.chain(posture::stated(app, asked))
+        .chain(instance.map(asker::facts_of).unwrap_or_default())
 }
 
-/// From where something was asked then says nothing of now.
+/// From where something was asked then, and what the machine was like, says nothing of now.
 fn lasting<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> impl Iterator<Item = Fact> {
-    let facts = facts.into_iter().filter(|fact| !fact.name.starts_with("requester."));
-    facts.cloned()
+    let is_of_then = |fact: &Fact| fact.name.starts_with("requester.") || fact.name.starts_with("posture.");
+    facts.into_iter().filter(move |fact| !is_of_then(fact)).cloned()
 }
 
 fn of_instance(instance: &Instance) -> input::Instance {

@@ -134,7 +134,7 @@ impl LoginArgs {
 }
 
 /// None where nothing is asked for.
-fn details_of(argument: &str) -> Result<Option<String>, Failure> {
+pub fn details_of(argument: &str) -> Result<Option<String>, Failure> {
     let text = match argument.strip_prefix('@') {
         Some(file) => files::text_of(Path::new(file))?,
         None => argument.to_owned(),

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::json;
 use url::Url;
 
+use crate::commands::login::details_of;
 use crate::credentials::{MachineAsk, Tokens};
 use crate::dpop::{Call, proof};
 use crate::failure::Failure;
@@ -42,6 +43,9 @@ pub struct TokenArgs {
     /// Where the token is to be used; may be repeated
     #[arg(long, value_name = "URI", requires = "machine")]
     resource: Vec<String>,
+    /// What exactly to ask for: a JSON array of authorization_details, or the file that holds it
+    #[arg(long, value_name = "JSON|@FILE", requires = "machine")]
+    details: Option<String>,
     /// A client attestation for this machine's key, by an attester that the server knows
     #[arg(long, value_name = "FILE", requires = "machine")]
     attestation_file: Option<PathBuf>,
@@ -60,6 +64,7 @@ impl TokenArgs {
             let asked = MachineAsk {
                 scope: self.scope.clone(),
                 resource: self.resource.clone(),
+                authorization_details: self.details.as_deref().map(details_of).transpose()?.flatten(),
             };
             return Session::of_machine(io, &self.profile, &asked, self.attestation_file.as_deref()).await;
         }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{Html, Redirect};
 use protocol::event::{Action, Event};
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Origin};
 use protocol::key_words;
 use protocol::refusal::Refusal;
 use protocol::shown::shown;
@@ -53,6 +53,8 @@ pub struct GrantLine {
     pub since: Moment,
     pub until: Moment,
     pub key_words: Option<String>,
+    /// It was got without asking anybody.
+    pub is_machines: bool,
 }
 
 pub struct PasskeyLine {
@@ -130,6 +132,7 @@ impl GrantLine {
             since: Moment::at(grant.created_at),
             until: Moment::at(grant.expires_at),
             key_words: grant.jkt.as_deref().map(key_words::of),
+            is_machines: grant.origin == Origin::ClientCredentials,
         }
     }
 }

@@ -240,6 +240,7 @@ fn grant(id: &str, client_name: &str, key_words: Option<&str>) -> GrantLine {
         since: at(-3_600),
         until: at(25_200),
         key_words: key_words.map(str::to_owned),
+        is_machines: false,
     }
 }
 

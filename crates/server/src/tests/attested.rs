@@ -468,3 +468,45 @@ fn c20_an_attesters_name_stands_for_one_admission_of_a_client() {
         );
     });
 }
+
+/// The nightly build: nobody knew its key before, and nobody is asked.
+#[test]
+fn c20_c23_an_attested_machine_gets_a_token_with_its_first_request() {
+    on_both(async |world| {
+        let vouched = Vouched::new(world).await;
+        let body = json!({ "grants": ["client_credentials"] });
+        let given = world.administer("POST", "/local/clients/cli/change", &body).await;
+        assert_eq!(given.status, StatusCode::OK, "{}", given.body);
+        let (key, stranger) = (Key::new(), Key::new());
+        let form = [
+            ("client_id", "cli"),
+            ("grant_type", "client_credentials"),
+            ("scope", "read"),
+        ];
+        let unattested = Headers {
+            dpop: Some(dpop(world, &stranger, "/token")),
+            ..Headers::default()
+        };
+        let refused = post(world, "/token", &form, unattested).await;
+        assert_eq!(refused.error(), "invalid_client", "{}", refused.body);
+        for headers in [
+            vouched.normal(world, &key, "/token"),
+            vouched.combined(world, &key, "/token"),
+        ] {
+            let token = post(world, "/token", &form, headers).await;
+            assert_eq!(token.status, StatusCode::OK, "{}", token.body);
+            assert!(world.is_active(&token.text("access_token")).await);
+        }
+        let instance = world.instance_of(&key).await;
+        assert_eq!(instance["way_in"]["kind"], "attested", "{instance}");
+        let issued = world.events("token.issued").await;
+        let told: Vec<_> = issued.iter().map(|event| &event["detail"]["instance.id"]).collect();
+        assert_eq!(
+            told,
+            [&instance["instance_id"], &instance["instance_id"]],
+            "one instance, one grant"
+        );
+        assert_eq!(issued[0]["grant_id"], issued[1]["grant_id"]);
+        assert_eq!(world.instance_of(&stranger).await, Value::Null);
+    });
+}

@@ -5,6 +5,9 @@ use http::StatusCode;
 use protocol::base64url;
 use serde_json::{Value, json};
 
+use super::pages::browser::Browser;
+use super::policies::with_policies;
+use super::posture::stated;
 use super::world::{Answer, Key, World, on_both, with_profiles};
 use crate::unused;
 
@@ -13,6 +16,10 @@ const DAY: i64 = 86_400;
 /// A client `nightly` whose enrolled machines ask nobody, and one of them.
 async fn machine(world: &World, more: Value) -> Key {
     world.approver("alice").await;
+    machine_of_alice(world, more).await
+}
+
+async fn machine_of_alice(world: &World, more: Value) -> Key {
     let mut registration = json!({
         "instance_key": true, "profile": "standard", "grants": ["client_credentials"],
         "scope": "openid offline_access profile read write"
@@ -355,6 +362,20 @@ fn nhi10_a_machines_token_is_nobodys_at_userinfo() {
 }
 
 #[test]
+fn its_owner_sees_what_a_machine_got_and_can_end_it() {
+    on_both(async |world| {
+        let (browser, _) = Browser::enrolled(world, "alice").await;
+        let key = machine_of_alice(world, json!({})).await;
+        let access_token = token(world, &key).await;
+        let account = browser.get("/account").await.html;
+        assert!(account.contains("A device of yours got this by itself."), "{account}");
+        let id = grants(world).await[0]["grant_id"].as_str().unwrap().to_owned();
+        browser.post(&format!("/account/grants/{id}/revoke"), &[]).await;
+        assert!(!world.is_active(&access_token).await);
+    });
+}
+
+#[test]
 fn a_permission_to_ask_nobody_goes_when_nobody_uses_it() {
     on_both(async |world| {
         let key = machine(world, json!({ "grants": ["device_code", "client_credentials"] })).await;
@@ -390,5 +411,47 @@ fn a_permission_to_ask_nobody_goes_when_nobody_uses_it() {
         let again = json!({ "grants": ["client_credentials"] });
         world.administer("POST", "/local/clients/nightly/change", &again).await;
         token(world, &key).await;
+    });
+}
+
+#[test]
+fn a05_a_machine_gets_no_details_beyond_its_clients_ceiling() {
+    on_both(async |world| {
+        let api = |method: &str, path: &str| json!([{ "type": "api", "resource": "https://crm.example.com", "methods": [method], "paths": [path] }]);
+        let key = machine(world, json!({ "authorization_details": api("GET", "/customers/*") })).await;
+        let wanted = api("GET", "/customers/17");
+        let given = ask(world, &key, &[("authorization_details", &wanted.to_string())]).await;
+        assert_eq!(given.status, StatusCode::OK, "{}", given.body);
+        assert_eq!(given.body["authorization_details"], wanted);
+        assert_eq!(claims(&given.text("access_token"))["authorization_details"], wanted);
+        let other = api("DELETE", "/customers/17").to_string();
+        let refused = ask(world, &key, &[("authorization_details", &other)]).await;
+        assert_eq!(refused.error(), "invalid_authorization_details");
+        ask(world, &key, &[]).await;
+        assert_eq!(grants(world).await.len(), 2, "a grant for each that is not alike");
+    });
+}
+
+#[test]
+fn policies_decide_what_a_machine_gets_by_its_posture_of_now() {
+    let encrypted = r#"@id("encrypted") forbid (principal, action == Action::"redeem", resource)
+        unless { context.claimed.hasTag("posture.disk_encrypted") &&
+                 context.claimed.getTag("posture.disk_encrypted") == "true" };"#;
+    with_policies(encrypted, async |world, _| {
+        let key = machine(world, json!({})).await;
+        for (posture, expected) in [
+            (None, "access_denied"),
+            (Some(false), "access_denied"),
+            (Some(true), "none"),
+        ] {
+            let stated = posture.map(|is| stated(world, &key, &json!({ "disk_encrypted": is })));
+            let form: Vec<_> = stated.iter().map(|stated| ("posture", stated.as_str())).collect();
+            assert_eq!(ask(world, &key, &form).await.error(), expected, "{posture:?}");
+        }
+        let refused = world.refused("token.refused", "redeem").await;
+        assert_eq!(refused["client_id"], "nightly");
+        let issued = &world.events("token.issued").await[0]["detail"];
+        assert_eq!(issued["policy.decision"], "permit");
+        assert_eq!(issued["policy.input"]["origin"], "client_credentials");
     });
 }

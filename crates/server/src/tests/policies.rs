@@ -10,7 +10,7 @@ use super::world::{Key, World, directory, on_both_as};
 use crate::config::ServeArgs;
 
 /// Runs one test with a folder of policies of its own, which the test can write into.
-fn with_policies(text: &str, test: impl AsyncFn(&World, &Folder)) {
+pub fn with_policies(text: &str, test: impl AsyncFn(&World, &Folder)) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = Folder(directory(&format!(
         "policies-{}",
@@ -29,7 +29,7 @@ fn with_policies(text: &str, test: impl AsyncFn(&World, &Folder)) {
     std::fs::remove_dir_all(&folder.0).unwrap();
 }
 
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
     fn write(&self, text: &str) {
@@ -52,7 +52,7 @@ impl World {
         (alice, asked.text("user_code"), asked.text("device_code"))
     }
 
-    async fn refused(&self, action: &str, step: &str) -> Value {
+    pub async fn refused(&self, action: &str, step: &str) -> Value {
         let events = self.events(action).await;
         let refused = events.into_iter().find(|event| event["detail"]["policy.step"] == *step);
         let event = refused.unwrap_or_else(|| panic!("no {action} at {step}"));

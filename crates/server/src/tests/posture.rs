@@ -33,7 +33,7 @@ fn claims(world: &World, posture: &Value) -> Value {
 }
 
 /// What a machine says of itself.
-fn stated(world: &World, key: &Key, posture: &Value) -> String {
+pub fn stated(world: &World, key: &Key, posture: &Value) -> String {
     let mut claims = claims(world, posture);
     claims["iss"] = json!(key.thumbprint());
     token(key, &json!({ "alg": "ES256", "typ": "waypass-posture+jwt" }), &claims)

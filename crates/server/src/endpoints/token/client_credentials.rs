@@ -5,18 +5,18 @@ use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::event::Action;
 use protocol::grant::{Grant, Ground, MachineGranted, Origin};
-use protocol::instance::Instance;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::wire::token::TokenResponse;
 use store::Batch;
 
-use super::issue::{Issue, issue, token_lifetime};
+use super::issue::{Issue, Issued, token_lifetime};
 use crate::app::App;
 use crate::asker::Asker;
 use crate::endpoints::device_authorization::{requested_resource, within};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::judging;
 
 pub async fn client_credentials(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
     app.store.decide(|| async { decide(app, asked).await }).await
@@ -29,7 +29,9 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
     if client.is_public() {
         return Err(Refusal::ClientCredentialsNotAllowed.into());
     }
-    let jkt = asked.jkt().ok_or(Refusal::DpopProofMissing)?;
+    if asked.proof.is_none() {
+        return Err(Refusal::DpopProofMissing.into());
+    }
     let asker = Asker::of_machine(app, asked, profile).await?;
     let instance = asker.instance.as_ref().ok_or(Refusal::InstanceUnknown)?;
     let owner = app.store.approver(&instance.owner).await?;
@@ -43,9 +45,28 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
         issuer: app.issuer(),
     };
     let granted = granted(app, asked, &client, profile)?;
-    let (grant, begun) = grant(app, &ground, (granted, profile), jkt).await?;
-    let standing = (&client, instance, &owner);
-    answer(app, asked, (&grant, begun), &asker, standing)
+    let (grant, begun) = grant(app, asked, &ground, (granted, profile)).await?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), None).await?;
+    let event = asked
+        .event(app, Action::TokenIssued)
+        .grant(&grant)
+        .posture(asker.posture())
+        .with("instance.id", instance.id.clone())
+        .with("grant.begun", begun);
+    let batch = asked
+        .used_up()
+        .then(asker.seen(app))
+        .client_is_unchanged(&client)
+        .approver_is_unchanged(&owner)
+        .instance_is_unchanged(instance);
+    let batch = if begun {
+        batch.begin_grant(&grant)?
+    } else {
+        batch.grant_is_unchanged(&grant)
+    };
+    let issued = issued(app, &grant, &client, &owner)?;
+    let event = judged.on(event.with("token.id", issued.jti));
+    Ok((batch.then(issued.batch).record(&event)?, issued.response))
 }
 
 /// Nobody signs in and nobody is asked again, so that neither is for a machine to have.
@@ -63,17 +84,19 @@ fn granted(app: &App, asked: &ClientRequest, client: &Client, profile: &Profile)
 /// grant a day and no more.
 async fn grant(
     app: &App,
+    asked: &ClientRequest,
     ground: &Ground<'_>,
     (granted, profile): (MachineGranted, &Profile),
-    jkt: &str,
 ) -> Result<(Grant, bool), Failure> {
     let now = app.now();
     let ends = now + profile.lifetimes.grant.unwrap_or(app.config.lifetimes.grant);
-    let new = Grant::of_machine(app.new_id(), (granted.clone(), ends), ground, jkt, now)?;
+    let new = Grant::of_machine(app.new_id(), (granted.clone(), ends), ground, asked.keys(), now)?;
     let until = new.token_expiry(token_lifetime(app, profile), now);
     let id = new.instance_id.clone().unwrap_or_default();
     let live = app.store.grants_of_instance(&id, now).await?;
-    let known = live.into_iter().find(|grant| grant.gives(&granted, jkt, until));
+    let known = live
+        .into_iter()
+        .find(|grant| grant.gives(&granted, asked.keys(), until));
     match known {
         Some(known) => {
             known.must_still_stand(ground, now)?;
@@ -83,41 +106,14 @@ async fn grant(
     }
 }
 
-fn answer(
-    app: &App,
-    asked: &ClientRequest,
-    (grant, begun): (&Grant, bool),
-    asker: &Asker,
-    (client, instance, owner): (&Client, &Instance, &Approver),
-) -> Result<(Batch, TokenResponse), Failure> {
-    let issued = issue(
-        app,
-        &Issue {
-            grant,
-            client,
-            approver: owner,
-            scope: &grant.scope,
-            audience: grant.resource.clone(),
-            authorization_details: grant.authorization_details.clone(),
-        },
-    )?;
-    let event = asked
-        .event(app, Action::TokenIssued)
-        .grant(grant)
-        .posture(asker.posture())
-        .with("instance.id", instance.id.clone())
-        .with("grant.begun", begun)
-        .with("token.id", issued.jti);
-    let batch = asked
-        .used_up()
-        .then(asker.seen(app))
-        .client_is_unchanged(client)
-        .approver_is_unchanged(owner)
-        .instance_is_unchanged(instance);
-    let batch = if begun {
-        batch.begin_grant(grant)?
-    } else {
-        batch.grant_is_unchanged(grant)
+fn issued(app: &App, grant: &Grant, client: &Client, owner: &Approver) -> Result<Issued, Failure> {
+    let issue = Issue {
+        grant,
+        client,
+        approver: owner,
+        scope: &grant.scope,
+        audience: grant.resource.clone(),
+        authorization_details: grant.authorization_details.clone(),
     };
-    Ok((batch.then(issued.batch).record(&event)?, issued.response))
+    super::issue::issue(app, &issue)
 }
