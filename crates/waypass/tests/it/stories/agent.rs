@@ -52,19 +52,20 @@ pub async fn story(stage: &Stage<'_>) {
             CALL.replace("$(cat docs/stories/acts/agent.json)", "{}"),
         ),
     ] {
-        let ran = agent.runs(&call).await;
-        told.is_refused(what, &ran, "insufficient_authorization_details", Record::Elsewhere)
-            .await;
+        let error = "insufficient_authorization_details";
+        told.is_refused(what, (&agent, &call), error, Record::Elsewhere).await;
     }
 
     deceived(stage, &agent, &alice).await;
 
     // Whatever its owner would say: that server is not on the list.
-    let ran = agent
-        .types("waypass login --details @docs/stories/asks/agent-elsewhere.json")
-        .await;
-    let record = Record::Event("device.refused", "policy_forbids");
-    told.is_refused("a request for a tool of another server", &ran, "policy", record)
+    let elsewhere = "waypass login --details @docs/stories/asks/agent-elsewhere.json";
+    agent.types(elsewhere).await.expect_code(5);
+    let (what, record) = (
+        "a request for a tool of another server",
+        Record::Event("device.refused", "policy_forbids"),
+    );
+    told.is_refused(what, (&agent, elsewhere), "access_denied", record)
         .await;
     told.block("elsewhere");
 }

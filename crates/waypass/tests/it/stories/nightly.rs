@@ -39,14 +39,10 @@ pub async fn story(stage: &Stage<'_>) {
     };
     told.fresh_events().await;
     says("repo:site/app:ref:refs/heads/feature");
-    let ran = Terminal::new(told).runs(ENROLL).await;
-    told.is_refused(
-        "the platform's token for another branch",
-        &ran,
-        "token",
-        Record::Nothing,
-    )
-    .await;
+    let stranger = Terminal::new(told);
+    let what = "the platform's token for another branch";
+    told.is_refused(what, (&stranger, ENROLL), "invalid_grant", Record::Nothing)
+        .await;
     says(SUBJECT);
     build.types(ENROLL).await.expect_code(0);
     told.block("enrolled");
@@ -73,9 +69,14 @@ pub async fn story(stage: &Stage<'_>) {
     assert!(!told.world.is_active(&access_token.into()).await, "what it has is dead");
     build.ages();
     told.fresh_events().await;
-    let ran = build.runs(&format!("waypass token {ASK}")).await;
-    told.is_refused("a suspended instance", &ran, "suspended", Record::Nothing)
-        .await;
+    let token = format!("waypass token {ASK}");
+    told.is_refused(
+        "a suspended instance",
+        (&build, &token),
+        "access_denied",
+        Record::Nothing,
+    )
+    .await;
 }
 
 /// Another repository at the request, another command at the resource server.
@@ -83,17 +84,19 @@ async fn refused(stage: &Stage<'_>, build: &Terminal<'_>, url: &str, act: &str) 
     let told = &stage.telling;
     told.fresh_events().await;
     let other = ASK.replace("nightly.json", "nightly-elsewhere.json");
-    let ran = build.types(&format!("waypass token {other}")).await;
+    let token = format!("waypass token {other}");
+    build.types(&token).await.expect_code(5);
     let forbidden = Record::Event("device.refused", "policy_forbids");
-    told.is_refused("a request for another repository", &ran, "policy", forbidden)
-        .await;
+    told.is_refused(
+        "a request for another repository",
+        (&build, &token),
+        "access_denied",
+        forbidden,
+    )
+    .await;
     told.block("elsewhere");
     for (what, from, to) in [
-        (
-            "the token for a changed build script",
-            "\"executable_sha256\": \"",
-            "\"executable_sha256\": \"0",
-        ),
+        ("the token for a changed build script", "278e", "278f"),
         ("the token for another command", "/usr/local/sbin/nightly", "/bin/sh"),
     ] {
         let (answer, _) = uses(build, ASK, ("POST", url), &act.replace(from, to)).await;

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::one_form::in_one_form;
+use super::terminal::Terminal;
 use crate::browser::driver::Browser;
 use crate::browser::looks::look;
 use crate::browser::person::Person;
@@ -120,11 +121,12 @@ impl<'a> Telling<'a> {
         person.browser.size(1280, 900).await;
     }
 
-    /// A command was refused: exit code 5, this in what it said, and the record says so.
-    pub async fn is_refused(&self, what: &str, ran: &Ran, error: &str, record: Record) {
+    /// A command is refused, with exit code 5 and this error on the wire, and the record says so.
+    pub async fn is_refused(&self, what: &str, typed: (&Terminal<'_>, &str), error: &str, record: Record) {
+        let (terminal, line) = typed;
+        let ran = terminal.runs(&format!("{line} --json")).await;
         assert_eq!(ran.code, 5, "{what}: {}{}", ran.stdout, ran.stderr);
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(said.contains(error), "{what}: {error:?} is not in {said}");
+        assert_eq!(error_of(&ran), error, "{what}: {}{}", ran.stdout, ran.stderr);
         self.refuses(what, error, record).await;
     }
 
@@ -150,7 +152,7 @@ impl<'a> Telling<'a> {
                 format!("`{action}`, `{reason}`")
             }
         };
-        let line = format!("| {what} | {error} | {recorded} |\n");
+        let line = format!("| {what} | `{error}` | {recorded} |\n");
         self.refused.lock().unwrap().push_str(&line);
     }
 
@@ -178,4 +180,15 @@ impl<'a> Telling<'a> {
         let name = |text: String, (told, actual): &(String, String)| text.replace(actual, told);
         in_one_form(&names.iter().fold(text.to_owned(), name))
     }
+}
+
+/// What was answered: of a resource server, told as it came; of ours, in a member of its own.
+fn error_of(ran: &Ran) -> String {
+    let json = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let answered = ran.stdout.lines().map(json).find(|told| told["event"] == "answer");
+    let body = match answered {
+        Some(answer) => json(answer["body"].as_str().unwrap()),
+        None => json(ran.stderr.lines().last().unwrap()),
+    };
+    body["error"].as_str().unwrap().to_owned()
 }

@@ -174,5 +174,6 @@ fn words(line: &str) -> Vec<String> {
             _ => words.last_mut().unwrap().push(c),
         }
     }
+    words.retain(|word| !word.is_empty());
     words
 }
