@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::hardware::Hardware;
 use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
@@ -50,6 +51,8 @@ pub struct App {
     pub limits: SourceLimits,
     pub issuer_keys: IssuerKeys,
     pub metrics: Arc<Metrics>,
+    /// Which passkeys are more than `phr`.
+    pub hardware: Hardware,
     pub webauthn: Webauthn,
     /// None where no provider is configured.
     pub upstream: Option<Upstream>,

@@ -10,6 +10,7 @@ use protocol::time::Lifetime;
 use store::{Options, Store};
 
 use crate::config::{Config, EX_CONFIG, Problem, ServeArgs};
+use crate::hardware::Hardware;
 use crate::keys::{KeyFault, MasterKey};
 use crate::listen::tls;
 use crate::place::Places;
@@ -55,7 +56,8 @@ fn load(args: &ServeArgs) -> Result<Config, Vec<Problem>> {
         }),
     };
     let places = Places::open(&config.networks).err();
-    let problems: Vec<Problem> = tls.into_iter().chain(key).chain(places).collect();
+    let hardware = Hardware::open(&config.passkeys).err();
+    let problems: Vec<Problem> = tls.into_iter().chain(key).chain(places).chain(hardware).collect();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 

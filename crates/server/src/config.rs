@@ -4,6 +4,7 @@
 
 mod mtls;
 mod networks;
+mod passkeys;
 mod posture;
 mod rules;
 mod sources;
@@ -31,6 +32,7 @@ use crate::profiles::Loaded;
 
 pub use crate::config::mtls::Mtls;
 pub use crate::config::networks::Networks;
+pub use crate::config::passkeys::PasskeyRules;
 pub use crate::config::sources::Problem;
 pub use crate::config::upstream::{UpstreamConfig, is_protected};
 
@@ -148,6 +150,7 @@ pub struct Config {
     pub mtls: Mtls,
     pub trusted_proxies: Vec<IpNet>,
     pub networks: Networks,
+    pub passkeys: PasskeyRules,
     /// Where an equal address says nothing: `networks.shared`, and unless all of this is one machine's every
     /// address that no operator announces. What is behind a rewriting hop is there, with everybody else.
     pub shared_networks: Vec<IpNet>,
@@ -246,6 +249,7 @@ impl Config {
         let metrics_listen = sources.parsed("metrics_listen", args.metrics_listen.as_deref(), rules::address);
         let log_format = sources.required("log_format", args.log_format.as_deref(), "text", LogFormat::parse);
         let networks = Networks::read(sources);
+        let passkeys = PasskeyRules::read(sources);
         let profiles = sources.text("profiles", args.profiles.as_deref());
         let profiles = rules::profiles(sources, profiles);
         let details_types = sources.text("details_types", args.details_types.as_deref());
@@ -285,6 +289,7 @@ impl Config {
             trusted_proxies: trusted.values,
             shared_networks,
             networks,
+            passkeys,
             profiles: profiles?,
             details_types: details_types?,
             policies: policies?,

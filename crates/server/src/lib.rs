@@ -23,6 +23,7 @@ mod extract;
 mod failure;
 mod first_seen;
 mod folder;
+mod hardware;
 mod health;
 mod initiating;
 mod instances;

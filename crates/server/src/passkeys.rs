@@ -108,6 +108,10 @@ pub fn start_registration(
         let selection =
             json!({ "residentKey": "required", "requireResidentKey": true, "userVerification": "required" });
         members.insert("authenticatorSelection".to_owned(), selection);
+        // Asked for only where it is of use: it tells the kind of device.
+        if app.hardware.is_known() {
+            members.insert("attestation".to_owned(), json!("direct"));
+        }
     }
     Ok((options, state))
 }
@@ -198,12 +202,20 @@ pub async fn finish_sign_in(
 }
 
 /// What passkeys can be here.
-pub fn strengths(_app: &App) -> &'static [Strength] {
-    &[Strength::Passkey]
+pub fn strengths(app: &App) -> &'static [Strength] {
+    if app.hardware.is_known() {
+        &[Strength::Passkey, Strength::HardwarePasskey]
+    } else {
+        &[Strength::Passkey]
+    }
 }
 
-pub fn strength(_app: &App, _passkey: &Passkey) -> Strength {
-    Strength::Passkey
+pub fn strength(app: &App, passkey: &Passkey) -> Strength {
+    if app.hardware.protects(passkey) {
+        Strength::HardwarePasskey
+    } else {
+        Strength::Passkey
+    }
 }
 
 /// `PublicKeyCredentialRequestOptionsJSON` (WebAuthn §5.1.8) for the signature over a decision.

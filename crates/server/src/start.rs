@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::failure::Failure;
+use crate::hardware::Hardware;
 use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
@@ -178,6 +179,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         issuer_keys: IssuerKeys::default(),
         metrics: Arc::default(),
         webauthn: passkeys::webauthn(&config.issuer)?,
+        hardware: Hardware::open(&config.passkeys).map_err(|problem| Fault::broken(problem.to_string()))?,
         upstream: upstream::open(&config)?,
         token_endpoint: config.issuer.url("/token"),
         store,

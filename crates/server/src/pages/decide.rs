@@ -330,7 +330,7 @@ async fn load(app: &App, by: &SignedIn, request_id: &str, choice: Choice<'_>) ->
     let options = passkeys::decision_options(app, &challenge, &passkeys, request.content.expires_at);
     let first = opened.quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
     let all = permissions(left, first.map(String::as_str));
-    let narrowing = Narrowing::new(&all, &granted, left, app.now());
+    let narrowing = Narrowing::new(&all, &granted, left, app.now()).with_details(left, &granted, app.details());
     let page = DecidePage::new(Frame::new(app, Some(by)), &view, options, app.now());
     Ok(DecidePage {
         approving: Approving::with(strengths.len(), passkeys.len()),

@@ -3,12 +3,13 @@
 //! over it. The rules are in `protocol/narrowing.rs`.
 
 use protocol::decision::Granted;
-use protocol::details::Details;
+use protocol::details::{Details, Part, Types};
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
 use protocol::shown::shown;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::Permission;
+use serde_json::Value;
 
 use super::moment::{Moment, span};
 
@@ -112,20 +113,38 @@ impl Line {
             is_fixed: kind == "resource" && left.resource.len() == 1,
         }
     }
+
+    /// The detail at this place.
+    fn of_detail(place: usize, detail: &Value, granted: &Granted, types: &Types) -> Self {
+        Self {
+            name: "detail",
+            value: place.to_string(),
+            sentence: types.sentence(detail).iter().map(Part::shown).collect(),
+            text: shown(detail.get("type").and_then(Value::as_str).unwrap_or_default()),
+            is_given: granted.authorization_details.iter().any(|given| given == detail),
+            is_fixed: false,
+        }
+    }
 }
 
 impl Narrowing {
     /// `permissions`: of all that is left.
     pub fn new(permissions: &[Permission], granted: &Granted, left: &Granted, now: Timestamp) -> Self {
+        let lines = permissions.iter();
         Self {
             is_narrowed: granted != left,
-            lines: permissions
-                .iter()
-                .map(|permission| Line::of(permission, granted, left))
-                .collect(),
+            lines: lines.map(|permission| Line::of(permission, granted, left)).collect(),
             ends: ends(granted, left, now),
             granted: granted.to_value().to_string(),
         }
+    }
+
+    /// With what is left of the details, each whole.
+    pub fn with_details(mut self, left: &Granted, granted: &Granted, types: &Types) -> Self {
+        let details = left.authorization_details.iter().enumerate();
+        let lines = details.map(|(place, detail)| Line::of_detail(place, detail, granted, types));
+        self.lines.extend(lines);
+        self
     }
 
     pub fn taken_away(&self) -> impl Iterator<Item = &Line> {

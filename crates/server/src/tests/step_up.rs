@@ -1,10 +1,13 @@
 //! `acr_values` and `max_age` on the device authorization request: RFC 9470, for a grant that it does not mention.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use http::StatusCode;
 use serde_json::json;
 
 use super::pages::browser::Browser;
-use super::world::{Answer, World, claims, on_both, with_profiles};
+use super::pages::passkey::Passkey;
+use super::world::{Answer, World, claims, on_both, with_profiles, with_settings};
 
 const SOFTWARE: &str = "urn:waypass:acr:software-key";
 
@@ -220,5 +223,109 @@ fn a22_a_profile_that_asks_for_hardware_where_none_can_be_proven_lets_nobody_ask
         world.client("cli", json!({ "profile": "mine" })).await;
         let refused = ask(world, &[]).await;
         assert_eq!(refused.error(), "unmet_authentication_requirements");
+    });
+}
+
+fn with_authorities(name: &str, settings: &str, test: impl AsyncFn(&World)) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/attestation/").to_owned() + name;
+    with_settings(
+        &format!("passkeys-{}", COUNT.fetch_add(1, Ordering::Relaxed)),
+        &format!("[passkeys]\nattestation_authorities = \"{file}.pem\"\n{settings}\n"),
+        test,
+    );
+}
+
+async fn enrolled<'a>(world: &'a World, name: &str, passkey: &Passkey) -> Browser<'a> {
+    let browser = Browser::new(world);
+    let token = browser.link(name).await;
+    let answer = browser.enroll(&token, passkey).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.html);
+    browser
+}
+
+#[test]
+fn a24_a_key_whose_maker_vouches_for_it_is_phrh_and_meets_phr() {
+    with_authorities("authority", "", async |world| {
+        world.cli().await;
+        let passkey = Passkey::made();
+        let browser = enrolled(world, "alice", &passkey).await;
+        for (acr_values, acr) in [("phrh", "phrh"), ("", "phrh"), ("phr", "phr")] {
+            let asked = asked(world, &[("acr_values", acr_values)]).await;
+            let page = browser.type_code(&asked.text("user_code")).await;
+            assert_eq!(browser.approve(&page, &passkey).await.location(), page);
+            let claims = claims(&world.poll(&asked.text("device_code")).await.text("access_token"));
+            assert_eq!(
+                (&claims["acr"], &claims["amr"]),
+                (&json!(acr), &json!(["hwk", "pop", "user"]))
+            );
+        }
+        let request = http::Request::get("/.well-known/oauth-authorization-server");
+        let metadata = world.send(request.body(axum::body::Body::empty()).unwrap()).await.body;
+        assert_eq!(metadata["acr_values_supported"], json!(["phr", "phrh", SOFTWARE]));
+    });
+}
+
+/// Each is a passkey and works as one; none of them is proven hardware.
+#[test]
+fn a24_without_a_trusted_makers_word_or_where_it_can_be_copied_a_passkey_is_phr_only() {
+    let copied = Passkey::made();
+    copied.is_synchronised();
+    for (authority, settings, passkey) in [
+        ("authority", "", Passkey::new()),
+        ("authority", "", copied),
+        ("other_authority", "", Passkey::made()),
+        (
+            "authority",
+            "aaguids = [\"ee882879-721c-4913-9775-3dfcce97072a\"]",
+            Passkey::made(),
+        ),
+    ] {
+        with_authorities(authority, settings, async |world| {
+            world.cli().await;
+            passkey.counter.set(0);
+            let browser = enrolled(world, "alice", &passkey).await;
+            let strong = asked(world, &[("acr_values", "phrh")]).await;
+            let page = browser.type_code(&strong.text("user_code")).await;
+            let shown = browser.get(&page).await;
+            assert!(
+                shown.html.contains("stronger passkey than you have"),
+                "{authority} {settings}: {}",
+                shown.html
+            );
+            let asked = asked(world, &[("acr_values", "phrh phr")]).await;
+            let page = browser.type_code(&asked.text("user_code")).await;
+            browser.approve(&page, &passkey).await;
+            let claims = claims(&world.poll(&asked.text("device_code")).await.text("access_token"));
+            assert_eq!(claims["acr"], json!("phr"), "{authority} {settings}");
+        });
+    }
+}
+
+/// What the page does not offer is refused when it is sent all the same.
+#[test]
+fn a24_a_weaker_passkeys_signature_over_the_decision_is_refused() {
+    with_authorities("authority", "", async |world| {
+        world.cli().await;
+        let (strong, weak) = (Passkey::made(), Passkey::new());
+        let browser = enrolled(world, "alice", &strong).await;
+        let started = browser
+            .call("/account/passkeys/start", &json!({ "csrf": browser.csrf().await }))
+            .await;
+        let credential = weak.create(&started.body["options"]);
+        let finish = json!({
+            "csrf": browser.csrf().await, "ceremony": started.body["ceremony"], "label": "weak", "credential": credential,
+        });
+        assert_eq!(
+            browser.call("/account/passkeys/finish", &finish).await.status,
+            StatusCode::OK
+        );
+        let asked = asked(world, &[("acr_values", "phrh")]).await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        let options = browser.get(&page).await.decision_options();
+        assert_eq!(options["allowCredentials"].as_array().unwrap().len(), 1, "{options}");
+        let refused = browser.approve(&page, &weak).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.html);
+        assert_eq!(browser.approve(&page, &strong).await.location(), page);
     });
 }

@@ -13,6 +13,7 @@ use crate::tests::world::{ISSUER, random};
 
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
+const BACKUP_ELIGIBLE: u8 = 0x08;
 const ATTESTED: u8 = 0x40;
 
 pub struct Passkey {
@@ -25,6 +26,8 @@ pub struct Passkey {
     pub counts: Cell<bool>,
     pub flags: Cell<u8>,
     pub origin: RefCell<String>,
+    /// Made by a maker of keys, who says so where it is asked for.
+    pub has_maker: Cell<bool>,
 }
 
 impl Passkey {
@@ -48,12 +51,25 @@ impl Passkey {
             counts: Cell::new(true),
             flags: Cell::new(PRESENT | VERIFIED),
             origin: RefCell::new(ISSUER.to_owned()),
+            has_maker: Cell::new(false),
         }
     }
 
     /// A touch, and nobody knows whose.
     pub fn skip_verification(&self) {
         self.flags.set(PRESENT);
+    }
+
+    /// Of the maker whose certificates are in `testdata/attestation`.
+    pub fn made() -> Self {
+        let passkey = Self::new();
+        passkey.has_maker.set(true);
+        passkey
+    }
+
+    /// A passkey that its provider keeps on several devices.
+    pub fn is_synchronised(&self) {
+        self.flags.set(PRESENT | VERIFIED | BACKUP_ELIGIBLE);
     }
 
     /// `RegistrationResponseJSON`.
@@ -66,10 +82,13 @@ impl Passkey {
         data.extend(u16::try_from(id.len()).unwrap().to_be_bytes());
         data.extend(&id);
         data.extend(self.cose_key());
-        // CBOR: {"fmt": "none", "attStmt": {}, "authData": bytes}
-        let mut object = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59".to_vec();
-        object.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
-        object.extend(&data);
+        // CBOR: {"fmt": text, "attStmt": map, "authData": bytes}
+        let wanted = self.has_maker.get() && options["attestation"] == "direct";
+        let statement = match wanted {
+            false => b"\x64none\x67attStmt\xa0".to_vec(),
+            true => packed(&[data.as_slice(), &sha256(client_data.as_bytes())].concat()),
+        };
+        let object = [b"\xa3\x63fmt", statement.as_slice(), b"\x68authData", &bytes(&data)].concat();
         let response = json!({
             "attestationObject": base64url::encode(&object),
             "clientDataJSON": base64url::encode(client_data.as_bytes()),
@@ -121,6 +140,22 @@ impl Passkey {
         };
         [head, &[0x21, 0x58, length], x, &[0x22, 0x58, length], y].concat()
     }
+}
+
+/// WebAuthn §8.2 in CBOR: {"alg": -7, "sig": bytes, "x5c": [bytes]}, by the maker's certificate.
+fn packed(message: &[u8]) -> Vec<u8> {
+    let decoded = |text: &str| base64url::decode(text.trim()).unwrap();
+    let certificate = decoded(include_str!("../../../testdata/attestation/leaf.txt"));
+    let key = decoded(include_str!("../../../testdata/attestation/leaf_key.txt"));
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key).unwrap();
+    let signature = pair.sign(random(), message).unwrap();
+    let head: &[u8] = b"\x66packed\x67attStmt\xa3\x63alg\x26\x63sig";
+    [head, &bytes(signature.as_ref()), b"\x63x5c\x81", &bytes(&certificate)].concat()
+}
+
+/// A byte string of CBOR, its length in two bytes.
+fn bytes(bytes: &[u8]) -> Vec<u8> {
+    [&[0x59], &u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {
