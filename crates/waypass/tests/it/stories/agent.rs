@@ -87,10 +87,6 @@ async fn deceived(stage: &Stage<'_>, agent: &Terminal<'_>, alice: &crate::browse
     alice.browser.wait_for_text("Declined and reported").await;
     assert_eq!(asking.ends().await, Some(5));
     told.block("deceived, printed");
-    told.refuses(
-        "what the owner declines and reports",
-        "access_denied",
-        Record::Event("device.denied", "access_denied"),
-    )
-    .await;
+    let (what, record) = ("what the owner declines and reports", Record::Act("device.reported"));
+    told.refuses(what, "access_denied", record).await;
 }

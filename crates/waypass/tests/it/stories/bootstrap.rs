@@ -1,5 +1,6 @@
 //! A bootstrap script on a jump host: one command, five minutes, a passkey for the secrets, and nothing that serves twice.
 
+use super::tap::Heard;
 use super::telling::Record;
 use super::terminal::Terminal;
 use super::{Stage, presents, uses};
@@ -33,6 +34,7 @@ pub async fn story(stage: &Stage<'_>) {
     jump.types(RUN).await.expect_code(0);
     told.block("runs");
     lasts_five_minutes(stage).await;
+    let first = stage.tap.heard("/token", "device_code=");
 
     // The secrets want a passkey: the command asks for that by itself, and Bob has none.
     let asking = jump.asks(VAULT).await;
@@ -53,14 +55,14 @@ pub async fn story(stage: &Stage<'_>) {
     assert_eq!(asking.ends().await, Some(0));
     told.block("steps up");
 
-    replays(stage, &jump, &host).await;
+    replays(stage, &jump, &host, &first).await;
     let copy = jump.copied().await;
     jump.types("waypass logout").await.expect_code(0);
     told.block("ends");
     copy.ages();
     told.fresh_events().await;
     let what = "a copy of all that the host kept, key included, after the end";
-    told.is_refused(what, (&copy, "waypass token"), "invalid_grant", Record::Nothing)
+    told.is_refused(what, (&copy, "waypass token"), "login_required", Record::Nothing)
         .await;
 }
 
@@ -99,18 +101,23 @@ async fn lasts_five_minutes(stage: &Stage<'_>) {
 }
 
 /// Somebody reads every line between the host and the servers, and sends it again.
-async fn replays(stage: &Stage<'_>, jump: &Terminal<'_>, host: &ResourceServer) {
+async fn replays(stage: &Stage<'_>, jump: &Terminal<'_>, host: &ResourceServer, first: &Heard) {
     let (told, thief) = (&stage.telling, Key::new());
     let world = told.world;
     let redeemed = stage.tap.heard("/token", "device_code=");
-    world.remember(&redeemed.field("device_code"));
+    for code in [&redeemed, first] {
+        world.remember(&code.field("device_code"));
+    }
     told.fresh_events().await;
     let again = redeemed.again(world).await;
     told.refuses("the device code again, to the letter", &again.error(), Record::Nothing)
         .await;
-    let again = redeemed.by(world, &thief).await;
-    told.refuses("the device code again, by another key", &again.error(), Record::Nothing)
-        .await;
+    let again = first.by(world, &thief).await;
+    let (what, record) = (
+        "an earlier device code, by another key: what came of it ends",
+        Record::Event("device.replayed", "invalid_grant"),
+    );
+    told.refuses(what, &again.error(), record).await;
 
     let url = format!("{}/vault", host.url);
     let call = ("GET", url.as_str());
@@ -133,7 +140,7 @@ async fn replays(stage: &Stage<'_>, jump: &Terminal<'_>, host: &ResourceServer) 
 
     for (what, from, to) in [
         ("the token for another command", "berlin-2", "berlin-3"),
-        ("the token for a changed program", "3be8", "3be9"),
+        ("the token for a changed program", "1ccd", "2dde"),
     ] {
         let act = std::fs::read_to_string(crate::document::folder().join("stories/acts/bootstrap.json")).unwrap();
         let file = jump.file(&act.replace(from, to));

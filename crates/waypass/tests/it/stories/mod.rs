@@ -13,6 +13,7 @@ mod terminal;
 use std::net::TcpListener;
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use self::tap::Tap;
 use self::telling::Telling;
@@ -83,6 +84,15 @@ fn the_files_of_the_stories_are_the_ones_that_are_told() {
         assert!(page.contains(text.trim_end()), "docs/{name} is told in other words");
     }
     assert!(found > 10, "the files of the stories were not found");
+    for name in ["bootstrap", "nightly"] {
+        let program = std::fs::read(folder.join(format!("{name}.sh"))).unwrap();
+        let digest: String = Sha256::digest(program)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let asked = std::fs::read_to_string(folder.join(format!("asks/{name}.json"))).unwrap();
+        assert!(asked.contains(&digest), "{name}.sh is another program: {digest}");
+    }
 }
 
 /// The server of the stories, set up as docs/stories/waypass.toml says.

@@ -73,7 +73,7 @@ pub async fn story(stage: &Stage<'_>) {
     told.is_refused(
         "a suspended instance",
         (&build, &token),
-        "access_denied",
+        "unauthorized_client",
         Record::Nothing,
     )
     .await;
@@ -86,7 +86,7 @@ async fn refused(stage: &Stage<'_>, build: &Terminal<'_>, url: &str, act: &str) 
     let other = ASK.replace("nightly.json", "nightly-elsewhere.json");
     let token = format!("waypass token {other}");
     build.types(&token).await.expect_code(5);
-    let forbidden = Record::Event("device.refused", "policy_forbids");
+    let forbidden = Record::Event("token.refused", "policy_forbids");
     told.is_refused(
         "a request for another repository",
         (&build, &token),

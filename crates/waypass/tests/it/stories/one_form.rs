@@ -4,13 +4,16 @@ const USER_CODE: &str = "WDJB-MJHT";
 const KEY_WORDS: &str = "almond velvet sunset giant elbow coffee";
 
 /// Lines that end with the words of a key.
-const WITH_KEY_WORDS: [&str; 2] = ["Compare these words:  ", "Key words    "];
+const WITH_KEY_WORDS: [&str; 2] = ["Compare these words:", "Key words"];
 
 pub fn in_one_form(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let label = WITH_KEY_WORDS.into_iter().find(|label| line.starts_with(label));
         let told = match label {
-            Some(label) => format!("{label}{KEY_WORDS}"),
+            Some(label) => {
+                let words = line.trim_start_matches(label).trim_start();
+                line.replace(words, KEY_WORDS)
+            }
             None => words_in_one_form(line),
         };
         format!("{}\n", told.trim_end())
@@ -41,6 +44,7 @@ fn word_in_one_form(word: &str) -> String {
     match moment {
         "0000-00-00" => format!("2026-11-24{after}"),
         "00:00" => format!("09:30{after}"),
+        "00:00:00" => format!("09:30:00{after}"),
         "0:00" => format!("4:59{after}"),
         _ if is_user_code(word) => USER_CODE.to_owned(),
         _ if word.len() > 100 => "eyJ…".to_owned(),

@@ -38,7 +38,9 @@ pub struct Telling<'a> {
 pub enum Record {
     /// An action, and its reason or error.
     Event(&'static str, &'static str),
-    /// Nothing: nothing was done, and anybody could fill the record with it.
+    /// An action that is the record by itself.
+    Act(&'static str),
+    /// No failure: nothing was done, and anybody could fill the record with it.
     Nothing,
     /// This server was not asked.
     Elsewhere,
@@ -109,10 +111,12 @@ impl<'a> Telling<'a> {
         let sentences = "return [...document.querySelectorAll('.permissions > li')].map(line => {
             const said = line.cloneNode(true);
             said.querySelectorAll('details, .unseen').forEach(part => part.remove());
-            return '> - ' + said.textContent.trim().replace(/\\s+/g, ' ');
+            said.querySelectorAll('code:not(.said)').forEach(name => name.prepend('- '));
+            return '* ' + said.textContent.trim().replace(/\\s+/g, ' ');
         }).join('\\n')";
         let said = person.browser.script(sentences, &[]).await;
-        self.compare(name, &self.in_one_form(said.as_str().unwrap()));
+        let said = self.in_one_form(said.as_str().unwrap());
+        self.compare(name, &format!("```text\n{said}```\n"));
         self.picture(person, name).await;
     }
 
@@ -136,8 +140,16 @@ impl<'a> Telling<'a> {
         let recorded = match record {
             Record::Elsewhere => "the resource server's own".to_owned(),
             Record::Nothing => {
-                assert!(fresh.is_empty(), "{what}: {fresh:#?}");
+                let is_failure = |event: &Value| event["outcome"] == "failure";
+                assert!(!fresh.iter().any(is_failure), "{what}: {fresh:#?}");
                 "nothing".to_owned()
+            }
+            Record::Act(action) => {
+                assert!(
+                    fresh.iter().any(|event| event["action"] == action),
+                    "{what}: {fresh:#?}"
+                );
+                format!("`{action}`")
             }
             Record::Event(action, reason) => {
                 let says = |event: &Value, name: &str| event["detail"][name] == reason;
