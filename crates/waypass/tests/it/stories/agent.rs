@@ -3,6 +3,7 @@
 use super::Stage;
 use super::telling::Record;
 use super::terminal::Terminal;
+use crate::browser::person::Person;
 use crate::keys::claims;
 
 const CALL: &str = r#"waypass call -X PATCH https://crm.example.com/v2/tickets/4711 \
@@ -71,7 +72,7 @@ pub async fn story(stage: &Stage<'_>) {
 }
 
 /// What somebody got the agent to ask for, to be taken for something else: shown as what it is.
-async fn deceived(stage: &Stage<'_>, agent: &Terminal<'_>, alice: &crate::browser::person::Person) {
+async fn deceived(stage: &Stage<'_>, agent: &Terminal<'_>, alice: &Person) {
     let told = &stage.telling;
     let asking = agent
         .asks("waypass login --details @docs/stories/asks/agent-deceived.json")

@@ -1,12 +1,13 @@
 //! A bootstrap script on a jump host: one command, five minutes, a passkey for the secrets, and nothing that serves twice.
 
-use super::tap::Heard;
+use serde_json::json;
+
+use super::tap::{Heard, sends};
 use super::telling::Record;
 use super::terminal::Terminal;
 use super::{Stage, presents, uses};
 use crate::keys::{Key, sha256};
 use crate::resource_server::ResourceServer;
-use serde_json::json;
 
 const RUN: &str = r#"waypass call https://jump-1.example.com/run --data "$(cat docs/stories/acts/bootstrap.json)""#;
 const VAULT: &str = "waypass call https://jump-1.example.com/vault";
@@ -87,14 +88,8 @@ async fn set_up(stage: &Stage<'_>, admin: &Terminal<'_>, jump: &Terminal<'_>) {
 
 async fn lasts_five_minutes(stage: &Stage<'_>) {
     let events = stage.telling.fresh_events().await;
-    let approved = events
-        .iter()
-        .find(|event| event["action"] == "device.approved")
-        .unwrap();
-    let requested = events
-        .iter()
-        .find(|event| event["action"] == "device.requested")
-        .unwrap();
+    let of = |action: &str| events.iter().find(|event| event["action"] == action).unwrap();
+    let (requested, approved) = (of("device.requested"), of("device.approved"));
     let ends = approved["detail"]["granted.expires_at"].as_i64().unwrap();
     let lasts = ends - requested["at"].as_i64().unwrap() / 1000;
     assert!((0..=300).contains(&lasts), "{lasts} s");
@@ -157,7 +152,7 @@ async fn replays(stage: &Stage<'_>, jump: &Terminal<'_>, host: &ResourceServer, 
         ("refresh_token", refresh_token),
         ("client_id", "bootstrap"),
     ];
-    let other = super::tap::sends(world, "/token", &form, &thief).await;
+    let other = sends(world, "/token", &form, &thief).await;
     told.refuses("the refresh token by another key", &other.error(), Record::Nothing)
         .await;
 }

@@ -86,10 +86,10 @@ fn the_files_of_the_stories_are_the_ones_that_are_told() {
     assert!(found > 10, "the files of the stories were not found");
     for name in ["bootstrap", "nightly"] {
         let program = std::fs::read(folder.join(format!("{name}.sh"))).unwrap();
-        let digest: String = Sha256::digest(program)
+        let digest = Sha256::digest(program);
+        let digest = digest
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let asked = std::fs::read_to_string(folder.join(format!("asks/{name}.json"))).unwrap();
         assert!(asked.contains(&digest), "{name}.sh is another program: {digest}");
     }

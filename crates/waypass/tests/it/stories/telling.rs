@@ -136,6 +136,7 @@ impl<'a> Telling<'a> {
 
     /// Something was refused in whatever way.
     pub async fn refuses(&self, what: &str, error: &str, record: Record) {
+        assert!(!error.starts_with("no error"), "{what}: {error}");
         let fresh = self.fresh_events().await;
         let recorded = match record {
             Record::Elsewhere => "the resource server's own".to_owned(),
