@@ -49,7 +49,7 @@ pub struct Content {
     /// Thumbprint of the key that the code is bound to (P21).
     pub jkt: Option<String>,
     /// Thumbprint of the certificate that it is bound to as well (RFC 8705 §3).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x5t: Option<String>,
     /// The enrolled instance whose key that is, and who answered for it when it asked.
     #[serde(default)]

@@ -7,6 +7,7 @@ use protocol::approval::ConfirmedApproval;
 use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, Content, State};
 use protocol::client::Client;
+use protocol::details::Details;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::fact::Fact;
@@ -32,6 +33,7 @@ use crate::posture;
 const ALIKE: Lifetime = Lifetime::from_seconds(60);
 
 /// What the policies said.
+#[derive(Clone)]
 pub struct Judgement {
     step: Step,
     verdict: Verdict,
@@ -179,12 +181,12 @@ pub async fn enrolled(
     must_permit(app, &input, (refused, content.id.clone())).await
 }
 
-/// A refresh token is presented; scope and audience are those of the next access token.
+/// A refresh token is presented; scope, audience and details are those of the next access token.
 pub async fn refreshed(
     app: &App,
     asked: &ClientRequest,
     (grant, ground): (&Grant, &Ground<'_>),
-    (scope, audience): (&str, &[String]),
+    (scope, audience, details): (&str, &[String], &Details),
 ) -> Result<Judgement, Failure> {
     let input = of_grant(app, Step::Refresh, grant, ground).await?;
     let input = Input {
@@ -193,6 +195,7 @@ pub async fn refreshed(
         access: Asked {
             scopes: words(scope),
             resources: audience.to_vec(),
+            details: details.iter().cloned().collect(),
             ..input.access
         },
         ..input
@@ -256,11 +259,11 @@ async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)
 
 /// Approvers are told which policies it was: they can ask for a change. A program is told where that is written down.
 fn forbidden(judgement: Judgement, reference: Option<String>) -> Failure {
-    let is_approver = matches!(judgement.step, Step::View | Step::Approve);
-    Failure::Forbidden {
-        policies: if is_approver { judgement.verdict.ids } else { Vec::new() },
-        reference,
-    }
+    let policies = match judgement.step {
+        Step::View | Step::Approve => judgement.verdict.ids,
+        Step::Request | Step::Redeem | Step::Refresh | Step::Introspect => Vec::new(),
+    };
+    Failure::Forbidden { policies, reference }
 }
 
 fn of_client(app: &App, step: Step, client: &Client) -> Input {
@@ -284,7 +287,7 @@ fn of_client(app: &App, step: Step, client: &Client) -> Input {
 fn of_content(app: &App, step: Step, (content, client): (&Content, &Client), instance: Option<&Instance>) -> Input {
     Input {
         profile: content.profile.clone(),
-        binding: if content.jkt.is_some() { "dpop" } else { "none" }.to_owned(),
+        binding: binding(content.x5t.as_deref(), content.jkt.as_deref()).to_owned(),
         instance: instance.map(of_instance),
         access: Asked {
             id: content.id.clone(),
@@ -325,7 +328,7 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
     let now = app.now();
     Ok(Input {
         origin: grant.origin.as_str().to_owned(),
-        binding: binding(grant).to_owned(),
+        binding: binding(grant.x5t.as_deref(), grant.jkt.as_deref()).to_owned(),
         instance: ground.instance.map(of_instance),
         approver: Some(approver(app, ground.approver).await?),
         access: Asked {
@@ -398,8 +401,8 @@ fn approvals(request: &AuthorizationRequest) -> u32 {
     }
 }
 
-fn binding(grant: &Grant) -> &'static str {
-    match (&grant.x5t, &grant.jkt) {
+fn binding(x5t: Option<&str>, jkt: Option<&str>) -> &'static str {
+    match (x5t, jkt) {
         (Some(_), _) => "mtls",
         (None, Some(_)) => "dpop",
         (None, None) => "none",

@@ -381,7 +381,11 @@ pub fn print(printer: &mut Printer, view: &RequestView, raw: bool, now: Timestam
     for (number, detail) in (1..).zip(&view.authorization_details) {
         // By this number `approve --detail` takes it.
         let number = format!("({number}) ");
-        let number = if view.authorization_details.len() > 1 { &number } else { "" };
+        let number = if view.authorization_details.len() > 1 {
+            &number
+        } else {
+            ""
+        };
         add("Asks for", format!("{number}{}", said(detail)));
         if raw {
             add("Exactly", detail.canonical.clone());

@@ -37,10 +37,12 @@ fn posture() -> Value {
         "clients": [{
             "client_id": "cli", "name": EVIL, "profile": "standard", "device_grant": "blocked", "because": "unused",
             "since": NOW, "last_used_at": null,
+            "client_credentials": {"standing": "allowed", "because": null, "since": NOW, "last_used_at": NOW},
             "instances": {"active": 3, "suspended": 0, "expired": 0, "orphaned": 1},
             "mitigations": [{"id": "X07", "how": EVIL}, {"id": "X12", "how": EVIL}], "warnings": [EVIL]
         }],
-        "profiles": [profile("standard")]
+        "profiles": [profile("standard")],
+        "policies": {"folder": EVIL, "version": "v1", "policies": [], "closed": ["redeem"], "mistakes": [EVIL]}
     })
 }
 
@@ -208,6 +210,7 @@ fn x23_posture_tells_each_client_its_mitigations_and_what_is_blocked_since_when(
     let ran = run(&world, &["posture"]).must(Exit::Done);
     for shown in [
         "blocked (unused)",
+        "allowed, last used 2026-11-23",
         "2026-11-23",
         "3 active, 1 orphaned",
         "X07 X12",

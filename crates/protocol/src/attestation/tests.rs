@@ -188,8 +188,8 @@ fn c20_each_rule_of_the_attestation_refuses_by_itself() {
         sub  null                                a required claim is missing
         cnf  null                                no cnf with a jwk
         cnf  {"jkt":"thumbprint"}                no cnf with a jwk
-        cnf  {"jwk":{"k":"AA","kty":"oct"}}      the key carries private members
-        cnf  {"jwk":{"crv":"P-256","d":"AA","kt  the key carries private members
+        cnf  {"jwk":{"kty":"oct","k":"AA"}}      the key carries private members
+        cnf  {"jwk":{"kty":"EC","crv":"P-256","  the key carries private members
         exp  null                                a required claim is missing
         exp  "tomorrow"                          a claim is no instant
         exp  1700000000                          old

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::schema::Schema;
 use crate::digest::canonical_json;
-use crate::shown::shown;
+use crate::shown::{is_disguised, shown};
 
 /// Of one sentence: ours, or as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ impl Sentence {
     pub fn parse(text: &str, schema: &Schema) -> Result<Self, String> {
         if !are_pairs(text, ['[', ']']) || !are_pairs(text, ['{', '}']) {
             return Err("x-sentence has a bracket without its other half".to_owned());
+        }
+        if is_disguised(text) {
+            return Err("x-sentence has a character that cannot be seen, or passes for another".to_owned());
         }
         let groups = text.split(['[', ']']).enumerate().map(|(position, text)| Group {
             is_optional: position % 2 == 1,

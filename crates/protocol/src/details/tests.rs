@@ -355,6 +355,7 @@ fn a_schema_that_would_not_be_kept_is_refused() {
         ("[, by force: {force}]", ", by force: {force}"),
         ("[, by force: {force}]", "[, by force: {force}"),
         ("{version}", "{versions}"),
+        ("Deploy ", "Deploy\u{202e} "),
         ("\"x-sentence\"", "\"sentence\""),
         ("{", "["),
     ] {
@@ -375,6 +376,7 @@ fn a_schema_that_would_not_be_kept_is_refused() {
         x-sentence has to name every member but type, those that are not required in brackets
         x-sentence has a bracket without its other half
         x-sentence has to name every member but type, those that are not required in brackets
+        x-sentence has a character that cannot be seen, or passes for another
         x-sentence is missing: what people read
         it is not JSON
         there is a type of this name already"#]].assert_eq(&problems);

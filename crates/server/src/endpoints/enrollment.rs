@@ -46,6 +46,9 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
     let wish = Wish::read(&asked.form)?;
+    let content = content(&app, &asked, (profile, proof), &wish);
+    // Whichever way it comes in.
+    let judged = judging::asked(&app, &asked, &content, None).await?;
     if let Some(instance) = admitted(&app, &asked, proof, &wish).await? {
         let enrolled = told(&app, &instance, proof.thumbprint()).await?;
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
@@ -54,9 +57,8 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
     app.profile_of(asked.client())?;
     must_allow_ceremony(profile)?;
     let attempt = || async {
-        let content = content(&app, &asked, (profile, proof), &wish);
-        let judged = judging::asked(&app, &asked, &content, None).await?;
-        device_authorization::file(&app, &asked, profile, (content, asked.used_up(), judged))
+        let filed = (content.clone(), asked.used_up(), judged.clone());
+        device_authorization::file(&app, &asked, profile, filed)
     };
     let issued = app.store.decide(attempt).await?;
     Ok(answer(StatusCode::ACCEPTED, &EnrollmentResponse::Pending(issued)))

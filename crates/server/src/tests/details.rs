@@ -6,6 +6,7 @@ use protocol::base64url;
 use protocol::details::Types;
 use serde_json::{Value, json};
 
+use super::pages::browser::Browser;
 use super::poisoned;
 use super::world::{Answer, Key, World, on_both, on_both_as, poll_form};
 use crate::config::ServeArgs;
@@ -381,5 +382,52 @@ fn the_record_says_what_was_asked_and_granted() {
             let event = world.events(action).await.pop().unwrap();
             assert_eq!(event["detail"]["authorization_details"], details, "{event}");
         }
+    });
+}
+
+#[test]
+fn an_approver_takes_whole_details_away_in_a_terminal() {
+    on_both(async |world| {
+        let alice = all_types(world).await;
+        let (one, other) = (api(&["GET"], &["/v2/a"]), example("ssh"));
+        let asked = ask(world, &json!([one, other])).await;
+        let mut view = world.view(&asked.text("user_code"), &alice).await.body;
+        let approved = {
+            view["decision"]["granted"]["authorization_details"] = json!([other]);
+            world.call("/approver/approve", &alice.decision(&view), &alice).await
+        };
+        assert_eq!(approved.status, StatusCode::OK, "{}", approved.body);
+        let redeemed = world.poll(&asked.text("device_code")).await;
+        assert_eq!(redeemed.body["authorization_details"], json!([other]));
+    });
+}
+
+#[test]
+fn an_approver_takes_whole_details_away_on_the_page() {
+    on_both(async |world| {
+        all_types(world).await;
+        let (browser, passkey) = Browser::enrolled(world, "bob").await;
+        let (one, other) = (api(&["GET"], &["/v2/a"]), example("ssh"));
+        let asked = ask(world, &json!([one, other])).await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        let whole = browser.get(&page).await.html;
+        for place in ["0", "1"] {
+            let line = format!(r#"name="detail" value="{place}" checked"#);
+            assert!(whole.contains(&line), "{whole}");
+        }
+        let less = format!("{page}?scope=read&resource=http%3A%2F%2Flocalhost%3A8628&detail=1");
+        let shown = browser.get(&less).await.html;
+        assert!(
+            shown.contains("You take away") && shown.contains("<bdi>api</bdi>"),
+            "{shown}"
+        );
+        assert_eq!(browser.approve(&less, &passkey).await.location(), page);
+        let redeemed = world.poll(&asked.text("device_code")).await;
+        assert_eq!(
+            redeemed.body["authorization_details"],
+            json!([other]),
+            "{}",
+            redeemed.body
+        );
     });
 }

@@ -353,3 +353,43 @@ fn each_of_a_quorum_takes_away_another_thing_and_the_grant_is_what_both_gave() {
         assert_eq!(refreshed.text("scope"), "offline_access read");
     });
 }
+
+/// Details stand in the form one by one: what is not ticked is taken away, and what is, stays to the letter.
+#[test]
+fn each_detail_is_given_whole_or_taken_away() {
+    on_both(async |world| {
+        let ceiling = json!([{ "type": "api" }, { "type": "tool_call" }]);
+        let more = json!({ "profile": "open", "authorization_details": ceiling });
+        assert_eq!(world.client("cli", more).await.status, StatusCode::CREATED);
+        let (one, other) = (super::details::example("api"), super::details::example("tool_call"));
+        let details = json!([one, other]).to_string();
+        let form = [
+            ("client_id", "cli"),
+            ("scope", "read"),
+            ("authorization_details", &*details),
+        ];
+        let asked = world.post("/device_authorization", &form).await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+        let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        let page = browser.type_code(&asked.text("user_code")).await;
+        let shown = browser.get(&page).await;
+        // They stand in one order, whichever they were sent in.
+        let all: Value = serde_json::from_str(&shown.field("granted")).unwrap();
+        let kept = json!([all["authorization_details"][1]]);
+        let shown = shown.html;
+        for place in ["0", "1"] {
+            assert!(
+                shown.contains(&format!("name=\"detail\" value=\"{place}\" checked")),
+                "{shown}"
+            );
+        }
+        let resource = [("resource", super::world::ISSUER)];
+        let less = [&resource[..], &[("scope", "read"), ("detail", "1")]].concat();
+        let less = format!("{page}?{}", query(&less));
+        assert_eq!(browser.approve(&less, &passkey).await.location(), page);
+        let tokens = world.poll(&asked.text("device_code")).await;
+        assert_eq!(tokens.body["authorization_details"], kept, "{}", tokens.body);
+        let event = &world.events("device.approved").await[0]["detail"];
+        assert_eq!(event["granted.authorization_details"], kept);
+    });
+}

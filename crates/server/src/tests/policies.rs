@@ -10,6 +10,10 @@ use super::world::{Key, World, directory, on_both_as};
 use crate::config::ServeArgs;
 
 /// Runs one test with a folder of policies of its own, which the test can write into.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 pub fn with_policies(text: &str, test: impl AsyncFn(&World, &Folder)) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = Folder(directory(&format!(

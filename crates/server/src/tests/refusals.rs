@@ -35,6 +35,9 @@ fn b04_the_table_of_refusals() {
         400 invalid_request        BindingDataMissing
         403 refused                BindingDataWrong
         403 refused                CeremonyNotAllowed
+        400 invalid_request        CertificateHeaderMalformed
+        400 invalid_grant          CertificateMismatch
+        400 invalid_request        CertificateMissing
         401 invalid_client         ClientAuthenticationFailed
         401 invalid_client         ClientAuthenticationMissing
         400 unauthorized_client    ClientCredentialsNotAllowed
@@ -48,6 +51,13 @@ fn b04_the_table_of_refusals() {
         400 invalid_confirmation   ConfirmationWrong
         403 refused                CrossSiteRequest
         403 refused                DecisionInvalid
+        400 invalid_authorization_details DetailsMalformed
+        400 invalid_authorization_details DetailsMemberMissing
+        400 invalid_authorization_details DetailsMemberUnknown
+        400 invalid_authorization_details DetailsNotAllowed
+        400 invalid_authorization_details DetailsTypeUnknown
+        400 invalid_authorization_details DetailsValueInvalid
+        400 invalid_authorization_details DetailsValueOfWrongType
         400 invalid_grant          DeviceCodeUnknown
         400 unauthorized_client    DeviceGrantNotAllowed
         400 unauthorized_client    DeviceGrantUnused

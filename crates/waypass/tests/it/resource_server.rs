@@ -28,13 +28,13 @@ use crate::http::{Answer, CLIENT};
 
 /// One that does what it was told to, until it is dropped.
 pub struct ResourceServer {
-    /// Its name, which tokens have as `aud`; it need not be where it is reached.
-    pub resource: String,
+    /// Where it is reached, which need not be its name.
     pub url: String,
     serving: tokio::task::JoinHandle<()>,
 }
 
 struct State {
+    /// Its name, which tokens have as `aud`.
     resource: String,
     url: String,
     issuer: String,
@@ -78,7 +78,7 @@ impl Refused {
 }
 
 impl ResourceServer {
-    /// Over plain HTTP on loopback.
+    /// Over plain HTTP on loopback. `resource` is its name.
     pub async fn start(issuer: &str, resource: &str) -> Self {
         Self::serve(issuer, resource, None).await
     }
@@ -125,11 +125,7 @@ impl ResourceServer {
                 tokio::spawn(connection(stream, tls.clone(), state.clone()));
             }
         });
-        Self {
-            resource: resource.to_owned(),
-            url,
-            serving,
-        }
+        Self { url, serving }
     }
 }
 

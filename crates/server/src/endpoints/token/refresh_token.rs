@@ -11,6 +11,7 @@ use protocol::refusal::Refusal;
 use protocol::resource;
 use protocol::scope::Scope;
 use protocol::secret::RefreshToken;
+use protocol::time::Timestamp;
 use protocol::wire::token::TokenResponse;
 use store::Batch;
 
@@ -43,6 +44,23 @@ impl Presented {
             (self.grant.x5t.as_deref(), asked.shown_x5t())
         } else {
             (self.grant.jkt.as_deref(), asked.jkt())
+        }
+    }
+}
+
+impl Presented {
+    /// Whatever was decided upon is as it was.
+    fn is_unchanged(&self, approvers: &[Approver], now: Timestamp) -> Batch {
+        let batch = Batch::default().client_is_unchanged(&self.client);
+        let batch = if self.has_moved {
+            batch.bind_grant(&self.grant)
+        } else {
+            batch.grant_is_unchanged(&self.grant)
+        };
+        let batch = approvers.iter().fold(batch, Batch::approver_is_unchanged);
+        match &self.instance {
+            Some(instance) => batch.instance_is_unchanged(instance).instance_seen(&instance.id, now),
+            None => batch,
         }
     }
 }
@@ -131,10 +149,10 @@ async fn rotated(
     let Presented {
         token,
         grant,
-        has_moved,
         client,
         approver,
         instance,
+        ..
     } = presented;
     let now = app.now();
     let ground = Ground {
@@ -157,7 +175,8 @@ async fn rotated(
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
-    let judged = judging::refreshed(app, asked, (grant, &ground), (&scope, &audience)).await?;
+    let issued = (&*scope, &*audience, &authorization_details);
+    let judged = judging::refreshed(app, asked, (grant, &ground), issued).await?;
 
     let issued = issue(
         app,
@@ -181,20 +200,9 @@ async fn rotated(
     let mut batch = asked
         .used_up()
         .use_refresh_token(token, &successor, now)
-        .client_is_unchanged(client)
+        .then(presented.is_unchanged(&approvers, now))
         .then(issued.batch)
         .record(&judged.on(event))?;
-    batch = if *has_moved {
-        batch.bind_grant(grant)
-    } else {
-        batch.grant_is_unchanged(grant)
-    };
-    for approver in &approvers {
-        batch = batch.approver_is_unchanged(approver);
-    }
-    if let Some(instance) = instance {
-        batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
-    }
     if let Some(void) = void {
         batch = batch.void_refresh_token(void);
     }

@@ -76,9 +76,28 @@ async fn asked(world: &World, person: &Person) {
     look(browser, "code-wrong", true).await;
     person.view(world, &started).await;
     look(browser, "decide", false).await;
+    narrowed(browser).await;
     let bound = bound_request(world).await;
     person.view(world, &bound).await;
     look(browser, "decide-bound", false).await;
+}
+
+/// The same request with less. What is ticked and not shown yet cannot be approved.
+async fn narrowed(browser: &Browser) {
+    let is_off = "return document.querySelector('[data-passkey=approve]').disabled";
+    browser.click(".less summary").await;
+    browser.click("#less input[value=offline_access]").await;
+    assert_eq!(
+        browser.script(is_off, &[]).await,
+        true,
+        "another decision than is shown"
+    );
+    browser.click("#less input[value=offline_access]").await;
+    assert_eq!(browser.script(is_off, &[]).await, false, "as it was");
+    browser.click("#less input[value=offline_access]").await;
+    browser.click("#less button").await;
+    browser.wait_for_text("Less than was asked for.").await;
+    look(browser, "decide-narrowed", false).await;
 }
 
 async fn register(world: &World) {
