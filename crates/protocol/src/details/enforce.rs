@@ -60,7 +60,10 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ async fn refused(stage: &Stage<'_>, build: &Terminal<'_>, url: &str, act: &str) 
     let forbidden = Record::Event("token.refused", "policy_forbids");
     told.is_refused(
         "a request for another repository",
-        (&build, &token),
+        (build, &token),
         "access_denied",
         forbidden,
     )
