@@ -1,8 +1,6 @@
 #!/bin/sh
-# Brings up a host of one site with the secrets of that site.
+# Brings up one site, with the secrets of that site.
 set -eu
-site=$2
-vault=https://vault.example.com
-curl -sf -H "Authorization: DPoP $(waypass token)" \
-     -H "DPoP: $(waypass token --dpop GET "$vault/sites/$site")" "$vault/sites/$site" > /etc/site.json
+[ "$1" = --site ]
+waypass call https://jump-1.example.com/vault > "/etc/$2.json"
 waypass logout

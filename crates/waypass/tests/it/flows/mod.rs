@@ -11,4 +11,4 @@ mod requesting;
 mod resource;
 pub mod terminal;
 mod wild_clients;
-mod workloads;
+pub mod workloads;

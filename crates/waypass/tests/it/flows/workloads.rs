@@ -16,7 +16,7 @@ on_both!(nhi6_a_build_comes_in_by_its_platforms_token_and_by_no_other);
 const SUBJECT: &str = "repo:org/app:ref:refs/heads/main";
 
 /// An OpenID issuer, as far as anybody asks it.
-async fn issuer(key: &Key) -> String {
+pub async fn issuer(key: &Key) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let discovery = json!({ "issuer": url, "jwks_uri": format!("{url}/keys") }).to_string();
@@ -41,7 +41,7 @@ async fn answer(mut stream: TcpStream, discovery: &str, keys: &str) -> std::io::
     stream.write_all(answer.as_bytes()).await
 }
 
-fn token(world: &World, key: &Key, issuer: &str, subject: &str) -> String {
+pub fn token(world: &World, key: &Key, issuer: &str, subject: &str) -> String {
     let now = now();
     let claims = json!({ "iss": issuer, "aud": world.server.issuer, "sub": subject, "iat": now, "exp": now + 300 });
     key.jwt(

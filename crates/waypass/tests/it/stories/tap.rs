@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::http::Answer;
+use crate::keys::Key;
 use crate::phishing::front::head;
 use crate::world::World;
 
@@ -58,12 +60,29 @@ impl Heard {
 
     /// To the letter, proof and all.
     pub async fn again(&self, world: &World) -> Answer {
-        self.with_proof(world, self.header("dpop")).await
+        world
+            .post_raw(self.path(), self.body.clone(), &[("DPoP", self.header("dpop"))])
+            .await
     }
 
     /// With a proof by whoever sends it.
-    pub async fn with_proof(&self, world: &World, proof: &str) -> Answer {
-        world.post_raw(self.path(), self.body.clone(), &[("DPoP", proof)]).await
+    pub async fn by(&self, world: &World, key: &Key) -> Answer {
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(self.body.as_bytes()).into_owned().collect();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        sends(world, self.path(), &pairs, key).await
+    }
+}
+
+/// A form with a proof by this key, its nonce asked for first.
+pub async fn sends(world: &World, path: &str, pairs: &[(&str, &str)], key: &Key) -> Answer {
+    let mut claims = Value::Null;
+    loop {
+        let proof = key.proof("POST", &world.htu(path), &claims);
+        let answer = world.post_with(path, pairs, &[("DPoP", &proof)]).await;
+        match answer.header("dpop-nonce") {
+            Some(nonce) if answer.error() == "use_dpop_nonce" => claims = json!({ "nonce": nonce }),
+            _ => return answer,
+        }
     }
 }
 

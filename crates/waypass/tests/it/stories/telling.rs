@@ -1,29 +1,31 @@
 //! A story as it is told: what is typed, what terminals print, what pages say and what is refused are compared with
-//! docs/stories.md. What no two runs have in common (codes, keys, identifiers, moments) is told in one form.
+//! docs/stories.md. What no two runs have in common is told in one form: see `one_form.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use serde_json::Value;
 
+use super::one_form::in_one_form;
+use super::terminal::Terminal;
 use crate::browser::driver::Browser;
 use crate::browser::looks::look;
 use crate::browser::person::Person;
 use crate::document;
-use crate::http::Answer;
+use crate::process::Ran;
 use crate::world::World;
 
 const PAGE: &str = "stories.md";
 /// The issuer in the document.
 const ISSUER: &str = "http://localhost:8628";
-const USER_CODE: &str = "WDJB-MJHT";
-const KEY_WORDS: &str = "almond velvet sunset giant elbow coffee";
 
 pub struct Telling<'a> {
     pub world: &'a World,
     story: &'static str,
-    /// What something is called in the document, and what it is in this run.
-    names: Mutex<Vec<(String, String)>>,
+    /// What is typed in the document, and what it is in this run.
+    typed: Mutex<Vec<(String, String)>>,
+    /// What is printed in the document, and what it is in this run.
+    shown: Mutex<Vec<(String, String)>>,
     /// Of terminals, since the last block.
     printed: Mutex<String>,
     refused: Mutex<String>,
@@ -31,17 +33,28 @@ pub struct Telling<'a> {
     told: Mutex<BTreeSet<String>>,
 }
 
+/// What the server wrote down of a refusal.
+#[derive(Clone, Copy)]
+pub enum Record {
+    /// An action, and its reason or error.
+    Event(&'static str, &'static str),
+    /// An action that is the record by itself.
+    Act(&'static str),
+    /// No failure: nothing was done, and anybody could fill the record with it.
+    Nothing,
+    /// This server was not asked.
+    Elsewhere,
+}
+
 impl<'a> Telling<'a> {
     pub fn of(world: &'a World, story: &'static str) -> Self {
-        let folder = format!("{}/", world.server.folder.path().display());
-        let names = [
-            (ISSUER.to_owned(), world.server.issuer.clone()),
-            (String::new(), folder),
-        ];
+        let issuer = (ISSUER.to_owned(), world.server.issuer.clone());
+        let folder = (String::new(), format!("{}/", world.server.folder.path().display()));
         Self {
             world,
             story,
-            names: Mutex::new(names.to_vec()),
+            typed: Mutex::new(vec![issuer.clone()]),
+            shown: Mutex::new(vec![issuer, folder]),
             printed: Mutex::default(),
             refused: Mutex::new("| what comes in | answer | on the record |\n|---|---|---|\n".to_owned()),
             told: Mutex::default(),
@@ -59,22 +72,32 @@ impl<'a> Telling<'a> {
         Some(person)
     }
 
-    /// From now on the document's name is typed for the other, and told for it.
+    /// From now on this is what the document has for the other.
     pub fn calls(&self, actual: &str, told: &str) {
-        let mut names = self.names.lock().unwrap();
-        names.push((told.to_owned(), actual.to_owned()));
+        self.typed.lock().unwrap().push((told.to_owned(), actual.to_owned()));
+        self.shown.lock().unwrap().push((told.to_owned(), actual.to_owned()));
     }
 
-    /// What is told, in this run.
-    pub fn actual(&self, told: &str) -> String {
-        let names = self.names.lock().unwrap();
-        let named = names.iter().filter(|(told, _)| !told.is_empty());
-        named.fold(told.to_owned(), |text, (told, actual)| text.replace(told, actual))
+    /// Paths of `told`, which is a name, are served at `actual`.
+    pub fn serves(&self, actual: &str, told: &str) {
+        self.typed
+            .lock()
+            .unwrap()
+            .push((format!("{told}/"), format!("{actual}/")));
+        self.shown.lock().unwrap().push((told.to_owned(), actual.to_owned()));
+    }
+
+    /// What is typed, in this run.
+    pub fn actual(&self, typed: &str) -> String {
+        let names = self.typed.lock().unwrap();
+        let name = |text: String, (told, actual): &(String, String)| text.replace(told, actual);
+        names.iter().fold(typed.to_owned(), name)
     }
 
     /// Goes into the next block.
     pub fn prints(&self, text: &str) {
-        self.printed.lock().unwrap().push_str(&self.in_one_form(text));
+        let told = self.in_one_form(text);
+        self.printed.lock().unwrap().push_str(&told);
     }
 
     /// What was typed and printed since the last block.
@@ -88,43 +111,62 @@ impl<'a> Telling<'a> {
         let sentences = "return [...document.querySelectorAll('.permissions > li')].map(line => {
             const said = line.cloneNode(true);
             said.querySelectorAll('details, .unseen').forEach(part => part.remove());
-            return '> - ' + said.textContent.trim().replace(/\\s+/g, ' ');
+            said.querySelectorAll('code:not(.said)').forEach(name => name.prepend('- '));
+            return '* ' + said.textContent.trim().replace(/\\s+/g, ' ');
         }).join('\\n')";
         let said = person.browser.script(sentences, &[]).await;
-        self.compare(name, &self.in_one_form(said.as_str().unwrap()));
+        let said = self.in_one_form(said.as_str().unwrap());
+        self.compare(name, &format!("```text\n{said}```\n"));
+        self.picture(person, name).await;
+    }
+
+    pub async fn picture(&self, person: &Person, name: &str) {
         look(&person.browser, &format!("story-{}-{name}", self.story), false).await;
         person.browser.size(1280, 900).await;
     }
 
-    /// A request was refused with `error`, and the record says so: an action, and its reason or error.
-    pub async fn refuses(&self, what: &str, answer: &Answer, error: &str, record: [&str; 2]) {
-        answer.refused(error);
-        self.is_refused(what, error, Some(record)).await;
+    /// A command is refused, with exit code 5 and this error on the wire, and the record says so.
+    pub async fn is_refused(&self, what: &str, typed: (&Terminal<'_>, &str), error: &str, record: Record) {
+        let (terminal, line) = typed;
+        let ran = terminal.runs(&format!("{line} --json")).await;
+        assert_eq!(ran.code, 5, "{what}: {}{}", ran.stdout, ran.stderr);
+        assert_eq!(error_of(&ran), error, "{what}: {}{}", ran.stdout, ran.stderr);
+        self.refuses(what, error, record).await;
     }
 
-    /// The same, however it was answered. No record: not this server was asked.
-    pub async fn is_refused(&self, what: &str, error: &str, record: Option<[&str; 2]>) {
+    /// Something was refused in whatever way.
+    pub async fn refuses(&self, what: &str, error: &str, record: Record) {
+        assert!(!error.starts_with("no error"), "{what}: {error}");
         let fresh = self.fresh_events().await;
         let recorded = match record {
-            None => "the resource server's own".to_owned(),
-            Some([action, reason]) => {
-                let is_it = |event: &Value| {
-                    let detail = &event["detail"];
-                    event["action"] == action
-                        && [&detail["reason"], &detail["error.code"], &detail["because"]]
-                            .contains(&&Value::from(reason))
+            Record::Elsewhere => "the resource server's own".to_owned(),
+            Record::Nothing => {
+                let is_failure = |event: &Value| event["outcome"] == "failure";
+                assert!(!fresh.iter().any(is_failure), "{what}: {fresh:#?}");
+                "nothing".to_owned()
+            }
+            Record::Act(action) => {
+                assert!(
+                    fresh.iter().any(|event| event["action"] == action),
+                    "{what}: {fresh:#?}"
+                );
+                format!("`{action}`")
+            }
+            Record::Event(action, reason) => {
+                let says = |event: &Value, name: &str| event["detail"][name] == reason;
+                let is_it = |event: &&Value| {
+                    let names = ["reason", "error.code", "because"];
+                    event["action"] == action && names.iter().any(|name| says(event, name))
                 };
                 assert!(
-                    fresh.iter().any(is_it),
+                    fresh.iter().any(|event| is_it(&event)),
                     "{what}: no {action} ({reason}) among {fresh:#?}"
                 );
-                format!("`{action}`: `{reason}`")
+                format!("`{action}`, `{reason}`")
             }
         };
-        self.refused
-            .lock()
-            .unwrap()
-            .push_str(&format!("| {what} | `{error}` | {recorded} |\n"));
+        let line = format!("| {what} | `{error}` | {recorded} |\n");
+        self.refused.lock().unwrap().push_str(&line);
     }
 
     /// What was recorded since this was asked last.
@@ -147,92 +189,19 @@ impl<'a> Telling<'a> {
     }
 
     fn in_one_form(&self, text: &str) -> String {
-        let names = self.names.lock().unwrap();
-        let text = names
-            .iter()
-            .fold(text.to_owned(), |text, (told, actual)| text.replace(actual, told));
-        let mut told = String::new();
-        for line in text.lines() {
-            let words = ["Compare these words:  ", "Key words    "]
-                .into_iter()
-                .find(|label| line.starts_with(label));
-            let line = match words {
-                Some(label) => format!("{label}{KEY_WORDS}"),
-                None => in_one_form(line),
-            };
-            told.push_str(line.trim_end());
-            told.push('\n');
-        }
-        told
+        let names = self.shown.lock().unwrap();
+        let name = |text: String, (told, actual): &(String, String)| text.replace(actual, told);
+        in_one_form(&names.iter().fold(text.to_owned(), name))
     }
 }
 
-/// Word by word: a word is what codes, identifiers, moments and tokens are made of.
-fn in_one_form(line: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
-    let mut told = String::new();
-    let mut rest = line;
-    while let Some(start) = rest.find(is_part) {
-        let (before, from) = rest.split_at(start);
-        let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
-        told.push_str(before);
-        told.push_str(&word_in_one_form(word));
-        rest = after;
-    }
-    told.push_str(rest);
-    told
-}
-
-fn word_in_one_form(word: &str) -> String {
-    let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    match shape.as_str() {
-        "0000-00-00" => "2026-11-24".to_owned(),
-        "00:00" | "00:00:00" => "09:30".to_owned(),
-        _ if is_user_code(word) => USER_CODE.to_owned(),
-        _ if word.len() > 100 => "eyJ…".to_owned(),
-        _ => match uuid(word) {
-            Some(at) => format!("{}…{}", &word[..at], &word[at + 36..]),
-            None if is_digest(word) => "…".to_owned(),
-            None => word.to_owned(),
-        },
-    }
-}
-
-fn is_user_code(word: &str) -> bool {
-    word.split_once('-').is_some_and(|(one, other)| {
-        let is_half = |half: &str| half.len() == 4 && half.bytes().all(|byte| byte.is_ascii_uppercase());
-        is_half(one) && is_half(other)
-    })
-}
-
-/// SHA-256 in base64url: a thumbprint, or an enrollment token.
-fn is_digest(word: &str) -> bool {
-    word.len() == 43 && word.bytes().any(|byte| byte.is_ascii_uppercase()) && !word.contains('.')
-}
-
-/// Where one begins.
-fn uuid(word: &str) -> Option<usize> {
-    let is_uuid = |text: &str| {
-        let mut parts = text.split('-').map(str::len);
-        [8, 4, 4, 4, 12].into_iter().all(|length| parts.next() == Some(length))
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+/// What was answered: of a resource server, told as it came; of ours, in a member of its own.
+fn error_of(ran: &Ran) -> String {
+    let json = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let answered = ran.stdout.lines().map(json).find(|told| told["event"] == "answer");
+    let body = match answered {
+        Some(answer) => json(answer["body"].as_str().unwrap()),
+        None => json(ran.stderr.lines().last().unwrap()),
     };
-    (0..=word.len().checked_sub(36)?).find(|&at| is_uuid(&word[at..at + 36]))
-}
-
-#[test]
-fn what_no_two_runs_have_in_common_is_told_in_one_form() {
-    for (line, told) in [
-        ("Enter this code:      BJCB-FPXS", "Enter this code:      WDJB-MJHT"),
-        ("until 2027-01-31 12:34.", "until 2026-11-24 12:34."),
-        ("until 2027-01-31 12:34", "until 2026-11-24 09:30"),
-        (
-            "instance_01a2070c-2da5-7cc6-b181-ea8edb398079 is known",
-            "instance_… is known",
-        ),
-        ("key 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "key …"),
-        ("--name jump-1 --expires 30d", "--name jump-1 --expires 30d"),
-    ] {
-        assert_eq!(in_one_form(line), told);
-    }
+    body["error"].as_str().unwrap().to_owned()
 }

@@ -1,12 +1,16 @@
 //! A machine with the built command line, and a home of its own. What is typed there is told as it was typed.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::{Child, Command};
 
 use super::telling::Telling;
+use crate::chance::unique;
 use crate::process::{Ran, run, waypass};
 use crate::server::Folder;
 
@@ -19,9 +23,8 @@ pub struct Terminal<'a> {
 pub struct Asking<'a> {
     telling: &'a Telling<'a>,
     pub user_code: String,
-    pub key_words: String,
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: BufReader<Receiver>,
 }
 
 impl<'a> Terminal<'a> {
@@ -31,19 +34,28 @@ impl<'a> Terminal<'a> {
         Self { telling, home }
     }
 
-    pub fn home(&self, path: &str) -> PathBuf {
-        self.home.join(path)
+    /// Somebody has copied everything that is kept here.
+    pub async fn copied(&self) -> Self {
+        let copy = Self::new(self.telling);
+        let everything = self.home.join(".");
+        run(Command::new("cp").arg("-r").arg(everything).arg(copy.home.path()))
+            .await
+            .expect_code(0);
+        copy
     }
 
     /// Every command runs in one folder, where `data` and `docs` are.
     fn command(&self, line: &str) -> Command {
-        let world = self.telling.world;
+        let folder = &self.telling.world.server.folder;
         let mut command = waypass();
-        command
-            .env("HOME", self.home.path())
-            .current_dir(world.server.folder.path());
-        let words = words(line).into_iter().map(|word| self.telling.actual(&word));
-        command.args(words.skip(1));
+        command.env("HOME", self.home.path()).current_dir(folder.path());
+        for word in words(line).iter().skip(1) {
+            // What a shell would put there.
+            match word.strip_prefix("$(cat ").and_then(|word| word.strip_suffix(')')) {
+                Some(file) => command.arg(std::fs::read_to_string(folder.join(file)).unwrap().trim_end()),
+                None => command.arg(self.telling.actual(word)),
+            };
+        }
         command
     }
 
@@ -55,7 +67,9 @@ impl<'a> Terminal<'a> {
             let file = self.telling.world.server.folder.join(file);
             std::fs::write(file, std::mem::take(&mut ran.stdout)).unwrap();
         }
-        self.telling.prints(&format!("$ {line}\n{}{}", ran.stdout, ran.stderr));
+        self.telling.prints(&format!("$ {line}"));
+        self.telling.prints(&ran.stdout);
+        self.telling.prints(&ran.stderr);
         ran
     }
 
@@ -64,29 +78,76 @@ impl<'a> Terminal<'a> {
         run(&mut self.command(line)).await
     }
 
-    /// A command that shows a code and waits.
+    /// A command that shows a code and waits. What it shows on both streams is told.
     pub async fn asks(&self, line: &str) -> Asking<'a> {
+        let (reader, writer) = std::io::pipe().unwrap();
         let mut command = self.command(line);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
+        command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        // With it go the ends that are open here.
+        drop(command);
+        let mut output = BufReader::new(Receiver::from_owned_fd(OwnedFd::from(reader)).unwrap());
         let mut printed = String::new();
         while !printed.ends_with("decline it then.\n") {
             let read = output.read_line(&mut printed).await.unwrap();
             assert_ne!(read, 0, "no code was shown: {printed}");
         }
-        self.telling.prints(&format!("$ {line}\n{printed}"));
-        let after = |label: &str| {
-            let (_, rest) = printed.split_once(label).unwrap();
-            rest.lines().next().unwrap().trim().to_owned()
-        };
+        self.telling.prints(&format!("$ {line}"));
+        self.telling.prints(&printed);
+        let (_, code) = printed.split_once("Enter this code:").unwrap();
+        let user_code = code.lines().next().unwrap().trim().to_owned();
+        self.telling.world.remember(&user_code);
         Asking {
             telling: self.telling,
-            user_code: after("Enter this code:"),
-            key_words: after("Compare these words:"),
+            user_code,
             child,
             output,
         }
+    }
+
+    /// An approver whose key is a file.
+    pub async fn enrolls_approver(&self, name: &str) {
+        let link = self.telling.world.enrollment_link(name).await;
+        let line = format!("waypass approver enroll {link} --key-file {name}.key");
+        self.runs(&line).await.expect_code(0);
+    }
+
+    /// A token of this machine, as whoever stole it has it.
+    pub async fn token(&self, more: &str) -> String {
+        let token = self.runs(&format!("waypass token {more}")).await.expect_code(0).stdout;
+        let token = token.trim().to_owned();
+        self.telling.world.remember(&token);
+        token
+    }
+
+    fn kept_in(&self) -> PathBuf {
+        self.home.join(".local/state/waypass/credentials/default.json")
+    }
+
+    pub fn kept(&self) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.kept_in()).unwrap()).unwrap()
+    }
+
+    /// As if the tokens that are kept had ended: the next command asks the server.
+    pub fn ages(&self) {
+        let mut kept = self.kept();
+        for pointer in ["/tokens/expires_at", "/machine/tokens/expires_at"] {
+            if let Some(end) = kept.pointer_mut(pointer) {
+                *end = json!(0);
+            }
+        }
+        std::fs::write(self.kept_in(), kept.to_string()).unwrap();
+    }
+
+    /// A file of the folder that all commands run in.
+    pub fn file(&self, text: &str) -> String {
+        let name = unique("file");
+        std::fs::write(self.telling.world.server.folder.join(&name), text).unwrap();
+        name
     }
 }
 
@@ -113,5 +174,6 @@ fn words(line: &str) -> Vec<String> {
             _ => words.last_mut().unwrap().push(c),
         }
     }
+    words.retain(|word| !word.is_empty());
     words
 }
