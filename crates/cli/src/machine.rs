@@ -2,7 +2,6 @@
 //! asks for it, signed by the key of the profile: a claim. Elsewhere: what a server makes of it
 //! (`protocol/posture.rs`), and a device management's word, which is a file (`--posture-jwt`).
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use protocol::base64url;
+use protocol::digest::hexadecimal;
 use protocol::posture::{PARAMETER, Stated, TYPE};
 use serde_json::json;
 
@@ -118,14 +118,6 @@ fn program() -> Option<String> {
         }
     }
     Some(hexadecimal(context.finish().as_ref()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

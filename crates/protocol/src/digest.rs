@@ -118,6 +118,15 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Of bytes, in lower case: as people and build tools write a SHA-256.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

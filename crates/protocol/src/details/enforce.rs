@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Details, Types};
+use crate::digest::hexadecimal;
 
 impl Types {
     /// What is not a detail of a known type is within nothing.
@@ -22,7 +23,7 @@ pub fn request(resource: &str, method: &str, path: &str, body: &[u8]) -> Option<
         "resource": resource,
         "methods": [method],
         "paths": [path_asked(path)?],
-        "body_sha256": hex(&Sha256::digest(body)),
+        "body_sha256": hexadecimal(&Sha256::digest(body)),
     }))
 }
 
@@ -58,14 +59,6 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digit = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -83,7 +76,7 @@ mod tests {
         let granted = granted(&json!([
             { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*", "/v2/notes/**"] },
             { "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/v2/contacts/7"],
-              "body_sha256": hex(&Sha256::digest("{}")) },
+              "body_sha256": hexadecimal(&Sha256::digest("{}")) },
         ]));
         let mut table = String::new();
         for (resource, method, path, body) in [
@@ -147,7 +140,7 @@ mod tests {
 
     #[test]
     fn a06_a_command_is_within_itself_alone() {
-        let digest = hex(&Sha256::digest("program"));
+        let digest = hexadecimal(&Sha256::digest("program"));
         let run = json!({ "type": "command", "argv": ["deploy", "--site", "a"], "executable_sha256": digest });
         let wide = json!({ "type": "command", "argv": ["deploy", "--site", "a"] });
         let types = Types::built_in();
@@ -178,7 +171,7 @@ mod tests {
             (
                 &run,
                 json!({ "type": "command", "argv": ["deploy", "--site", "a"],
-                "executable_sha256": hex(&Sha256::digest("another")) }),
+                "executable_sha256": hexadecimal(&Sha256::digest("another")) }),
                 false,
             ),
             (&run, json!({ "type": "command" }), false),

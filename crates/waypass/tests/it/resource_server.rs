@@ -157,7 +157,11 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<String>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let caller = Caller {
         method: parts.method.as_str(),
         path: parts.uri.path(),

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use protocol::digest::hexadecimal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -235,10 +236,7 @@ async fn token_by(program: &Path, machine: &Machine<'_>) -> Ran {
 fn z5_a_machine_whose_program_was_changed_gets_no_more_tokens_until_it_is_mended() {
     let folder = Folder::new();
     let program = std::fs::read(env!("CARGO_BIN_EXE_waypass")).unwrap();
-    let program = Sha256::digest(&program);
-    let program = program
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let program = hexadecimal(&Sha256::digest(&program));
     let posture = format!("source = \"claimed\"\nmax_age = 60\nbinary_sha256 = [\"{program}\"]");
     let setup = fleet(&folder, &posture, &Key::new().jwks().to_string());
     let changed = changed(&folder);

@@ -1,6 +1,7 @@
 //! What a token is worth at a resource server that trusts nobody: one command, some requests, one key, one
 //! certificate, an approval that is strong enough.
 
+use protocol::digest::hexadecimal;
 use serde_json::{Value, json};
 
 use super::certificates::{post, program};
@@ -140,10 +141,7 @@ async fn a06_a_token_for_one_command_is_refused_for_another(world: &World) {
 
 async fn a06_an_api_token_reaches_its_own_methods_paths_and_bodies(world: &World) {
     let crm = ResourceServer::start(&world.server.issuer, CRM).await;
-    let hex = |text: &str| -> String {
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(text);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
+    let hex = |text: &str| hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(text));
     let body = r#"{"phone":"+41 31 000 00 00"}"#;
     let details = json!([
         { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*"] },

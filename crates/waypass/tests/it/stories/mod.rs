@@ -12,6 +12,7 @@ mod terminal;
 
 use std::net::TcpListener;
 
+use protocol::digest::hexadecimal;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -86,10 +87,7 @@ fn the_files_of_the_stories_are_the_ones_that_are_told() {
     assert!(found > 10, "the files of the stories were not found");
     for name in ["bootstrap", "nightly"] {
         let program = std::fs::read(folder.join(format!("{name}.sh"))).unwrap();
-        let digest = Sha256::digest(program);
-        let digest = digest
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let digest = hexadecimal(&Sha256::digest(program));
         let asked = std::fs::read_to_string(folder.join(format!("asks/{name}.json"))).unwrap();
         assert!(asked.contains(&digest), "{name}.sh is another program: {digest}");
     }
