@@ -229,7 +229,9 @@ impl Loading {
     fn told(&mut self, file: &Source, error: &DetailedError) {
         let start = error.source_locations.first().map(|label| label.loc.start);
         let line = start.map_or(0, |start| line_at(&file.text, start));
-        let help = error.help.as_deref().map(|help| format!(" ({help})"));
+        // Which name was meant Cedar guesses, and not twice the same.
+        let help = error.help.as_deref().filter(|help| !help.starts_with("did you mean"));
+        let help = help.map(|help| format!(" ({help})"));
         let text = format!("{}{}", error.message, help.unwrap_or_default());
         self.mistake(file, line, text.replace('\n', " "));
     }

@@ -267,8 +267,8 @@ when {
         a.cedar:6: the @id "b" was given before, at a.cedar:5
         a.cedar:7: for policy `c`, policy is impossible: the policy expression evaluates to false for all valid requests
         a.cedar:7: for policy `c`, unable to find an applicable action given the policy scope constraints
-        a.cedar:7: for policy `c`, unrecognized action `Action::"aprove"` (did you mean `Action::"approve"`?)
-        a.cedar:8: for policy `d`, attribute `approver` in context for Action::"request" not found (did you mean `proven`?)
+        a.cedar:7: for policy `c`, unrecognized action `Action::"aprove"`
+        a.cedar:8: for policy `d`, attribute `approver` in context for Action::"request" not found
         a.cedar:11: the types Long and String are not compatible (for policy `e`, both operands to a `==` expression must have compatible types. Types must be exactly equal to be compatible)
         a.cedar:13: for policy `f`, policy is impossible: the policy expression evaluates to false for all valid requests
         a.cedar:14: for policy `g`, unable to guarantee safety of access to tag `"posture.disk"` on entity type `Facts` (try testing for the tag's presence with `.hasTag("posture.disk") && ..`)
