@@ -247,18 +247,32 @@ fn kind(detail: &Value) -> Option<&str> {
 }
 
 /// Every text, number and truth value of every detail, under its type and the names of the members that lead to it.
-/// A dot in a member's name is written `\.`, so that no member can stand under another's name.
+/// A dot in a member's name is written `\.`, so that no member can stand under another's name. A member that one
+/// detail names and another of its type leaves open has the empty text among its values: else a second detail that
+/// allows anything would hide behind one that allows little.
 fn tags(details: &[Value]) -> BTreeMap<String, Vec<String>> {
-    let mut tags = BTreeMap::new();
-    for detail in details {
-        let (Some(kind), Value::Object(members)) = (kind(detail), detail) else {
-            continue;
-        };
-        for (name, value) in members.iter().filter(|(name, _)| *name != "type") {
-            gather(&format!("{kind}.{}", plain(name)), value, &mut tags);
+    let each: Vec<(&str, BTreeMap<String, Vec<String>>)> = details.iter().filter_map(own_tags).collect();
+    let mut tags: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (kind, own) in &each {
+        for (name, values) in own {
+            let is_left_open = each
+                .iter()
+                .any(|(other, members)| other == kind && !members.contains_key(name));
+            let all = tags.entry(name.clone()).or_default();
+            all.extend(values.iter().cloned());
+            all.extend(is_left_open.then(String::new));
         }
     }
     tags
+}
+
+fn own_tags(detail: &Value) -> Option<(&str, BTreeMap<String, Vec<String>>)> {
+    let (kind, members) = (kind(detail)?, detail.as_object()?);
+    let mut tags = BTreeMap::new();
+    for (name, value) in members.iter().filter(|(name, _)| *name != "type") {
+        gather(&format!("{kind}.{}", plain(name)), value, &mut tags);
+    }
+    Some((kind, tags))
 }
 
 fn gather(path: &str, value: &Value, tags: &mut BTreeMap<String, Vec<String>>) {

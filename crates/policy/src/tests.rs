@@ -219,6 +219,28 @@ fn a_policy_that_fails_while_it_is_evaluated_forbids() {
     );
 }
 
+/// Adding a detail never widens what a policy lets through.
+#[test]
+fn a_detail_that_leaves_a_member_open_does_not_hide_behind_one_that_names_it() {
+    let policies = policies(
+        r#"@id("journal") forbid (principal, action, resource) unless
+            { resource.hasTag("ssh.command") && resource.getTag("ssh.command") == ["journalctl"] };"#,
+    );
+    let narrow = json!({"type": "ssh", "principals": ["root"], "hosts": ["db"], "command": "journalctl"});
+    let open = json!({"type": "ssh", "principals": ["root"], "hosts": ["db"], "source_address": "192.0.2.7"});
+    let other = json!({"type": "tool_call", "server": "https://mcp.example", "tool": "search"});
+    for (details, expected) in [
+        (vec![narrow.clone()], Decision::Permit),
+        (vec![narrow.clone(), other], Decision::Permit),
+        (vec![open.clone()], Decision::Forbid),
+        (vec![narrow, open], Decision::Forbid),
+    ] {
+        let mut input = input(Step::Request);
+        input.access.details.clone_from(&details);
+        assert_eq!(policies.decide(&input).decision, expected, "{details:?}");
+    }
+}
+
 #[test]
 fn the_version_is_the_texts_and_not_their_order() {
     let (a, b) = (

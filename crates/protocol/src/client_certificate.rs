@@ -54,7 +54,8 @@ impl ExpectedName {
             "san_uri" => Err(Flaw("not a URI")),
             "san_ip" => text.parse().map(Self::SanIp).map_err(|_| Flaw("not an IP address")),
             "san_email" if text.contains('@') => Ok(Self::SanEmail(text.to_owned())),
-            _ => Err(Flaw("not an address of mail")),
+            "san_email" => Err(Flaw("not an address of mail")),
+            _ => Err(Flaw("the kind is subject_dn, san_dns, san_uri, san_ip or san_email")),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What came of an approval. Every token descends from a grant, names it, and outlives it never.
 
 use crate::approver::Approver;
-use crate::authentication::SOFTWARE_KEY;
+use crate::authentication::{PHR, PHRH, SOFTWARE_KEY};
 use crate::authorization_request::AuthorizationRequest;
 use crate::client::Client;
 use crate::decision::Granted;
@@ -204,6 +204,16 @@ pub struct MachineGranted {
     pub authorization_details: Details,
 }
 
+/// A key in hardware may have been recorded by what was demanded of it then: that it was one stands in `amr`.
+fn was_strong_enough(profile: &Profile, grant: &Grant) -> bool {
+    let is_software = grant.acr == SOFTWARE_KEY;
+    match profile.approval.acr.as_deref() {
+        Some(PHRH) => grant.amr.iter().any(|method| method == "hwk"),
+        Some(PHR) => !is_software,
+        _ => !is_software || profile.approval.software_keys,
+    }
+}
+
 /// What a grant stands on, as it is now.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
@@ -224,7 +234,7 @@ impl Ground<'_> {
         self.approver.must_be_active()?;
         let profile = self.profiles.under(self.client, grant.origin)?;
         self.has_the_key_that(profile, grant, now)?;
-        if grant.acr == SOFTWARE_KEY && !profile.approval.software_keys {
+        if grant.origin == Origin::DeviceCode && !was_strong_enough(profile, grant) {
             return Err(Refusal::GrantEnded);
         }
         let ceiling = &self.client.registration.resource;

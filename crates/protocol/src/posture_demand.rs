@@ -139,7 +139,7 @@ impl PostureDemand {
         let binary = stated.binary_sha256.as_ref();
         let is_too_old = |least: &Version| least.demands() && version.is_none_or(|version| version < *least);
         let has_run_too_long = |most: Lifetime| uptime.is_none_or(|seconds| Lifetime::from_seconds(seconds) > most);
-        let is_another = |binary: &String| self.binary_sha256.contains(binary);
+        let is_listed = |binary: &String| self.binary_sha256.contains(binary);
         let found = [
             (self.must_be_proven && posture.source != Source::Proven, Lack::Proof),
             (!self.os.is_empty() && least.is_none(), Lack::Os),
@@ -152,7 +152,7 @@ impl PostureDemand {
             (self.not_root && stated.root != Some(false), Lack::Root),
             (self.max_uptime.is_some_and(has_run_too_long), Lack::Uptime),
             (
-                !self.binary_sha256.is_empty() && !binary.is_some_and(is_another),
+                !self.binary_sha256.is_empty() && !binary.is_some_and(is_listed),
                 Lack::Binary,
             ),
         ];

@@ -3,7 +3,7 @@
 
 use protocol::approver::Approver;
 use protocol::client::Client;
-use protocol::grant::{Grant, Ground};
+use protocol::grant::Grant;
 use protocol::instance::Instance;
 use protocol::refusal::Refusal;
 use serde_json::{Map, Value};
@@ -33,14 +33,7 @@ impl Access {
         let approver = app.store.approver(&grant.subject).await?.ok_or(invalid)?;
         let client = app.store.client(&grant.client_id).await?.ok_or(invalid)?;
         let instance = app.named_instance(grant.instance_id.as_deref()).await?;
-        let ground = Ground {
-            client: &client,
-            approver: &approver,
-            instance: instance.as_ref(),
-            profiles: app.profiles(),
-            details: app.details(),
-            issuer: app.issuer(),
-        };
+        let ground = app.ground(&client, &approver, instance.as_ref());
         grant.must_still_stand(&ground, app.now()).map_err(|_| invalid)?;
         Ok(Self {
             claims,

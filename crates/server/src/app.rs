@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use protocol::approver::Approver;
 use protocol::authorization_request::{Act, AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::client_auth::ServerNames;
 use protocol::details::Types;
 use protocol::event::{Action, Event};
-use protocol::grant::Grant;
+use protocol::grant::{Grant, Ground};
 use protocol::instance::Instance;
 use protocol::network::Place;
 use protocol::profile::{Profile, Profiles};
@@ -135,6 +136,23 @@ impl App {
     /// The profile that governs a client now.
     pub fn profile_of(&self, client: &Client) -> Result<&Arc<Profile>, Refusal> {
         self.profiles().of(client)
+    }
+
+    /// What a grant of theirs stands on now.
+    pub fn ground<'a>(
+        &'a self,
+        client: &'a Client,
+        approver: &'a Approver,
+        instance: Option<&'a Instance>,
+    ) -> Ground<'a> {
+        Ground {
+            client,
+            approver,
+            instance,
+            profiles: self.profiles(),
+            details: self.details(),
+            issuer: self.issuer(),
+        }
     }
 
     /// The instance that a grant or a request names; None where it names none, or none that is there.

@@ -11,7 +11,7 @@ use protocol::details::Details;
 use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::fact::Fact;
-use protocol::grant::{Grant, Ground};
+use protocol::grant::{AuthenticationContext, Grant, Ground, Origin};
 use protocol::instance::Instance;
 use protocol::network;
 use protocol::refusal::Refusal;
@@ -27,7 +27,7 @@ use crate::deciding::Deciding;
 use crate::ends::End;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
-use crate::posture;
+use crate::{peer, posture};
 
 /// Of refusals that are alike, one in so long is recorded: whoever is refused can ask again and again.
 const ALIKE: Lifetime = Lifetime::from_seconds(60);
@@ -75,7 +75,7 @@ pub async fn asked(
         ..of_content(app, Step::Request, (content, asked.client()), instance)
     };
     let refused = asked.event(app, Action::DeviceRefused).content(content);
-    must_permit(app, &input, (refused, asked.address.counted.to_string())).await
+    must_permit(app, &input, (refused, peer::network(asked.address.counted).to_string())).await
 }
 
 /// An approver opens a request.
@@ -160,12 +160,12 @@ pub async fn redeemed(
     must_permit(app, &input, (refused, whose.clone())).await
 }
 
-/// A key that a person let in, or evidence, becomes an instance.
+/// A key that a person let in becomes an instance.
 pub async fn enrolled(
     app: &App,
     asked: &ClientRequest,
     (request, client): (&AuthorizationRequest, &Client),
-    owner: &Approver,
+    (owner, context): (&Approver, &AuthenticationContext),
 ) -> Result<Judgement, Failure> {
     let content = &request.content;
     let input = of_content(app, Step::Redeem, (content, client), None);
@@ -175,6 +175,9 @@ pub async fn enrolled(
         requester: place(app, &end),
         approver: Some(approver(app, owner).await?),
         approvals: approvals(request),
+        acr: Some(context.acr.clone()),
+        amr: context.amr.clone(),
+        age: (app.now() - context.auth_time).seconds(),
         ..input
     };
     let refused = asked.event(app, Action::DeviceRefused).request(request);
@@ -209,28 +212,40 @@ pub async fn introspected(app: &App, access: &Access, reader: &str) -> Result<()
     if !app.policies.now().speak_of(Step::Introspect) {
         return Ok(());
     }
+    let (input, grant) = (of_token(app, access, reader).await?, &access.grant);
+    let refused = app.event(Action::TokenRefused).grant(grant).with("reader", reader);
+    must_permit(app, &input, (refused, grant.id.clone())).await.map(|_| ())
+}
+
+/// The same for a resource of our own, which is read by GET: nothing is written.
+pub async fn may_be_read(app: &App, access: &Access, reader: &str) -> Result<(), Failure> {
+    if !app.policies.now().speak_of(Step::Introspect) {
+        return Ok(());
+    }
+    let judgement = Judgement::of(&app.policies.now(), &of_token(app, access, reader).await?);
+    if judgement.verdict.is_permitted() {
+        return Ok(());
+    }
+    Err(forbidden(judgement, None))
+}
+
+/// What the token itself holds, which may be less than its grant.
+async fn of_token(app: &App, access: &Access, reader: &str) -> Result<Input, Failure> {
     let grant = &access.grant;
-    let ground = Ground {
-        client: &access.client,
-        approver: &access.approver,
-        instance: access.instance.as_ref(),
-        profiles: app.profiles(),
-        details: app.details(),
-        issuer: app.issuer(),
-    };
+    let ground = app.ground(&access.client, &access.approver, access.instance.as_ref());
     let input = of_grant(app, Step::Introspect, grant, &ground).await?;
-    let input = Input {
+    let details = access.claims.get("authorization_details").and_then(Value::as_array);
+    Ok(Input {
         facts: ground.instance.map(asker::facts_of).unwrap_or_default(),
         access: Asked {
             scopes: words(text(&access.claims, "scope").unwrap_or_default()),
             resources: access.audience().map(str::to_owned).collect(),
+            details: details.cloned().unwrap_or_default(),
             ..input.access
         },
         reader: Some(reader.to_owned()),
         ..input
-    };
-    let refused = app.event(Action::TokenRefused).grant(grant).with("reader", reader);
-    must_permit(app, &input, (refused, grant.id.clone())).await.map(|_| ())
+    })
 }
 
 /// Permitted, with what goes on the event of the step; else refused, on the record. `whose`: what tells refusals of
@@ -341,7 +356,11 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
         },
         acr: Some(grant.acr.clone()),
         amr: grant.amr.clone(),
-        age: (now - grant.auth_time).seconds(),
+        // Nobody decided what a machine got by itself.
+        age: match grant.origin {
+            Origin::DeviceCode => (now - grant.auth_time).seconds(),
+            Origin::ClientCredentials => 0,
+        },
         ..of_client(app, step, ground.client)
     })
 }

@@ -37,6 +37,8 @@ pub struct InForce {
     folder: Option<PathBuf>,
     policies: ArcSwap<Policies>,
     refused: ArcSwap<Vec<Mistake>>,
+    /// One reads at a time: the files as they are last come into force last.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Configured {
@@ -58,6 +60,7 @@ impl InForce {
             folder: configured.folder.clone(),
             policies: ArcSwap::new(configured.policies.clone()),
             refused: ArcSwap::default(),
+            reading: tokio::sync::Mutex::default(),
         }
     }
 
@@ -82,7 +85,9 @@ pub async fn reload(app: &App) -> Result<PolicySetView, Failure> {
             "this server has no policies: start it with --policies DIR".to_owned(),
         ));
     };
-    let loaded = tokio::task::spawn_blocking(move || load(&folder)).await;
+    let _reading = app.policies.reading.lock().await;
+    let had_some = !app.policies.now().is_empty();
+    let loaded = tokio::task::spawn_blocking(move || some(load(&folder)?, had_some, &folder)).await;
     let event = app.event(Action::PolicyLoaded);
     let loaded = loaded.map_err(|_| Failure::Invalid("the policies could not be read".to_owned()))?;
     app.metrics.policies_loaded(loaded.is_ok());
@@ -127,6 +132,15 @@ pub fn view(in_force: &InForce) -> PolicySetView {
     }
 }
 
+/// A folder that is emptied, or is just being written, forbids nothing any more: that is never what a reload means.
+fn some(policies: Policies, had_some: bool, folder: &Path) -> Result<Policies, Vec<Mistake>> {
+    if had_some && policies.is_empty() {
+        let text = "no policy is left: to go on without any, start the server without --policies".to_owned();
+        return Err(vec![mistake(folder.display().to_string(), text)]);
+    }
+    Ok(policies)
+}
+
 /// Every policy of a folder, or every mistake in it.
 pub fn load(folder: &Path) -> Result<Policies, Vec<Mistake>> {
     Policies::parse(&sources(folder, POLICIES)?)
@@ -141,7 +155,8 @@ pub fn sources(folder: &Path, ending: &str) -> Result<Vec<Source>, Vec<Mistake>>
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.is_file() && name_of(&path).ends_with(ending) {
+        // Whatever cannot be read is told, and not left out: a forbid may stand in it.
+        if name_of(&path).ends_with(ending) {
             paths.push(path);
         }
     }

@@ -61,6 +61,8 @@ impl Deciding {
                     .with("code.entry", CodeEntry::Push.as_str())
                     .with("latency.request_to_view_s", seconds);
                 batch = batch.request_is_unchanged(request).record(&judged.on(event))?;
+            } else {
+                judging::may_be_seen(app, self, (request, &opened.client)).await?;
             }
             Ok::<_, Failure>((batch, opened))
         };
@@ -131,6 +133,10 @@ pub async fn of_grant(app: &App, grant: &Grant, client: &Client) -> Result<Vec<A
         let approver = approver.ok_or(Refusal::ApproverDisabled)?;
         approver.must_be_active()?;
         approvers.push(approver);
+    }
+    let profile = app.profiles().under(client, grant.origin)?;
+    if u32::try_from(approvers.len()).unwrap_or(u32::MAX) < profile.approval.quorum {
+        return Err(Refusal::GrantEnded.into());
     }
     must_be_theirs_still(app, &request, client, &approvers).await?;
     Ok(approvers)

@@ -227,7 +227,7 @@ async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) ->
         }
     );
     for detail in tokens.authorization_details.iter() {
-        say!(io.output, "          {}", details::canonical(detail));
+        say!(args.screen.output(io), "          {}", details::canonical(detail));
     }
     if !tokens.token_type.eq_ignore_ascii_case("DPoP") {
         say!(

@@ -218,7 +218,7 @@ fn p30_what_can_be_read_in_two_ways_is_not_registered() {
         san_uri    "svc"              not a URI
         san_ip     "192.0.2.7/32"     not an IP address
         san_email  "svc"              not an address of mail
-        san_other  "svc@example.org"  not an address of mail
+        san_other  "svc@example.org"  the kind is subject_dn, san_dns, san_uri, san_ip or san_email
     "#]]
     .assert_eq(&table);
 }

@@ -37,11 +37,16 @@ fn path_asked(path: &str) -> Option<String> {
 fn segment(text: &str) -> Option<&str> {
     if !text.contains('%') {
         // Covered by what it says, and by no pattern that it looks like.
-        return (!text.contains('*')).then_some(text);
+        return (!text.contains('*') && !is_dots(text)).then_some(text);
     }
     let decoded = percent_decoded(text)?;
-    let is_path = matches!(decoded.as_str(), "" | "." | "..") || decoded.contains(['/', '\\', '\0', '%']);
+    let is_path = decoded.is_empty() || is_dots(&decoded) || decoded.contains(['/', '\\', '\0', '%']);
     (!is_path).then_some("*")
+}
+
+/// Also with parameters of the segment: `..;a` is `..` to servers that know them.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.split(';').next(), Some("." | ".."))
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
@@ -98,6 +103,8 @@ mod tests {
             (CRM, "GET", "/v2/contacts/7%5C8", ""),
             (CRM, "GET", "/v2/contacts/%252e%252e", ""),
             (CRM, "GET", "/v2/contacts/%", ""),
+            (CRM, "GET", "/v2/notes/..;/admin", ""),
+            (CRM, "GET", "/v2/notes/%2e%2e;a/admin", ""),
             (CRM, "GET", "/v2/contacts/%ff", ""),
             (CRM, "GET", "/v2/contacts/*", ""),
             (CRM, "GET", "/v2/**", ""),
@@ -128,6 +135,8 @@ mod tests {
             false GET /v2/contacts/7%5C8 ""
             false GET /v2/contacts/%252e%252e ""
             false GET /v2/contacts/% ""
+            false GET /v2/notes/..;/admin ""
+            false GET /v2/notes/%2e%2e;a/admin ""
             false GET /v2/contacts/%ff ""
             false GET /v2/contacts/* ""
             false GET /v2/** ""

@@ -51,6 +51,8 @@ pub async fn device_authorization(State(app): State<Shared>, request: Request) -
     let asked = ClientRequest::read(&app, request, Endpoint::DeviceAuthorization).await?;
     let profile = app.profile_of(asked.client())?;
     must_be_understood(&asked, &PARAMETERS)?;
+    // What its tokens will be bound to, its code is bound to as well: else who steals the code brings their own.
+    asked.must_show_certificate_where_registered()?;
     let attempt = || async {
         let asker = Asker::find(&app, &asked, profile).await?;
         let content = content(&app, &asked, (profile, &asker), app.now())?;

@@ -36,7 +36,7 @@ pub async fn userinfo(State(app): State<Shared>, request: Request) -> Result<Res
     if !scope.contains("openid") || !access.has_audience(app.issuer()) {
         return Err(Refusal::TokenInvalid.into());
     }
-    judging::introspected(&app, &access, app.issuer())
+    judging::may_be_read(&app, &access, app.issuer())
         .await
         .map_err(unreadable)?;
     let mut claims = json!({ "sub": access.grant.sub() });

@@ -182,6 +182,11 @@ impl ClientRequest {
         if self.client().registration.require_dpop && self.proof.is_none() {
             return Err(Refusal::DpopProofMissing);
         }
+        self.must_show_certificate_where_registered()
+    }
+
+    /// P32: the same of a certificate.
+    pub fn must_show_certificate_where_registered(&self) -> Result<(), Refusal> {
         if self.client().registration.certificate_bound && self.x5t.is_none() {
             return Err(Refusal::CertificateMissing);
         }

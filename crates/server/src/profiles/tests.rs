@@ -72,7 +72,7 @@ fn every_mistake_of_every_file_is_told_with_its_place() {
         DIR/a.toml: assessment: is missing
         DIR/a.toml: approval: is missing
         DIR/a.toml: mitigations: is missing
-        DIR/a.toml: colour: is not known here; known are approval, assessment, interval, mitigations, name, purpose, warning
+        DIR/a.toml: colour: is not known here; known are approval, assessment, interval, mitigations, name, posture, purpose, warning
         DIR/b.toml: not TOML: key with no value, expected `=`
         DIR/c.toml: there is a profile named "standard" already: give this one another name
     "#]].assert_eq(&told.replace(folder.to_str().unwrap(), "DIR"));
@@ -86,6 +86,6 @@ fn a_folder_that_cannot_be_read_is_told() {
     assert!(
         problems[0]
             .to_string()
-            .starts_with("/nonexistent/profiles: the folder of profiles cannot be read")
+            .starts_with("/nonexistent/profiles: the folder cannot be read")
     );
 }

@@ -307,10 +307,17 @@ fn p32_a_client_registered_for_bound_tokens_gets_no_others() {
         world.cli().await;
         let alice = world.approver("alice").await;
         let bare = Caller::default();
-        let code = approved(world, bare, "app", &alice).await;
+        let refused = bare
+            .post(world, "/device_authorization", &[("client_id", "app"), SCOPE])
+            .await;
+        assert_eq!(
+            told(&refused),
+            "400 invalid_request",
+            "a code bound to nothing is anybody's"
+        );
+        let code = approved(world, Caller::showing(&["self"]), "app", &alice).await;
         let refused = redeem(world, bare, "app", &code).await;
         assert_eq!(told(&refused), "400 invalid_request");
-        // It had shown none so far: the first one binds.
         let tokens = redeem(world, Caller::showing(&["self"]), "app", &code).await;
         assert_eq!(
             claims(&tokens.text("access_token"))["cnf"]["x5t#S256"],
@@ -522,10 +529,10 @@ fn p32_metadata_says_what_there_is_for_certificates_and_where() {
     });
     expect![[r#"
         {
-          "device_authorization_endpoint": "https://as.example:8443/base/device_authorization",
-          "introspection_endpoint": "https://as.example:8443/base/introspect",
-          "revocation_endpoint": "https://as.example:8443/base/revoke",
           "token_endpoint": "https://as.example:8443/base/token",
+          "device_authorization_endpoint": "https://as.example:8443/base/device_authorization",
+          "revocation_endpoint": "https://as.example:8443/base/revoke",
+          "introspection_endpoint": "https://as.example:8443/base/introspect",
           "userinfo_endpoint": "https://as.example:8443/base/userinfo",
           "waypass_enrollment_endpoint": "https://as.example:8443/base/enrollment"
         }"#]]

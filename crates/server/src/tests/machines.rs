@@ -432,6 +432,32 @@ fn a05_a_machine_gets_no_details_beyond_its_clients_ceiling() {
     });
 }
 
+/// All of them end in one batch when the instance is suspended: there is a bound on how many there are.
+#[test]
+fn a_machine_that_asks_for_ever_other_things_is_stopped_and_ends_whole() {
+    on_both(async |world| {
+        let key = machine(world, json!({ "authorization_details": [{ "type": "tool_call" }] })).await;
+        let call = |number: i64| {
+            json!([{ "type": "tool_call", "server": "s", "tool": "t", "arguments": { "n": number } }]).to_string()
+        };
+        for number in 0..64 {
+            let given = ask(world, &key, &[("authorization_details", &call(number))]).await;
+            assert_eq!(given.status, StatusCode::OK, "{number}: {}", given.body);
+        }
+        let refused = ask(world, &key, &[("authorization_details", &call(64))]).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.body);
+        let again = ask(world, &key, &[("authorization_details", &call(7))]).await;
+        assert_eq!(again.status, StatusCode::OK, "what it has it may ask for again");
+        let instance = world.instance_of(&key).await;
+        let path = format!("/local/instances/{}/suspend", instance["instance_id"].as_str().unwrap());
+        assert_eq!(
+            world.administer("POST", &path, &Value::Null).await.status,
+            StatusCode::OK
+        );
+        assert!(!world.is_active(&again.text("access_token")).await);
+    });
+}
+
 #[test]
 fn policies_decide_what_a_machine_gets_by_its_posture_of_now() {
     let encrypted = r#"@id("encrypted") forbid (principal, action == Action::"redeem", resource)

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::world::{Key, World, directory, on_both_as};
 use crate::config::ServeArgs;
 
+/// In the place of others: it forbids nothing that these tests do.
+const HARMLESS: &str = r#"@id("nobody") forbid (principal == Client::"nobody", action, resource);"#;
+
 /// Runs one test with a folder of policies of its own, which the test can write into.
 #[expect(
     clippy::needless_pass_by_value,
@@ -125,7 +128,7 @@ fn a_forbidden_view_opens_nothing_and_names_the_policy_to_the_approver() {
         assert_eq!(event["detail"]["policy.input"]["approver"]["name"], "alice");
         assert_eq!(world.events("device.refused").await.len(), 1, "recorded once");
         assert_eq!(world.poll(&device_code).await.error(), "authorization_pending");
-        folder.write("");
+        folder.write(HARMLESS);
         world.reload().await;
         assert_eq!(
             world.approve(&user_code, &alice).await.status,
@@ -153,7 +156,7 @@ fn a_forbidden_approval_leaves_the_request_as_it_was() {
         assert_eq!(event["detail"]["policy.input"]["acr"], "urn:waypass:acr:software-key");
         assert_eq!(event["detail"]["policy.input"]["approvals"], 1);
         assert_eq!(world.poll(&device_code).await.error(), "authorization_pending");
-        folder.write("");
+        folder.write(HARMLESS);
         world.reload().await;
         assert_eq!(world.approve(&user_code, &alice).await.status, StatusCode::OK);
     });
@@ -182,7 +185,7 @@ fn a_policy_that_comes_between_approval_and_redemption_refuses() {
         );
         assert!(world.events("device.redeemed").await.is_empty());
         // The code was not used up: what was approved can be redeemed once it is permitted.
-        folder.write("");
+        folder.write(HARMLESS);
         world.reload().await;
         assert_eq!(world.poll(&device_code).await.status, StatusCode::OK);
     });
@@ -204,7 +207,7 @@ fn a_forbidden_refresh_uses_up_no_refresh_token() {
         let event = world.refused("token.refused", "refresh").await;
         assert_eq!(event["detail"]["grant.origin"], "device_code");
         assert_eq!(event["detail"]["policy.input"]["acr"], "urn:waypass:acr:software-key");
-        folder.write("");
+        folder.write(HARMLESS);
         world.reload().await;
         assert_eq!(
             world.refresh(&tokens.text("refresh_token")).await.status,
@@ -231,16 +234,14 @@ fn a_token_that_may_not_be_read_is_inactive_to_that_reader() {
                     .status
             };
             assert_eq!(userinfo().await, StatusCode::UNAUTHORIZED);
-            let ours = world.refused("token.refused", "introspect").await;
-            assert_eq!(ours["detail"]["reader"], "http://localhost:8628");
-            world.advance(1);
+            assert!(world.events("token.refused").await.is_empty(), "no GET writes");
             assert!(!world.is_active(&token).await);
             let event = world.events("token.refused").await.pop().unwrap();
             assert_eq!(
                 (&event["detail"]["reader"], &event["detail"]["policy.ids"]),
                 (&json!("rs"), &json!(["not-rs"]))
             );
-            folder.write("");
+            folder.write(HARMLESS);
             world.reload().await;
             assert!(world.is_active(&token).await);
             assert_eq!(userinfo().await, StatusCode::OK);
@@ -343,6 +344,50 @@ fn a_broken_file_changes_nothing_and_says_what_is_wrong() {
                 .unwrap()
                 .contains("waypass_policies_refused 0")
         );
+    });
+}
+
+#[test]
+fn a_folder_that_is_emptied_or_half_there_opens_nothing() {
+    with_policies(&forbid("refresh"), async |world, folder| {
+        let version = world.app.policies.now().version().clone();
+        folder.write("// being written\n");
+        let view = world.reload().await;
+        assert!(
+            view["mistakes"][0].as_str().unwrap().contains("no policy is left"),
+            "{view}"
+        );
+        std::fs::remove_file(folder.0.join("a.cedar")).unwrap();
+        std::os::unix::fs::symlink(folder.0.join("gone"), folder.0.join("freeze.cedar")).unwrap();
+        let view = world.reload().await;
+        assert!(
+            view["mistakes"][0]
+                .as_str()
+                .unwrap()
+                .starts_with("freeze.cedar: cannot be read"),
+            "{view}"
+        );
+        assert_eq!(world.app.policies.now().version(), &version);
+        std::fs::remove_file(folder.0.join("freeze.cedar")).unwrap();
+    });
+}
+
+#[test]
+fn a_view_that_is_forbidden_meanwhile_is_forbidden_in_a_terminal_too() {
+    with_policies(HARMLESS, async |world, folder| {
+        let (alice, user_code, _) = world.asked().await;
+        let seen = world.view(&user_code, &alice).await;
+        assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
+        let again = json!({ "request_id": seen.body["request_id"] });
+        assert_eq!(
+            world.call("/approver/view", &again, &alice).await.status,
+            StatusCode::OK
+        );
+        folder.write(&forbid("view"));
+        world.reload().await;
+        let refused = world.call("/approver/view", &again, &alice).await;
+        assert_eq!(refused.error(), "access_denied", "{}", refused.body);
+        assert!(refused.body.get("facts").is_none());
     });
 }
 
@@ -493,7 +538,7 @@ fn an_explanation_names_the_policies_of_every_step() {
         );
         assert_eq!(told[2]["policies"][0]["description"], "Only operators decide.");
         assert_eq!(told[2]["policies"][0]["place"], "a.cedar:1");
-        folder.write("");
+        folder.write(HARMLESS);
         world.reload().await;
         assert_eq!(
             explain().await[2]["policies"],

@@ -303,6 +303,11 @@ async fn a_text_that_changed(place: &Place) {
     assert!(!world.is_active(&tokens.text("access_token")).await);
     world.close().await;
 
+    let world = started(&CREW.replace("quorum = 2", "quorum = 3")).await;
+    let refused = crew.refresh(&world, &token).await;
+    assert_eq!(refused.error(), "invalid_grant", "two are not enough any more");
+    world.close().await;
+
     let world = started(CREW).await;
     assert_eq!(
         crew.refresh(&world, &token).await.status,

@@ -116,7 +116,7 @@ fn the_demo_by_itself_goes_from_asking_to_taking_back() {
             "5  Record",
             "6  Take back",
             "\"jkt\": \"",
-            "200  {\"by\":\"demo\",\"deployed\":\"staging\"}",
+            "200  {\"deployed\":\"staging\",\"by\":\"demo\"}",
             "401  a token without proof is not enough",
             "401  the proof is by another key",
             "401  the proof was used before",

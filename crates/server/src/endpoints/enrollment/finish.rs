@@ -21,7 +21,7 @@ use store::{Batch, Fault};
 use super::{answer, must_allow_ceremony, must_know_instances, told};
 use crate::app::{App, Shared};
 use crate::confirmation::{self, Confirmation};
-use crate::endpoints::token::device_code::{self, CONFIRMATION, digits_awaited};
+use crate::endpoints::token::device_code::{self, Approved, CONFIRMATION, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
@@ -91,8 +91,8 @@ async fn enrolled(
         return Err(Refusal::DeviceCodeUnknown.into());
     };
     let client = app.stored_client(&request.content.client_id).await?;
-    must_still_stand(app, request, (&client, enrollment), now)?;
-    let approvers = device_code::approved_by(app, request).await?.approvers;
+    must_still_stand(app, (asked, request), (&client, enrollment), now)?;
+    let Approved { approvers, context, .. } = device_code::approved_by(app, request).await?;
     quorum::must_still_be(app, request, &client, &approvers).await?;
     let owner = approvers.iter().find(|approver| approver.id == viewer.approver_id);
     let owner = owner.ok_or(Refusal::ApproverDisabled)?;
@@ -100,7 +100,7 @@ async fn enrolled(
         .map_err(|flaw| Fault::broken("a stored enrollment's key does not parse").because(flaw))?;
     instances::must_be_no_approvers(app, &key.thumbprint()).await?;
 
-    let judged = judging::enrolled(app, asked, (request, &client), owner).await?;
+    let judged = judging::enrolled(app, asked, (request, &client), (owner, &context)).await?;
     let instance = instance(app, request, enrollment, owner);
     let state = RequestState::Enrolled {
         instance_id: instance.id.clone(),
@@ -128,7 +128,7 @@ async fn enrolled(
 /// Between approval and this a client may have been disabled, or its profile have become another.
 fn must_still_stand(
     app: &App,
-    request: &AuthorizationRequest,
+    (asked, request): (&ClientRequest, &AuthorizationRequest),
     (client, enrollment): (&Client, &Enrollment),
     now: Timestamp,
 ) -> Result<(), Refusal> {
@@ -138,6 +138,9 @@ fn must_still_stand(
     must_allow_ceremony(profile)?;
     if !request.content.is_under(profile) {
         return Err(Refusal::InstanceGone);
+    }
+    if !profile.may_ask_from(asked.address.address) {
+        return Err(Refusal::NetworkNotAllowed);
     }
     if now >= enrollment.expires_at {
         return Err(Refusal::InstanceExpired);

@@ -47,7 +47,11 @@ fn new_key(app: &App, asked: &ClientRequest) -> Result<VerifiedProof, Refusal> {
 /// A key that evidence or an administrator let in vouches for nobody but itself: another one comes in the
 /// same way. Else a key in a TPM could make way for one that anybody copies, and still be told as proven.
 fn must_be_theirs_to_change(app: &App, asked: &ClientRequest, instance: &Instance) -> Result<(), Refusal> {
-    let may_by_hand = app.profiles().of_any(asked.client())?.ceremony != Ceremony::Off;
+    let profile = app.profiles().of_any(asked.client())?;
+    if !profile.may_ask_from(asked.address.address) {
+        return Err(Refusal::NetworkNotAllowed);
+    }
+    let may_by_hand = profile.ceremony != Ceremony::Off;
     match instance.about.way_in {
         WayIn::Ceremony { .. } | WayIn::Preregistered if may_by_hand => Ok(()),
         _ => Err(Refusal::RotationNotAllowed),

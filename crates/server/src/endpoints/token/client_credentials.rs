@@ -18,6 +18,9 @@ use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::judging;
 
+/// So many grants of one instance live at once: all of them have to end in one batch when it is suspended.
+const MOST_AT_ONCE: usize = 64;
+
 pub async fn client_credentials(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
     app.store.decide(|| async { decide(app, asked).await }).await
 }
@@ -36,14 +39,7 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
     let instance = asker.instance.as_ref().ok_or(Refusal::InstanceUnknown)?;
     let owner = app.store.approver(&instance.owner).await?;
     let owner = owner.ok_or(Refusal::InstanceSuspended)?;
-    let ground = Ground {
-        client: &client,
-        approver: &owner,
-        instance: Some(instance),
-        profiles: app.profiles(),
-        details: app.details(),
-        issuer: app.issuer(),
-    };
+    let ground = app.ground(&client, &owner, Some(instance));
     let granted = granted(app, asked, &client, profile)?;
     let (grant, begun) = grant(app, asked, &ground, (granted, profile)).await?;
     let judged = judging::redeemed(app, asked, (&grant, &ground), None).await?;
@@ -94,14 +90,13 @@ async fn grant(
     let until = new.token_expiry(token_lifetime(app, profile), now);
     let id = new.instance_id.clone().unwrap_or_default();
     let live = app.store.grants_of_instance(&id, now).await?;
-    let known = live
-        .into_iter()
-        .find(|grant| grant.gives(&granted, asked.keys(), until));
+    let known = live.iter().find(|grant| grant.gives(&granted, asked.keys(), until));
     match known {
         Some(known) => {
             known.must_still_stand(ground, now)?;
-            Ok((known, false))
+            Ok((known.clone(), false))
         }
+        None if live.len() >= MOST_AT_ONCE => Err(Refusal::TooManyRequests.into()),
         None => Ok((new, true)),
     }
 }

@@ -7,7 +7,7 @@ use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, Stat
 use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::{AuthenticationContext, Grant, Ground};
+use protocol::grant::{AuthenticationContext, Grant};
 use protocol::refusal::Refusal;
 use protocol::resource;
 use protocol::secret::DeviceCode;
@@ -173,14 +173,7 @@ async fn redeemed(
         return Err(Refusal::InstanceGone.into());
     }
     let posture = posture::again(app, asked, app.profile_of(&client)?)?;
-    let ground = Ground {
-        client: &client,
-        approver,
-        instance: instance.as_ref(),
-        profiles: app.profiles(),
-        details: app.details(),
-        issuer: app.issuer(),
-    };
+    let ground = app.ground(&client, approver, instance.as_ref());
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
     let authorization_details = app

@@ -4,7 +4,7 @@ use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::{Grant, Ground};
+use protocol::grant::Grant;
 use protocol::instance::Instance;
 use protocol::refresh::{self, Rotation, StoredToken};
 use protocol::refusal::Refusal;
@@ -46,9 +46,7 @@ impl Presented {
             (self.grant.jkt.as_deref(), asked.jkt())
         }
     }
-}
 
-impl Presented {
     /// Whatever was decided upon is as it was.
     fn is_unchanged(&self, approvers: &[Approver], now: Timestamp) -> Batch {
         let batch = Batch::default().client_is_unchanged(&self.client);
@@ -155,14 +153,7 @@ async fn rotated(
         ..
     } = presented;
     let now = app.now();
-    let ground = Ground {
-        client,
-        approver,
-        instance: instance.as_ref(),
-        profiles: app.profiles(),
-        details: app.details(),
-        issuer: app.issuer(),
-    };
+    let ground = app.ground(client, approver, instance.as_ref());
     grant.must_still_stand(&ground, now)?;
     let approvers = quorum::of_grant(app, grant, client).await?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
