@@ -1,15 +1,18 @@
 //! `waypass approver enroll`, `show`, `approve` and `deny`: a decision in a terminal.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
 
 use cli::Exit;
 use protocol::authorization_request::Content;
 use protocol::decision::{Decision, DecisionRecord, Evidence, RelyingParty, verify_record};
+use protocol::details::Types;
 use protocol::digest::{Digest, canonical_json};
 use protocol::wire::approver::RequestView;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use crate::poisoned::{HOSTILE, poisoned};
 use crate::stub::{Reply, Stub, error, reply};
 use crate::world::{START, World, is_harmless, mode};
 
@@ -391,6 +394,33 @@ fn hostile_text_in_a_view_is_shown_escaped() {
     for verb in ["show", "approve"] {
         for more in [&[][..], &["--raw"], &["--json"]] {
             is_harmless(&decide(&world, &server, verb, more).everything());
+        }
+    }
+}
+
+/// Every text of every field of every type, and the names of members, in one view for each hostile text.
+#[test]
+fn a08_no_text_of_any_field_of_any_type_acts_on_the_terminal() {
+    let asked: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let told = asked.clone();
+    let server = server(move |view| {
+        let details = told.lock().unwrap().clone();
+        let shown = details.iter().map(
+            |detail| json!({"sentence": [{"value": detail.to_string()}], "canonical": canonical_json(detail).unwrap()}),
+        );
+        view["authorization_details"] = shown.collect();
+        view["decision"]["granted"]["authorization_details"] = json!(details);
+    });
+    let world = enrolled(&server);
+    let types = Types::built_in().metadata();
+    let examples = types.as_object().unwrap().values();
+    let examples: Vec<&Value> = examples.map(|known| &known["schema"]["examples"][0]).collect();
+    for poison in HOSTILE {
+        let details: Vec<Value> = examples.iter().flat_map(|detail| poisoned(detail, poison)).collect();
+        assert!(details.len() > 50, "{}", details.len());
+        *asked.lock().unwrap() = details;
+        for more in [&[][..], &["--raw"], &["--json"]] {
+            is_harmless(&decide(&world, &server, "show", more).must(Exit::Done).everything());
         }
     }
 }

@@ -19,10 +19,12 @@ mod login_attacks;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+#[path = "../../../protocol/src/details/tests/poisoned.rs"]
+mod poisoned;
+#[cfg(test)]
 mod stub;
 #[cfg(test)]
 mod token;
 #[cfg(test)]
 mod tpm;
-#[cfg(test)]
 mod world;

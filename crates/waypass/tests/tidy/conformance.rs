@@ -8,8 +8,9 @@ use super::File;
 
 type Ranges = &'static [(char, RangeInclusive<u8>)];
 
-/// The rows that each page answers for. RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 9396, 8707, 9068; RFC 9700, 10070;
-/// RFC 9449 and DPoP for the device grant; client attestation and SPIFFE. RFC 10027: mitigations, the rules around them, formal analysis.
+/// The rows that each page answers for. RFC 8628; RFC 6749, 8414, 7009, 7662; RFC 9396, 8707, 9068, 9470; RFC 9700,
+/// 10070; RFC 9449 and DPoP for the device grant; RFC 8705; client attestation and SPIFFE; WebAuthn and SP 800-63B-4;
+/// transaction challenges. RFC 10027: mitigations, the rules around them, formal analysis.
 const PAGES: [(&str, Ranges); 2] = [
     (
         "docs/conformance.md",
@@ -17,11 +18,15 @@ const PAGES: [(&str, Ranges); 2] = [
             ('D', 1..=38),
             ('B', 1..=16),
             ('A', 1..=14),
+            ('A', 20..=25),
             ('S', 2..=10),
             ('P', 1..=15),
             ('P', 20..=25),
+            ('P', 30..=33),
             ('C', 20..=24),
             ('C', 30..=30),
+            ('N', 1..=5),
+            ('T', 13..=13),
         ],
     ),
     (
