@@ -27,4 +27,5 @@ mod stub;
 mod token;
 #[cfg(test)]
 mod tpm;
+#[cfg(test)]
 mod world;
