@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::pages::browser::Browser;
 use super::pages::passkey::Passkey;
-use super::quorum::{endorsed, joined, look};
+use super::quorum::{TWO, endorsed, joined, look};
 use super::world::{Answer, Key, World, claims, on_both, with_profiles};
 
 const API: &str = "https://api.example";
@@ -272,22 +272,6 @@ fn a_tampered_form_field_or_address_gives_nothing() {
         assert_eq!(world.poll(&asked.text("device_code")).await.text("scope"), "read");
     });
 }
-
-const TWO: &str = r#"
-name = "two"
-purpose = "a test"
-[assessment]
-risk = "phishing"
-residual = "two who obey"
-[approval]
-by = "group"
-group = "ops"
-quorum = 2
-software_keys = true
-starter = ["same_address"]
-[mitigations]
-X04 = { presenters = 1, then = "report" }
-"#;
 
 /// A client of two, both of the group.
 #[expect(

@@ -7,7 +7,7 @@ use store::Batch;
 use super::pages::browser::Browser;
 use super::world::{Answer, Key, World, with_profiles};
 
-const TWO: &str = r#"
+pub const TWO: &str = r#"
 name = "two"
 purpose = "a test"
 [assessment]
