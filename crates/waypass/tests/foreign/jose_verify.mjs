@@ -3,5 +3,7 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const { issuer, jwks_uri, audience, token, typ } = JSON.parse(process.argv[2])
-const { payload, protectedHeader } = await jwtVerify(token, createRemoteJWKSet(new URL(jwks_uri)), { issuer, audience, typ })
+// A debug build beside a busy browser may need longer than the five seconds that jose waits of itself.
+const keys = createRemoteJWKSet(new URL(jwks_uri), { timeoutDuration: 50_000 })
+const { payload, protectedHeader } = await jwtVerify(token, keys, { issuer, audience, typ })
 process.stdout.write(JSON.stringify({ header: protectedHeader, claims: payload }) + '\n')

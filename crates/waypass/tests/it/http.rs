@@ -14,12 +14,17 @@ use crate::server::tls_roots;
 /// Above every hold, below every test's patience.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Well below the time after which the server closes a connection that says nothing: one that is taken
+/// from the pool in the very moment it is closed fails a test that has nothing to do with it.
+const IDLE: Duration = Duration::from_secs(3);
+
 pub static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tls_certs_merge(tls_roots())
         .timeout(DEADLINE)
+        .pool_idle_timeout(IDLE)
         .build()
         .unwrap()
 });
