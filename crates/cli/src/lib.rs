@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 mod approver_key;
+mod asking;
 mod clock;
 mod commands;
 mod credentials;
