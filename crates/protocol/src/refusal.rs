@@ -16,6 +16,7 @@ pub enum Refusal {
     AlreadyDecided,
     ApproverDisabled,
     ApproverExists,
+    AskedInQuietHours,
     AssertionInvalid,
     AssertionReplayed,
     AttestationChallengeRequired,
@@ -27,8 +28,10 @@ pub enum Refusal {
     AuthenticationTooWeak,
     AuthenticationUnmet,
     AuthorizationPending,
+    BackchannelParameterInvalid,
     BindingDataMissing,
     BindingDataWrong,
+    BindingMessageInvalid,
     CeremonyNotAllowed,
     CertificateHeaderMalformed,
     CertificateMismatch,
@@ -131,6 +134,7 @@ impl Refusal {
         Self::AlreadyDecided,
         Self::ApproverDisabled,
         Self::ApproverExists,
+        Self::AskedInQuietHours,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
         Self::AttestationChallengeRequired,
@@ -142,8 +146,10 @@ impl Refusal {
         Self::AuthenticationTooWeak,
         Self::AuthenticationUnmet,
         Self::AuthorizationPending,
+        Self::BackchannelParameterInvalid,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
+        Self::BindingMessageInvalid,
         Self::CeremonyNotAllowed,
         Self::CertificateHeaderMalformed,
         Self::CertificateMismatch,
@@ -256,7 +262,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
+            Self::AccessDenied | Self::AskedInQuietHours | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -281,7 +287,9 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
+            Self::BindingMessageInvalid => Code::InvalidBindingMessage,
             Self::AuthenticationDemandMalformed
+            | Self::BackchannelParameterInvalid
             | Self::CertificateHeaderMalformed
             | Self::CertificateMissing
             | Self::EnrollmentMalformed
