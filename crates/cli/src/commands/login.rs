@@ -20,7 +20,7 @@ use crate::io::Io;
 use crate::metadata::Metadata;
 use crate::print::say;
 use crate::screen::{Screen, ScreenArgs, Stream};
-use crate::settings::{Profile, Settings};
+use crate::settings::Profile;
 use crate::target::{Target, TargetArgs};
 use crate::token_endpoint;
 
@@ -194,21 +194,15 @@ pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
 
 /// Nothing interrupts this: Ctrl-C is not listened to any more.
 async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) -> Result<(), Failure> {
-    let kept = &target.key.kept;
     let credentials = Credentials {
         tokens: Some(tokens),
-        ..kept.credentials.clone()
-    };
-    let place = {
-        let _lock = target.vault.lock().await?;
-        target.vault.save(io, &credentials, kept.place)?
+        ..target.key.kept.credentials.clone()
     };
     let name = &args.target.profile;
-    Settings::keep(io, name, &target.profile)?;
+    let stored_in = target.keep(io, name, &credentials).await?;
     let Some(tokens) = &credentials.tokens else {
         return Ok(());
     };
-    let stored_in = target.vault.describe(place, &credentials.key);
     if args.screen.json {
         args.screen.output(io).json(&json!({
             "event": "authorized", "profile": name, "scope": tokens.scope, "token_type": tokens.token_type,
