@@ -14,6 +14,7 @@ use crate::posture_demand::Lacks;
 pub enum Refusal {
     AccessDenied,
     AlreadyDecided,
+    ApprovalTooWeak,
     ApproverDisabled,
     ApproverExists,
     AssertionInvalid,
@@ -129,6 +130,7 @@ impl Refusal {
     pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
+        Self::ApprovalTooWeak,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AssertionInvalid,
@@ -271,7 +273,8 @@ impl Refusal {
             Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
-            Self::ApproverDisabled
+            Self::ApprovalTooWeak
+            | Self::ApproverDisabled
             | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
