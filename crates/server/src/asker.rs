@@ -113,14 +113,15 @@ pub fn facts_of(Instance { about, .. }: &Instance) -> Vec<Fact> {
     known.into_iter().chain(about.facts.iter().cloned()).collect()
 }
 
-/// An attested key that is not known yet becomes an instance with its first request.
+/// An attested key that is not known yet becomes an instance with its first request: policies are asked about
+/// that first, and about the request after it.
 async fn attested(app: &App, asked: &ClientRequest) -> Result<(Option<Instance>, Batch), Failure> {
     let (Some(attested), Some(proof)) = (&asked.attested, &asked.proof) else {
         return Ok((None, Batch::default()));
     };
     let name: String = attested.thumbprint().chars().take(8).collect();
     let admitted = admitting::by_attestation(app, attested)?;
-    let (instance, entry) = admitted.instance(app, &name, (proof, Vec::new())).await?;
+    let (instance, entry) = admitted.instance(app, asked, proof, (&*name, Vec::new())).await?;
     Ok((Some(instance), entry))
 }
 

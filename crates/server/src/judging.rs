@@ -181,6 +181,38 @@ pub async fn enrolled(
     must_permit(app, &input, (refused, content.id.clone())).await
 }
 
+/// Evidence lets a key in, and nobody is asked: it asks to be an instance and becomes one in the same moment, so that the
+/// policies of both steps are asked. What the second says goes on the event.
+pub async fn admitted(
+    app: &App,
+    asked: &ClientRequest,
+    instance: &Instance,
+    owner: &Approver,
+) -> Result<Judgement, Failure> {
+    let refused = asked.event(app, Action::DeviceRefused).instance(instance);
+    let refused = (refused, peer::network(asked.address.counted).to_string());
+    let input = Input {
+        binding: binding(None, asked.jkt()).to_owned(),
+        instance: Some(of_instance(instance)),
+        access: Asked {
+            id: instance.id.clone(),
+            enrolls: true,
+            lifetime: (instance.expires_at - app.now()).seconds(),
+            ..Asked::default()
+        },
+        requester: place(app, &End::asking(app, asked)),
+        facts: asked.facts(app).chain(asker::facts_of(instance)).collect(),
+        ..of_client(app, Step::Request, asked.client())
+    };
+    must_permit(app, &input, refused.clone()).await?;
+    let input = Input {
+        step: Step::Redeem,
+        approver: Some(approver(app, owner).await?),
+        ..input
+    };
+    must_permit(app, &input, refused).await
+}
+
 /// A refresh token is presented; scope, audience and details are those of the next access token.
 pub async fn refreshed(
     app: &App,
