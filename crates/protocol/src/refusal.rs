@@ -14,6 +14,7 @@ use crate::posture_demand::Lacks;
 pub enum Refusal {
     AccessDenied,
     AlreadyDecided,
+    ApprovalTooWeak,
     ApproverDisabled,
     ApproverExists,
     AskedInQuietHours,
@@ -132,6 +133,7 @@ impl Refusal {
     pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
+        Self::ApprovalTooWeak,
         Self::ApproverDisabled,
         Self::ApproverExists,
         Self::AskedInQuietHours,
@@ -277,7 +279,8 @@ impl Refusal {
             Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
-            Self::ApproverDisabled
+            Self::ApprovalTooWeak
+            | Self::ApproverDisabled
             | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch

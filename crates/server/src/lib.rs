@@ -49,6 +49,7 @@ mod policy_files;
 mod posture;
 mod profiles;
 mod quorum;
+mod refused;
 mod request_view;
 mod routes;
 mod seen;

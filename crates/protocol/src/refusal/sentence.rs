@@ -9,6 +9,7 @@ impl Refusal {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::AccessDenied => "The request was declined.",
+            Self::ApprovalTooWeak => "The approval was not as strong as this client's profile demands now. Ask again.",
             Self::ApproverDisabled | Self::GrantEnded | Self::InstanceGone => "What was approved no longer stands.",
             Self::ApproverExists => "An approver of this name exists already.",
             Self::AttestationChallengeRequired => {

@@ -6,7 +6,6 @@ use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, Route, State as RequestState};
 use protocol::event::Action;
-use protocol::fact::{Fact, Source};
 use protocol::initiator;
 use protocol::posture;
 use protocol::profile::Profile;
@@ -24,7 +23,6 @@ use store::{Batch, Fault};
 use crate::app::{App, Shared};
 use crate::asker::Asker;
 use crate::binding;
-use crate::ends::End;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::judging::{self, Judgement};
@@ -172,7 +170,7 @@ pub fn content(
         route: None,
         binding_message: None,
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
-        facts: facts(app, asked).into_iter().chain(asker.facts()).collect(),
+        facts: asked.facts(app).chain(asker.facts()).collect(),
         requested_at: now,
         expires_at: now + code_lifetime(app, asked, profile),
         grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
@@ -218,13 +216,6 @@ pub fn requested_resource(app: &App, asked: &ClientRequest, scope: &Scope) -> Re
         }
     }
     resource::requested(&named, ceiling, app.issuer())
-}
-
-pub fn facts(app: &App, asked: &ClientRequest) -> Vec<Fact> {
-    let key = asked
-        .jkt()
-        .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
-    End::asking(app, asked).facts().into_iter().chain(key).collect()
 }
 
 fn response(

@@ -13,6 +13,7 @@ use protocol::client_auth::AuthenticatedClient;
 use protocol::digest::Digest;
 use protocol::dpop::{NonceKey, NonceRule, ProofExpectation, VerifiedProof};
 use protocol::event::{Action, Event};
+use protocol::fact::{Fact, Source};
 use protocol::grant::Keys;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
@@ -168,6 +169,14 @@ impl ClientRequest {
     /// An act of whoever asks, and from where.
     pub fn event(&self, app: &App, action: Action) -> Event {
         End::asking(app, self).on(app.event(action))
+    }
+
+    /// What is known of whoever asks, by this very request.
+    pub fn facts(&self, app: &App) -> impl Iterator<Item = Fact> {
+        let key = self
+            .jkt()
+            .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
+        End::asking(app, self).facts().into_iter().chain(key)
     }
 
     pub fn poller(&self, kind: CodeKind) -> Poller<'_> {

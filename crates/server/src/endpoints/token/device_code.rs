@@ -105,14 +105,15 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
-    let posture = posture::again(app, asked, app.profile_of(&client)?)?;
+    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    let posture = posture::again(app, asked, app.profile_of(&client)?, (refused, &request.content.id)).await?;
     let ground = app.ground(&client, approver, instance.as_ref());
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
     let audience = resource::audience(&asked.form.resource()?, &grant.resource)?;
     let authorization_details = app
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
-    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request)).await?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), Some(request), &posture).await?;
 
     let issued = issue(
         app,
