@@ -97,6 +97,7 @@ pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
         target: &target,
         profile_name: &args.target.profile,
         brought: args.brought.form(io, &target).await?,
+        by_user_code: args.brought.user_code,
         screen: &args.screen,
         command: "waypass login",
     };
