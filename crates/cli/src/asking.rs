@@ -1,16 +1,18 @@
 //! Asking a person for access: a form goes in, tokens come out, and whoever calls knows nothing of how the person
-//! was asked. Today by device authorization with a user code. RFC 8628 §3.1 to §3.5; what is typed before there
-//! is a code, RFC 10027 §6.1.15 and §6.1.17.
+//! was asked. A machine that is enrolled asks its owner directly (OpenID CIBA Core §7); any other shows a user
+//! code. RFC 8628 §3.1 to §3.5; what is typed before there is a code, RFC 10027 §6.1.15 and §6.1.17.
 
 use std::path::PathBuf;
 
 use protocol::authentication::Demands;
 use protocol::time::Lifetime;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
+use protocol::{backchannel, base64url, key_words};
+use url::Url;
 
 use crate::approver_key;
 use crate::credentials::Tokens;
-use crate::device_flow::{Asked, Poll, Waiter};
+use crate::device_flow::{Asked, Poll, Shown, Waiter};
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
 use crate::files;
@@ -21,6 +23,9 @@ use crate::screen::{Screen, ScreenArgs};
 use crate::settings::Profile;
 use crate::target::Target;
 use crate::token_endpoint;
+
+/// Below the patience of the HTTP client.
+const LONGEST_HOLD: i64 = 20;
 
 /// What a profile of the server may want beside the request.
 #[derive(Debug, Default, clap::Args)]
@@ -40,6 +45,12 @@ pub struct BroughtArgs {
     /// How many seconds old the approval may be when it is used
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<i64>,
+    /// Show a user code, although this machine is enrolled and could ask its owner directly
+    #[arg(long)]
+    pub user_code: bool,
+    /// Ask this approver, or group:NAME, instead of the owner of this machine, where its profile allows that
+    #[arg(long, value_name = "NAME", conflicts_with = "user_code")]
+    ask: Option<String>,
 }
 
 impl BroughtArgs {
@@ -73,6 +84,7 @@ impl BroughtArgs {
             let assertion = approver_key::initiator_assertion(io, file, &target.issuer, &target.key.key)?;
             brought.push(("initiator_assertion", assertion));
         }
+        brought.extend(self.ask.clone().map(|name| (backchannel::LOGIN_HINT, name)));
         brought.extend(self.acr_values.clone().map(|values| ("acr_values", values)));
         brought.extend(self.max_age.map(|seconds| ("max_age", seconds.to_string())));
         Ok(brought)
@@ -85,6 +97,8 @@ pub struct Asking<'a> {
     pub profile_name: &'a str,
     /// Parameters beside scope, resources and details.
     pub brought: Vec<(&'static str, String)>,
+    /// By a user code, whether or not this machine could ask its owner directly.
+    pub by_user_code: bool,
     pub screen: &'a ScreenArgs,
     /// To be typed again when nobody has decided.
     pub command: &'static str,
@@ -99,9 +113,21 @@ pub async fn tokens(io: &mut Io, asking: &Asking<'_>) -> Result<Tokens, Failure>
         caller: Caller::of_client(&target.http, &target.key.key, target.issuer.as_str())
             .with_posture(target.profile.posture_jwt.as_deref()),
         brought: asking.brought.clone(),
+        hold: target
+            .metadata
+            .waypass_token_wait_max
+            .map(|most| most.clamp(1, LONGEST_HOLD)),
         command: asking.command,
     };
-    let asked = request.ask(io, |failure, answer| asking.hint(failure, answer)).await?;
+    let hint = |failure, answer: &Answer| asking.hint(failure, answer);
+    let asked = match asking.backchannel() {
+        Some(url) => {
+            request
+                .ask_owner(io, url, target.issuer.endpoint("inbox"), hint)
+                .await?
+        }
+        None => request.ask(io, hint).await?,
+    };
     let mut screen = Screen::show(asking.screen, io, &asked, &target.key.key).await;
     let interrupted = (io.interrupted)();
     tokio::select! {
@@ -112,6 +138,13 @@ pub async fn tokens(io: &mut Io, asking: &Asking<'_>) -> Result<Tokens, Failure>
 }
 
 impl Asking<'_> {
+    /// Where an enrolled machine asks its owner.
+    fn backchannel(&self) -> Option<&Url> {
+        let is_enrolled = self.target.key.kept.credentials.instance.is_some();
+        let url = self.target.metadata.backchannel_authentication_endpoint.as_ref();
+        url.filter(|_| is_enrolled && !self.by_user_code)
+    }
+
     /// What the server wants beside the request is a flag, or another command first.
     fn hint(&self, failure: Failure, answer: &Answer) -> Failure {
         let needs = answer.error().and_then(|body| body.needs);
@@ -138,6 +171,8 @@ pub struct Request<'a> {
     pub caller: Caller<'a>,
     /// Parameters beside scope and resources.
     pub brought: Vec<(&'static str, String)>,
+    /// How many seconds the server may wait with an answer.
+    pub hold: Option<i64>,
     /// To be typed again when nobody has decided.
     pub command: &'static str,
 }
@@ -152,6 +187,45 @@ impl Request<'_> {
                 format!("{} offers no device grant", self.profile.server),
             )
         })?;
+        let asked_at = io.now();
+        let answer = self.send(io, url, hint).await?;
+        let shown: Option<DeviceAuthorizationResponse> = answer.json();
+        shown
+            .and_then(|shown| Asked::of(shown, asked_at))
+            .ok_or_else(|| answer.unreadable("the answer cannot be read"))
+    }
+
+    /// OpenID CIBA Core §7: straight into the inbox, with two words that both sides show.
+    async fn ask_owner(
+        &mut self,
+        io: &mut Io,
+        url: &Url,
+        inbox: Url,
+        hint: impl Fn(Failure, &Answer) -> Failure,
+    ) -> Result<Asked, Failure> {
+        let chance = io.draw().map_err(|_| Failure::failed("no randomness can be had"))?;
+        let words = key_words::of(&base64url::encode(&chance.0));
+        let binding_message: String = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        self.brought
+            .push((backchannel::BINDING_MESSAGE, binding_message.clone()));
+        let asked_at = io.now();
+        let answer = self.send(io, url, hint).await?;
+        let asked = answer
+            .json()
+            .ok_or_else(|| answer.unreadable("the answer cannot be read"))?;
+        let shown = Shown::Inbox {
+            uri: inbox,
+            binding_message,
+        };
+        Ok(Asked::in_inbox(asked, shown, asked_at))
+    }
+
+    async fn send(
+        &mut self,
+        io: &mut Io,
+        url: &Url,
+        hint: impl Fn(Failure, &Answer) -> Failure,
+    ) -> Result<Answer, Failure> {
         let mut form = vec![("client_id", self.profile.client_id.as_str())];
         form.extend(self.profile.scope.as_deref().map(|scope| ("scope", scope)));
         let resources = self.profile.resource.iter();
@@ -159,7 +233,6 @@ impl Request<'_> {
         let details = self.profile.authorization_details.as_deref();
         form.extend(details.map(|details| ("authorization_details", details)));
         form.extend(self.brought.iter().map(|(name, value)| (*name, value.as_str())));
-        let asked_at = io.now();
         let answer = self
             .caller
             .form(io, url, &form)
@@ -168,22 +241,21 @@ impl Request<'_> {
         if !answer.is_success() {
             return Err(hint(answer.failure("access could not be asked for"), &answer));
         }
-        let shown: Option<DeviceAuthorizationResponse> = answer.json();
-        shown
-            .and_then(|shown| Asked::of(shown, asked_at))
-            .ok_or_else(|| answer.unreadable("the answer cannot be read"))
+        Ok(answer)
     }
 
-    /// RFC 8628 §3.4 and §3.5.
+    /// RFC 8628 §3.4 and §3.5; CIBA §10.1.
     pub async fn wait(&mut self, io: &mut Io, asked: &Asked, waiter: &mut impl Waiter) -> Result<Tokens, Failure> {
-        let form = [
-            ("grant_type", token_endpoint::DEVICE_CODE),
-            ("client_id", &self.profile.client_id),
-        ];
+        let grant_type = match asked.shown {
+            Shown::Code(_) => token_endpoint::DEVICE_CODE,
+            Shown::Inbox { .. } => token_endpoint::CIBA,
+        };
+        let form = [("grant_type", grant_type), ("client_id", &self.profile.client_id)];
         let mut poll = Poll {
             caller: &mut self.caller,
             url: &self.metadata.token_endpoint,
             form: &form,
+            hold: self.hold,
             again: self.command,
         };
         let scope = self.profile.scope.as_deref().unwrap_or_default();

@@ -11,6 +11,7 @@ use clap::Subcommand;
 
 mod approver_key;
 mod asking;
+mod client_certificate;
 mod clock;
 mod commands;
 mod credentials;

@@ -10,6 +10,8 @@ use crate::device_flow::Polled;
 use crate::failure::Failure;
 use crate::http::Answer;
 
+/// OpenID CIBA Core §10.1.
+pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 #[derive(Deserialize)]
@@ -31,7 +33,7 @@ const UNTOLD_LIFETIME: i64 = 300;
 
 /// `asked_at` and not the time of the answer: a token never ends later than we believe.
 pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Result<Polled<Tokens>, Failure> {
-    if matches!(answer.status, 429 | 502..=504) {
+    if answer.is_busy() {
         return Ok(Polled::Busy);
     }
     if answer.status != 200 {

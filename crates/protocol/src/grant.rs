@@ -235,7 +235,7 @@ impl Ground<'_> {
         let profile = self.profiles.under(self.client, grant.origin)?;
         self.has_the_key_that(profile, grant, now)?;
         if grant.origin == Origin::DeviceCode && !was_strong_enough(profile, grant) {
-            return Err(Refusal::GrantEnded);
+            return Err(Refusal::ApprovalTooWeak);
         }
         let ceiling = &self.client.registration.resource;
         let is_within =

@@ -93,6 +93,20 @@ impl Lack {
         }
     }
 
+    /// For rules: the fact that is not as it has to be, or `proof`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proof => "proof",
+            Self::Os => "os",
+            Self::OsVersion => "os_version",
+            Self::DiskEncrypted => "disk_encrypted",
+            Self::ScreenLock => "screen_lock",
+            Self::Root => "root",
+            Self::Uptime => "uptime_s",
+            Self::Binary => "binary_sha256",
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -107,6 +121,10 @@ impl Lacks {
 
     pub fn iter(self) -> impl Iterator<Item = Lack> {
         Lack::ALL.into_iter().filter(move |lack| self.0 & lack.bit() != 0)
+    }
+
+    pub fn names(self) -> Vec<&'static str> {
+        self.iter().map(Lack::as_str).collect()
     }
 
     /// For people: all of it, in one sentence.

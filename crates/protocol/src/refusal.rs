@@ -14,8 +14,10 @@ use crate::posture_demand::Lacks;
 pub enum Refusal {
     AccessDenied,
     AlreadyDecided,
+    ApprovalTooWeak,
     ApproverDisabled,
     ApproverExists,
+    AskedInQuietHours,
     AssertionInvalid,
     AssertionReplayed,
     AttestationChallengeRequired,
@@ -27,8 +29,10 @@ pub enum Refusal {
     AuthenticationTooWeak,
     AuthenticationUnmet,
     AuthorizationPending,
+    BackchannelParameterInvalid,
     BindingDataMissing,
     BindingDataWrong,
+    BindingMessageInvalid,
     CeremonyNotAllowed,
     CertificateHeaderMalformed,
     CertificateMismatch,
@@ -129,8 +133,10 @@ impl Refusal {
     pub const ALL: &[Self] = &[
         Self::AccessDenied,
         Self::AlreadyDecided,
+        Self::ApprovalTooWeak,
         Self::ApproverDisabled,
         Self::ApproverExists,
+        Self::AskedInQuietHours,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
         Self::AttestationChallengeRequired,
@@ -142,8 +148,10 @@ impl Refusal {
         Self::AuthenticationTooWeak,
         Self::AuthenticationUnmet,
         Self::AuthorizationPending,
+        Self::BackchannelParameterInvalid,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
+        Self::BindingMessageInvalid,
         Self::CeremonyNotAllowed,
         Self::CertificateHeaderMalformed,
         Self::CertificateMismatch,
@@ -256,7 +264,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
+            Self::AccessDenied | Self::AskedInQuietHours | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -271,7 +279,8 @@ impl Refusal {
             Self::AttestationChallengeRequired => Code::UseAttestationChallenge,
             Self::AttestationInvalid | Self::AttestationReplayed => Code::InvalidClientAttestation,
             Self::AttestationNotFresh => Code::UseFreshAttestation,
-            Self::ApproverDisabled
+            Self::ApprovalTooWeak
+            | Self::ApproverDisabled
             | Self::CertificateMismatch
             | Self::DeviceCodeUnknown
             | Self::DpopKeyMismatch
@@ -281,7 +290,9 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
+            Self::BindingMessageInvalid => Code::InvalidBindingMessage,
             Self::AuthenticationDemandMalformed
+            | Self::BackchannelParameterInvalid
             | Self::CertificateHeaderMalformed
             | Self::CertificateMissing
             | Self::EnrollmentMalformed

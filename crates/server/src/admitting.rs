@@ -19,6 +19,7 @@ use store::{Batch, Fault};
 use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::judging;
 use crate::peer::Certificates;
 
 /// The fact that names a workload.
@@ -176,12 +177,14 @@ fn of_svid((admission, svid): (Arc<Admission>, VerifiedSvid)) -> Admitted {
 
 impl Admitted {
     /// The instance that comes of it, on the admission's terms, and the batch that makes it one: refused where
-    /// the key was ever enrolled, the token brought in another, or the admission or its owner stands no more.
+    /// the key was ever enrolled, the token brought in another, the admission or its owner stands no more, or a policy
+    /// forbids it.
     pub async fn instance(
         &self,
         app: &App,
-        name: &str,
-        (proof, facts): (&VerifiedProof, Vec<Fact>),
+        asked: &ClientRequest,
+        proof: &VerifiedProof,
+        (name, facts): (&str, Vec<Fact>),
     ) -> Result<(Instance, Batch), Failure> {
         let terms = &self.admission.terms;
         let owner = app
@@ -208,6 +211,7 @@ impl Admitted {
             removed_at: None,
             version: 1,
         };
+        let judged = judging::admitted(app, asked, &instance, &owner).await?;
         let event = app
             .event(Action::InstanceEnrolled)
             .instance(&instance)
@@ -221,7 +225,7 @@ impl Admitted {
         let batch = batch
             .add_instance(&instance)?
             .add_instance_key(&instance.id, proof.public_key(), now)
-            .record(&event)?;
+            .record(&judged.on(event))?;
         Ok((instance, batch))
     }
 }

@@ -2,6 +2,7 @@
 //! a stranger starts ends here, before there is a code (RFC 10027 §6.1.7 and §6.1.8).
 
 use protocol::client::Client;
+use protocol::event::Action;
 use protocol::fact::{Fact, Source};
 use protocol::instance::Instance;
 use protocol::profile::{AskingKey, Profile};
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
 use crate::initiating::Initiator;
-use crate::posture;
+use crate::{peer, posture};
 
 /// What stands behind a request beside its client.
 pub struct Asker {
@@ -28,10 +29,8 @@ pub struct Asker {
 
 impl Asker {
     pub async fn find(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
-        let asker = Self::known(app, asked, profile).await?;
-        if asker.instance.is_none() && profile.key == AskingKey::Enrolled {
-            return Err(Refusal::InstanceUnknown.into());
-        }
+        let must_be_known = profile.key == AskingKey::Enrolled;
+        let asker = Self::known(app, asked, (profile, must_be_known), Action::DeviceRefused).await?;
         Ok(Self {
             initiator: Initiator::find(app, asked, profile).await?,
             ..asker
@@ -40,14 +39,15 @@ impl Asker {
 
     /// For itself, with no person there: known under every profile.
     pub async fn of_machine(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
-        let asker = Self::known(app, asked, profile).await?;
-        if asker.instance.is_none() {
-            return Err(Refusal::InstanceUnknown.into());
-        }
-        Ok(asker)
+        Self::known(app, asked, (profile, true), Action::TokenRefused).await
     }
 
-    async fn known(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Self, Failure> {
+    async fn known(
+        app: &App,
+        asked: &ClientRequest,
+        (profile, must_be_known): (&Profile, bool),
+        refused: Action,
+    ) -> Result<Self, Failure> {
         if profile.demands_key() && asked.proof.is_none() {
             return Err(Refusal::DpopProofMissing.into());
         }
@@ -58,15 +58,25 @@ impl Asker {
             Some(jkt) => enrolled(app, asked.client(), jkt).await?,
             None => None,
         };
+        let refused = asked
+            .event(app, refused)
+            .client(&asked.client().client_id)
+            .with("profile", profile.name.clone())
+            .with("key.jkt", asked.jkt())
+            .with("instance.id", known.as_ref().map(|known| known.id.clone()));
         let (instance, entry) = match known {
             Some(instance) => (Some(instance), Batch::default()),
             None => attested(app, asked).await?,
         };
+        if must_be_known && instance.is_none() {
+            return Err(Refusal::InstanceUnknown.into());
+        }
+        let whose = peer::network(asked.address.counted).to_string();
         Ok(Self {
             instance,
             entry,
             initiator: None,
-            posture: posture::facts(app, asked, profile)?,
+            posture: posture::facts(app, asked, profile, (refused, &whose)).await?,
         })
     }
 
@@ -103,14 +113,15 @@ pub fn facts_of(Instance { about, .. }: &Instance) -> Vec<Fact> {
     known.into_iter().chain(about.facts.iter().cloned()).collect()
 }
 
-/// An attested key that is not known yet becomes an instance with its first request.
+/// An attested key that is not known yet becomes an instance with its first request: policies are asked about
+/// that first, and about the request after it.
 async fn attested(app: &App, asked: &ClientRequest) -> Result<(Option<Instance>, Batch), Failure> {
     let (Some(attested), Some(proof)) = (&asked.attested, &asked.proof) else {
         return Ok((None, Batch::default()));
     };
     let name: String = attested.thumbprint().chars().take(8).collect();
     let admitted = admitting::by_attestation(app, attested)?;
-    let (instance, entry) = admitted.instance(app, &name, (proof, Vec::new())).await?;
+    let (instance, entry) = admitted.instance(app, asked, proof, (&*name, Vec::new())).await?;
     Ok((Some(instance), entry))
 }
 

@@ -8,7 +8,6 @@ use protocol::approver::Approver;
 use protocol::authorization_request::{AuthorizationRequest, CodeEntry, Content, State};
 use protocol::client::Client;
 use protocol::details::Details;
-use protocol::digest::Digest;
 use protocol::event::{Action, Event};
 use protocol::fact::Fact;
 use protocol::grant::{AuthenticationContext, Grant, Ground, Origin};
@@ -16,9 +15,7 @@ use protocol::instance::Instance;
 use protocol::network;
 use protocol::refusal::Refusal;
 use protocol::scope::Scope;
-use protocol::time::Lifetime;
-use serde_json::{Value, json};
-use store::Batch;
+use serde_json::Value;
 
 use crate::access::{Access, text};
 use crate::app::App;
@@ -27,10 +24,7 @@ use crate::deciding::Deciding;
 use crate::ends::End;
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
-use crate::{peer, posture};
-
-/// Of refusals that are alike, one in so long is recorded: whoever is refused can ask again and again.
-const ALIKE: Lifetime = Lifetime::from_seconds(60);
+use crate::{peer, refused};
 
 /// What the policies said.
 #[derive(Clone)]
@@ -142,11 +136,14 @@ pub async fn redeemed(
     asked: &ClientRequest,
     (grant, ground): (&Grant, &Ground<'_>),
     request: Option<&AuthorizationRequest>,
+    posture: &[Fact],
 ) -> Result<Judgement, Failure> {
     let input = of_grant(app, Step::Redeem, grant, ground).await?;
     let known = request.iter().flat_map(|request| &request.content.facts);
     let input = Input {
-        facts: facts_now(app, asked, ground.instance).chain(lasting(known)).collect(),
+        facts: facts_now(app, asked, ground.instance, posture)
+            .chain(lasting(known))
+            .collect(),
         requester: place(app, &End::asking(app, asked)),
         approvals: request.map_or(0, approvals),
         ..input
@@ -184,16 +181,49 @@ pub async fn enrolled(
     must_permit(app, &input, (refused, content.id.clone())).await
 }
 
+/// Evidence lets a key in, and nobody is asked: it asks to be an instance and becomes one in the same moment, so that the
+/// policies of both steps are asked. What the second says goes on the event.
+pub async fn admitted(
+    app: &App,
+    asked: &ClientRequest,
+    instance: &Instance,
+    owner: &Approver,
+) -> Result<Judgement, Failure> {
+    let refused = asked.event(app, Action::DeviceRefused).instance(instance);
+    let refused = (refused, peer::network(asked.address.counted).to_string());
+    let input = Input {
+        binding: binding(None, asked.jkt()).to_owned(),
+        instance: Some(of_instance(instance)),
+        access: Asked {
+            id: instance.id.clone(),
+            enrolls: true,
+            lifetime: (instance.expires_at - app.now()).seconds(),
+            ..Asked::default()
+        },
+        requester: place(app, &End::asking(app, asked)),
+        facts: asked.facts(app).chain(asker::facts_of(instance)).collect(),
+        ..of_client(app, Step::Request, asked.client())
+    };
+    must_permit(app, &input, refused.clone()).await?;
+    let input = Input {
+        step: Step::Redeem,
+        approver: Some(approver(app, owner).await?),
+        ..input
+    };
+    must_permit(app, &input, refused).await
+}
+
 /// A refresh token is presented; scope, audience and details are those of the next access token.
 pub async fn refreshed(
     app: &App,
     asked: &ClientRequest,
     (grant, ground): (&Grant, &Ground<'_>),
     (scope, audience, details): (&str, &[String], &Details),
+    posture: &[Fact],
 ) -> Result<Judgement, Failure> {
     let input = of_grant(app, Step::Refresh, grant, ground).await?;
     let input = Input {
-        facts: facts_now(app, asked, ground.instance).collect(),
+        facts: facts_now(app, asked, ground.instance, posture).collect(),
         requester: place(app, &End::asking(app, asked)),
         access: Asked {
             scopes: words(scope),
@@ -250,26 +280,16 @@ async fn of_token(app: &App, access: &Access, reader: &str) -> Result<Input, Fai
 
 /// Permitted, with what goes on the event of the step; else refused, on the record. `whose`: what tells refusals of
 /// one step apart.
-async fn must_permit(app: &App, input: &Input, (refused, whose): (Event, String)) -> Result<Judgement, Failure> {
+async fn must_permit(app: &App, input: &Input, (event, whose): (Event, String)) -> Result<Judgement, Failure> {
     let policies = app.policies.now();
     let judgement = Judgement::of(&policies, input);
     app.metrics.policy_decided(input.step, &judgement.verdict);
     if judgement.verdict.is_permitted() {
         return Ok(judgement);
     }
-    let refusal = Refusal::PolicyForbids;
-    let (ids, now) = (judgement.verdict.ids.join(" "), app.now());
-    let alike = Digest::of(
-        json!(["refused", input.step, input.client.id, whose, ids])
-            .to_string()
-            .as_bytes(),
-    );
-    if !app.seen.is_first(&alike, now + ALIKE, now) {
-        return Err(forbidden(judgement, None));
-    }
-    let event = judgement.on(refused.failed(refusal.code().as_str()).with("reason", refusal.reason()));
-    app.commit(Batch::default().record(&event)?).await?;
-    Err(forbidden(judgement, Some(event.id)))
+    let apart = [input.step.as_str(), &whose, &judgement.verdict.ids.join(" ")];
+    let reference = refused::record(app, judgement.on(event), Refusal::PolicyForbids, &apart).await?;
+    Err(forbidden(judgement, reference))
 }
 
 /// Approvers are told which policies it was: they can ask for a change. A program is told where that is written down.
@@ -366,9 +386,14 @@ async fn of_grant(app: &App, step: Step, grant: &Grant, ground: &Ground<'_>) -> 
 }
 
 /// What is known of the program at this step, the newest first.
-fn facts_now(app: &App, asked: &ClientRequest, instance: Option<&Instance>) -> impl Iterator<Item = Fact> {
+fn facts_now(
+    app: &App,
+    asked: &ClientRequest,
+    instance: Option<&Instance>,
+    posture: &[Fact],
+) -> impl Iterator<Item = Fact> {
     let now = End::asking(app, asked).facts().into_iter();
-    now.chain(posture::stated(app, asked))
+    now.chain(posture.iter().cloned())
         .chain(instance.map(asker::facts_of).unwrap_or_default())
 }
 

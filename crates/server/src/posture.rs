@@ -1,6 +1,7 @@
 //! The posture of the machine that asks, wherever a token is in question: at the request, at its redemption and at
-//! every refresh. The rules are `protocol/posture.rs` and `protocol/posture_demand.rs`.
+//! every refresh. What is refused goes on the record. The rules are `protocol/posture.rs` and `protocol/posture_demand.rs`.
 
+use protocol::event::Event;
 use protocol::fact::Fact;
 use protocol::posture::{self, DEFAULT_MAX_AGE, Posture, PostureExpectation};
 use protocol::profile::Profile;
@@ -8,35 +9,53 @@ use protocol::refusal::Refusal;
 
 use crate::app::App;
 use crate::extract::client::ClientRequest;
+use crate::failure::Failure;
+use crate::refused;
 
 /// Asked again before anything comes of it: the machine is where it may ask from (X08), and as it has to be.
-pub fn again(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Vec<Fact>, Refusal> {
+pub async fn again(
+    app: &App,
+    asked: &ClientRequest,
+    profile: &Profile,
+    refused: (Event, &str),
+) -> Result<Vec<Fact>, Failure> {
     if !profile.may_ask_from(asked.address.address) {
-        return Err(Refusal::NetworkNotAllowed);
+        return Err(Refusal::NetworkNotAllowed.into());
     }
-    facts(app, asked, profile)
+    facts(app, asked, profile, refused).await
 }
 
-/// What is stated of it, if the profile is content with that. One that is sent has to be good under every profile.
-pub fn facts(app: &App, asked: &ClientRequest, profile: &Profile) -> Result<Vec<Fact>, Refusal> {
-    match (verified(app, asked)?, &profile.posture) {
-        (Some(posture), Some(demand)) => {
-            demand.must_be_met_by(&posture, app.now())?;
-            Ok(posture.facts())
-        }
-        (Some(posture), None) => {
-            posture.must_be_younger_than(DEFAULT_MAX_AGE, app.now())?;
-            Ok(posture.facts())
-        }
-        (None, Some(_)) => Err(Refusal::PostureMissing),
-        (None, None) => Ok(Vec::new()),
-    }
+/// What is stated of it, if the profile is content with that. One that is sent has to be good under every profile; one
+/// that is not goes on the record, by this event and whose machine it is.
+pub async fn facts(
+    app: &App,
+    asked: &ClientRequest,
+    profile: &Profile,
+    (event, whose): (Event, &str),
+) -> Result<Vec<Fact>, Failure> {
+    let (facts, judged) = match verified(app, asked) {
+        Ok(Some(posture)) => (posture.facts(), enough(app, &posture, profile)),
+        // Clients state it when they are asked to, so that this is how each of them begins.
+        Ok(None) if profile.posture.is_some() => return Err(Refusal::PostureMissing.into()),
+        Ok(None) => (Vec::new(), Ok(())),
+        Err(refusal) => (Vec::new(), Err(refusal)),
+    };
+    let Err(refusal) = judged else {
+        return Ok(facts);
+    };
+    let event = match refusal {
+        Refusal::PostureUnmet(lacks) => event.with("posture.lacks", lacks.names()),
+        _ => event,
+    };
+    refused::record(app, event.posture(&facts), refusal, &[whose]).await?;
+    Err(refusal.into())
 }
 
-/// What is stated with this very request, once it was found to be enough.
-pub fn stated(app: &App, asked: &ClientRequest) -> Vec<Fact> {
-    let posture = verified(app, asked).ok().flatten();
-    posture.map(|posture| posture.facts()).unwrap_or_default()
+fn enough(app: &App, posture: &Posture, profile: &Profile) -> Result<(), Refusal> {
+    match &profile.posture {
+        Some(demand) => demand.must_be_met_by(posture, app.now()),
+        None => posture.must_be_younger_than(DEFAULT_MAX_AGE, app.now()),
+    }
 }
 
 fn verified(app: &App, asked: &ClientRequest) -> Result<Option<Posture>, Refusal> {

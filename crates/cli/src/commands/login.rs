@@ -13,7 +13,6 @@ use crate::files;
 use crate::io::Io;
 use crate::print::say;
 use crate::screen::{ScreenArgs, Stream};
-use crate::settings::Settings;
 use crate::target::{Target, TargetArgs};
 
 /// Ask for access and wait until somebody approves on another device
@@ -98,6 +97,7 @@ pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
         target: &target,
         profile_name: &args.target.profile,
         brought: args.brought.form(io, &target).await?,
+        by_user_code: args.brought.user_code,
         screen: &args.screen,
         command: "waypass login",
     };
@@ -107,21 +107,15 @@ pub async fn login(args: &LoginArgs, io: &mut Io) -> Result<(), Failure> {
 
 /// Nothing interrupts this: Ctrl-C is not listened to any more.
 async fn keep(args: &LoginArgs, io: &mut Io, target: &Target, tokens: Tokens) -> Result<(), Failure> {
-    let kept = &target.key.kept;
     let credentials = Credentials {
         tokens: Some(tokens),
-        ..kept.credentials.clone()
-    };
-    let place = {
-        let _lock = target.vault.lock().await?;
-        target.vault.save(io, &credentials, kept.place)?
+        ..target.key.kept.credentials.clone()
     };
     let name = &args.target.profile;
-    Settings::keep(io, name, &target.profile)?;
+    let stored_in = target.keep(io, name, &credentials).await?;
     let Some(tokens) = &credentials.tokens else {
         return Ok(());
     };
-    let stored_in = target.vault.describe(place, &credentials.key);
     if args.screen.json {
         args.screen.output(io).json(&json!({
             "event": "authorized", "profile": name, "scope": tokens.scope, "token_type": tokens.token_type,

@@ -45,6 +45,7 @@ impl Access {
             target: &target,
             profile_name: &ask.target.profile,
             brought: ask.brought.form(io, &target).await?,
+            by_user_code: ask.brought.user_code,
             screen: ask.screen,
             command: ask.command,
         };
@@ -70,7 +71,7 @@ impl Access {
     }
 
     pub fn upstream(&self, io: &Io, origin: &Url) -> Result<Upstream, Failure> {
-        let http = Http::for_server(io, origin, self.target.profile.ca_file.as_deref())?;
+        let http = Http::for_profile(io, origin, Some(&self.target.profile))?;
         Ok(Upstream::new(
             http,
             self.key.clone(),

@@ -46,9 +46,6 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
     }
     let wish = Wish::read(&asked.form)?;
-    let content = content(&app, &asked, (profile, proof), &wish);
-    // Whichever way it comes in.
-    let judged = judging::asked(&app, &asked, &content, None).await?;
     if let Some(instance) = admitted(&app, &asked, proof, &wish).await? {
         let enrolled = told(&app, &instance, proof.thumbprint()).await?;
         return Ok(answer(StatusCode::OK, &EnrollmentResponse::Enrolled(enrolled)));
@@ -56,6 +53,8 @@ pub async fn enrollment(State(app): State<Shared>, request: Request) -> Result<R
     // A ceremony asks a person, by a code.
     app.profile_of(asked.client())?;
     must_allow_ceremony(profile)?;
+    let content = content(&app, &asked, (profile, proof), &wish);
+    let judged = judging::asked(&app, &asked, &content, None).await?;
     let attempt = || async {
         let filed = (content.clone(), asked.used_up(), judged.clone());
         device_authorization::file(&app, &asked, profile, filed)
@@ -105,7 +104,8 @@ async fn admitted(
         return Ok(None);
     };
     let attempt = || async {
-        let (instance, entry) = admitted.instance(app, &wish.name, (proof, wish.facts.clone())).await?;
+        let named = (&*wish.name, wish.facts.clone());
+        let (instance, entry) = admitted.instance(app, asked, proof, named).await?;
         Ok::<_, Failure>((asked.used_up().then(entry), instance))
     };
     app.store.decide(attempt).await.map(Some)
@@ -178,12 +178,11 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         x5t: None,
         instance: None,
         owner: None,
+        route: None,
+        binding_message: None,
         initiator: None,
         binding: None,
-        facts: device_authorization::facts(app, asked)
-            .into_iter()
-            .chain(wish.facts.iter().cloned())
-            .collect(),
+        facts: asked.facts(app).chain(wish.facts.iter().cloned()).collect(),
         requested_at: now,
         expires_at: now + device_authorization::code_lifetime(app, asked, profile),
         grant_expires_at: ends,

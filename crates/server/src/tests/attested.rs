@@ -6,6 +6,7 @@ use expect_test::expect;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
+use super::policies::{HARMLESS, with_policies};
 use super::signed::token;
 use super::world::{Answer, DEVICE_CODE, ISSUER, Key, World, on_both, poll_form, refresh_form};
 
@@ -186,6 +187,54 @@ fn c20_c21_in_either_mode_a_first_request_makes_the_key_an_instance() {
         assert_eq!(detail["instance.way_in"]["attester"], ATTESTER);
         let stated = json!([{ "name": "device.key_storage", "value": "tpm", "source": "proven" }]);
         assert_eq!(detail["facts"], stated);
+    });
+}
+
+/// With its first request it becomes an instance, and that is asked about as what it is.
+#[test]
+fn an_attested_keys_first_request_is_asked_about_as_an_enrollment_too() {
+    let text = r#"@id("no-new-ones") forbid (principal, action == Action::"redeem", resource)
+        when { resource.purpose == "enrollment" && context has instance && context.instance.way_in == "attested" };"#;
+    with_policies(HARMLESS, async |world, folder| {
+        let vouched = Vouched::new(world).await;
+        let grants = json!({ "grants": ["device_code", "client_credentials"] });
+        let changed = world.administer("POST", "/local/clients/cli/change", &grants).await;
+        assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+        let (known, new) = (Key::new(), Key::new());
+        let path = "/device_authorization";
+        let ask = async |key: &Key| vouched.ask(world, vouched.combined(world, key, path)).await;
+        let token = async |key: &Key| {
+            let form = [("client_id", "cli"), ("grant_type", "client_credentials")];
+            post(world, "/token", &form, vouched.combined(world, key, "/token")).await
+        };
+        assert_eq!(ask(&known).await.status, StatusCode::OK);
+        let detail = &world.events("instance.enrolled").await[0]["detail"];
+        let input = &detail["policy.input"];
+        assert_eq!(
+            (&detail["policy.step"], &input["access"]["enrolls"]),
+            (&json!("redeem"), &json!(true))
+        );
+        assert_eq!(input["approver"]["name"], "alice");
+        let proven = json!({ "name": "device.key_storage", "value": "tpm", "source": "proven" });
+        assert!(input["facts"].as_array().unwrap().contains(&proven), "{input}");
+
+        folder.write(text);
+        world.reload().await;
+        for refused in [ask(&new).await, token(&new).await] {
+            assert_eq!(refused.error(), "access_denied", "{}", refused.body);
+        }
+        let event = world.refused("device.refused", "redeem").await;
+        assert_eq!(event["detail"]["policy.ids"], json!(["no-new-ones"]));
+        assert_eq!(world.events("instance.enrolled").await.len(), 1);
+        assert_eq!(world.events("device.requested").await.len(), 1);
+        for given in [ask(&known).await, token(&known).await] {
+            assert_eq!(given.status, StatusCode::OK, "it is one already: {}", given.body);
+        }
+
+        folder.write(HARMLESS);
+        world.reload().await;
+        assert_eq!(token(&new).await.status, StatusCode::OK);
+        assert_eq!(world.events("instance.enrolled").await.len(), 2);
     });
 }
 

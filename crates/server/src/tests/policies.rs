@@ -10,7 +10,7 @@ use super::world::{Key, World, directory, on_both_as};
 use crate::config::ServeArgs;
 
 /// In the place of others: it forbids nothing that these tests do.
-const HARMLESS: &str = r#"@id("nobody") forbid (principal == Client::"nobody", action, resource);"#;
+pub const HARMLESS: &str = r#"@id("nobody") forbid (principal == Client::"nobody", action, resource);"#;
 
 /// Runs one test with a folder of policies of its own, which the test can write into.
 #[expect(
@@ -39,13 +39,13 @@ pub fn with_policies(text: &str, test: impl AsyncFn(&World, &Folder)) {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    fn write(&self, text: &str) {
+    pub fn write(&self, text: &str) {
         std::fs::write(self.0.join("a.cedar"), text).unwrap();
     }
 }
 
 impl World {
-    async fn reload(&self) -> Value {
+    pub async fn reload(&self) -> Value {
         let answer = self.administer("POST", "/local/policies/reload", &Value::Null).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.body
@@ -73,7 +73,7 @@ impl World {
     }
 }
 
-fn forbid(step: &str) -> String {
+pub fn forbid(step: &str) -> String {
     format!(r#"@id("no-{step}") forbid (principal, action == Action::"{step}", resource);"#)
 }
 

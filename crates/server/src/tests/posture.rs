@@ -1,6 +1,8 @@
 //! A machine that is not, or no longer, as its profile demands gets no token: at the request, at the redemption and at
 //! every refresh; and it gets one again when it is mended.
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -117,6 +119,97 @@ fn a_machine_is_told_what_its_profile_wants_and_what_it_lacks() {
         let of_another = stated(world, &Key::new(), &good());
         assert_eq!(fleet.ask(world, Some(&of_another)).await.error(), "invalid_request");
         assert!(world.events("device.requested").await.is_empty());
+
+        let events = world.events("device.refused").await;
+        assert_eq!(reasons(&events), ["posture_invalid", "posture_unmet"]);
+        assert_eq!(
+            events.len(),
+            2,
+            "each is recorded once; to be asked for it is no refusal"
+        );
+        let event = events
+            .iter()
+            .find(|event| event["detail"]["reason"] == "posture_unmet")
+            .unwrap();
+        let detail = &event["detail"];
+        assert_eq!(
+            (&event["outcome"], &event["client_id"]),
+            (&json!("failure"), &json!("cli"))
+        );
+        assert_eq!(detail["posture.lacks"], json!(["os_version", "disk_encrypted", "root"]));
+        assert_eq!(
+            detail["posture"][1],
+            json!({ "name": "posture.os_version", "value": "11.9", "source": "claimed" })
+        );
+        let instance = world.instance_of(&fleet.machine).await;
+        assert_eq!(detail["instance.id"], instance["instance_id"]);
+        assert_eq!(
+            (&detail["profile"], &detail["requester.ip"]),
+            (&json!("fleet"), &json!("127.0.0.1"))
+        );
+    });
+}
+
+/// In alphabetical order: events of one moment have none.
+fn reasons(events: &[Value]) -> Vec<&str> {
+    let reasons = events.iter().map(|event| event["detail"]["reason"].as_str().unwrap());
+    reasons.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// At every step: whoever is refused can ask again and again, with another posture each time.
+#[test]
+fn a_machine_that_asks_again_and_again_is_recorded_once_a_minute() {
+    with_profiles(&[&profile(DEMAND)], async |world| {
+        let fleet = Fleet::new(world).await;
+        let tokens = fleet.tokens(world).await;
+        let asked = fleet.ask(world, Some(&stated(world, &fleet.machine, &good()))).await;
+        world.approve(&asked.text("user_code"), &fleet.alice).await;
+        let asked_for = world.events("device.approved").await.pop().unwrap()["request_id"].clone();
+        let (code, refresh_token) = (asked.text("device_code"), tokens.text("refresh_token"));
+        for (minute, uptime) in [(1, 1), (1, 2), (1, 3), (2, 4)] {
+            let lacking = json!({ "os": "debian", "os_version": "12.4", "uptime_s": uptime, "root": uptime > 1 });
+            let posture = || Some(stated(world, &fleet.machine, &lacking));
+            for refused in [
+                fleet.ask(world, posture().as_deref()).await,
+                fleet.poll(world, &code, posture().as_deref()).await,
+                fleet.refresh(world, &refresh_token, posture().as_deref()).await,
+            ] {
+                assert_eq!(refused.error(), "unauthorized_client", "{}", refused.body);
+            }
+            let (devices, tokens) = (
+                world.events("device.refused").await,
+                world.events("token.refused").await,
+            );
+            assert_eq!(
+                (devices.len(), tokens.len()),
+                (2 * minute, minute),
+                "a request, a redemption, a refresh"
+            );
+            world.advance(if uptime == 3 { 61 } else { 1 });
+        }
+        let devices = world.events("device.refused").await;
+        assert!(devices.iter().any(|event| event["request_id"] == asked_for));
+        let token = &world.events("token.refused").await[0];
+        assert!(token["grant_id"].is_string(), "{token}");
+        assert_eq!(token["detail"]["posture.lacks"], json!(["disk_encrypted"]));
+        assert!(
+            token["detail"]["posture"].to_string().contains("posture.uptime_s"),
+            "{token}"
+        );
+    });
+}
+
+/// Who is nobody's machine writes nothing.
+#[test]
+fn an_unknown_machine_out_of_posture_is_told_to_enroll_and_leaves_no_record() {
+    with_profiles(&[&profile(DEMAND)], async |world| {
+        let fleet = Fleet {
+            machine: Key::new(),
+            ..Fleet::new(world).await
+        };
+        let lacking = stated(world, &fleet.machine, &json!({ "os": "plan9" }));
+        assert_eq!(fleet.ask(world, Some(&lacking)).await.body["needs"], "enrollment");
+        assert!(world.events("device.refused").await.is_empty());
     });
 }
 
@@ -163,6 +256,8 @@ fn a_code_is_not_used_up_by_a_machine_that_fell_out_of_posture() {
             .poll(world, &code, Some(&stated(world, &fleet.machine, &open)))
             .await;
         assert_eq!(refused.error(), "unauthorized_client");
+        let events = world.events("device.refused").await;
+        assert_eq!(reasons(&events), ["posture_stale", "posture_unmet"]);
         let mended = fleet
             .poll(world, &code, Some(&stated(world, &fleet.machine, &good())))
             .await;

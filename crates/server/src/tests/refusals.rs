@@ -19,6 +19,7 @@ fn b04_the_table_of_refusals() {
     expect![[r#"
         400 access_denied          AccessDenied
         404 unknown_code           AlreadyDecided
+        400 invalid_grant          ApprovalTooWeak
         400 invalid_grant          ApproverDisabled
         409 exists                 ApproverExists
         401 invalid_client         AssertionInvalid

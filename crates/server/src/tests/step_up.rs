@@ -1,5 +1,6 @@
 //! `acr_values` and `max_age` on the device authorization request: RFC 9470, for a grant that it does not mention.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::StatusCode;
@@ -7,7 +8,8 @@ use serde_json::json;
 
 use super::pages::browser::Browser;
 use super::pages::passkey::Passkey;
-use super::world::{Answer, World, claims, on_both, with_profiles, with_settings};
+use super::world::{Answer, World, claims, directory, on_both, on_both_as, with_profiles, with_settings};
+use crate::config::ServeArgs;
 
 const SOFTWARE: &str = "urn:waypass:acr:software-key";
 
@@ -224,6 +226,78 @@ fn a22_a_profile_that_asks_for_hardware_where_none_can_be_proven_lets_nobody_ask
         let refused = ask(world, &[]).await;
         assert_eq!(refused.error(), "unmet_authentication_requirements");
     });
+}
+
+/// The profile was changed after the approval: what is too weak by now gives no further token, and says so once.
+#[test]
+fn a_refresh_needs_an_approval_as_strong_as_the_profile_demands_now() {
+    let folder = directory("strength");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = folder.with_extension("toml");
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/attestation/authority.pem");
+    std::fs::write(
+        &settings,
+        format!("[passkeys]\nattestation_authorities = \"{authority}\"\n"),
+    )
+    .unwrap();
+    for acr in ["phr", "phrh"] {
+        let text = profile(&format!("acr = \"{acr}\"")).replace("mine", acr);
+        std::fs::write(folder.join(acr).with_extension("toml"), text).unwrap();
+    }
+    let args = ServeArgs {
+        config: Some(settings.to_str().unwrap().to_owned()),
+        profiles: Some(folder.to_str().unwrap().to_owned()),
+        ..ServeArgs::default()
+    };
+    on_both_as(&args, async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let by_software = world.tokens(&alice).await.text("refresh_token");
+        let by_passkey = by(world, "bob", &Passkey::new()).await;
+        // Recorded as `phr`, which was all that was asked for.
+        let by_hardware = by(world, "carol", &Passkey::made()).await;
+        let mut of = [by_software, by_passkey, by_hardware];
+        for (acr, is_enough) in [("phr", [false, true, true]), ("phrh", [false, false, true])] {
+            let changed = world
+                .administer("POST", "/local/clients/cli/change", &json!({ "profile": acr }))
+                .await;
+            assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+            for (refresh_token, is_enough) in of.iter_mut().zip(is_enough) {
+                let answer = world.refresh(refresh_token).await;
+                if is_enough {
+                    assert_eq!(answer.status, StatusCode::OK, "{acr}: {}", answer.body);
+                    *refresh_token = answer.text("refresh_token");
+                } else {
+                    assert_eq!(answer.error(), "invalid_grant", "{acr}: {}", answer.body);
+                    assert_eq!(world.refresh(refresh_token).await.error(), "invalid_grant");
+                }
+            }
+            world.advance(61);
+        }
+        let events = world.events("token.refused").await;
+        let told: BTreeSet<_> = events
+            .iter()
+            .map(|event| {
+                let detail = &event["detail"];
+                assert_eq!(detail["reason"], "approval_too_weak");
+                (detail["acr_values"].to_string(), detail["auth.acr"].to_string())
+            })
+            .collect();
+        let expected = [("phr", SOFTWARE), ("phrh", SOFTWARE), ("phrh", "phr")];
+        let expected = expected.map(|(acr, was)| (json!([acr]).to_string(), json!(was).to_string()));
+        assert_eq!((events.len(), told), (3, expected.into()));
+    });
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_file(&settings).unwrap();
+}
+
+/// The refresh token of what this approver approved by this passkey.
+async fn by(world: &World, name: &str, passkey: &Passkey) -> String {
+    let browser = enrolled(world, name, passkey).await;
+    let asked = asked(world, &[("acr_values", "phr")]).await;
+    let page = browser.type_code(&asked.text("user_code")).await;
+    browser.approve(&page, passkey).await;
+    world.poll(&asked.text("device_code")).await.text("refresh_token")
 }
 
 fn with_authorities(name: &str, settings: &str, test: impl AsyncFn(&World)) {

@@ -10,6 +10,7 @@ use protocol::refusal::Refusal;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
+use super::policies::{HARMLESS, with_policies};
 use super::signed::token;
 use super::world::{ISSUER, Key, World, on_both};
 use crate::admitting;
@@ -82,7 +83,7 @@ async fn try_enroll(
         return Ok("no evidence".to_owned());
     };
     let proof = asked.proof.as_ref().ok_or(Refusal::DpopProofMissing)?;
-    let (instance, batch) = admitted.instance(app, "build", (proof, Vec::new())).await?;
+    let (instance, batch) = admitted.instance(app, &asked, proof, ("build", Vec::new())).await?;
     app.commit(asked.used_up().then(batch)).await?;
     let stored = app.store.instance_by_key(proof.thumbprint(), app.now()).await?;
     assert_eq!(stored.as_ref().map(|stored| &stored.about), Some(&instance.about));
@@ -215,6 +216,59 @@ fn nhi6_a_workload_comes_in_by_its_issuers_token_for_one_key_only() {
         let fact = json!([{ "name": "workload.subject", "value": SUBJECT, "source": "proven" }]);
         assert_eq!(events[0]["detail"]["facts"], fact);
     });
+}
+
+/// What proves it is known then; nobody approves it, and its owner answers for it.
+#[test]
+fn a_workload_that_comes_in_by_its_token_is_asked_about_as_an_enrollment() {
+    for step in ["request", "redeem"] {
+        let text = format!(
+            r#"@id("another-branch") forbid (principal, action == Action::"{step}", resource)
+            when {{ resource.purpose == "enrollment" }}
+            unless {{ context.proven.hasTag("workload.subject") && context.proven.getTag("workload.subject") == "another" }};"#
+        );
+        with_policies(&text, async |world, folder| {
+            world.standard_client("cli").await;
+            world.approver("alice").await;
+            let (signer, key) = (Key::new(), Key::new());
+            let url = issuer(&signer).await;
+            let admission =
+                json!({ "client_id": "cli", "owner": "alice", "lifetime": 3600, "issuer": url, "subject": SUBJECT });
+            admit(world, &admission).await;
+            let workload_token = workload_token(world, &signer, &url, SUBJECT);
+            let form = [
+                ("client_id", "cli"),
+                ("name", "build"),
+                ("workload_token", &*workload_token),
+            ];
+            let refused = world.post_by(PATH, &form, &key).await;
+            assert_eq!(refused.error(), "access_denied", "{}", refused.body);
+            let event = world.refused("device.refused", step).await;
+            assert_eq!(event["id"], refused.body["reference"]);
+            assert_eq!(event["detail"]["instance.way_in"]["subject"], SUBJECT);
+            assert!(world.events("instance.enrolled").await.is_empty());
+            assert_eq!(world.instance_of(&key).await, Value::Null);
+
+            // Neither the key nor the token was used up.
+            folder.write(HARMLESS);
+            world.reload().await;
+            let enrolled = world.post_by(PATH, &form, &key).await;
+            assert_eq!(enrolled.status, StatusCode::OK, "{}", enrolled.body);
+            let detail = &world.events("instance.enrolled").await[0]["detail"];
+            let input = &detail["policy.input"];
+            assert_eq!(
+                (&detail["policy.step"], &input["access"]["enrolls"]),
+                (&json!("redeem"), &json!(true))
+            );
+            assert_eq!(
+                (&input["approver"]["name"], &input["approvals"]),
+                (&json!("alice"), &json!(0))
+            );
+            assert_eq!(input["instance"]["way_in"], "workload_token");
+            let proven = json!({ "name": "workload.subject", "value": SUBJECT, "source": "proven" });
+            assert!(input["facts"].as_array().unwrap().contains(&proven), "{input}");
+        });
+    }
 }
 
 #[test]

@@ -41,8 +41,8 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
     let owner = owner.ok_or(Refusal::InstanceSuspended)?;
     let ground = app.ground(&client, &owner, Some(instance));
     let granted = granted(app, asked, &client, profile)?;
-    let (grant, begun) = grant(app, asked, &ground, (granted, profile)).await?;
-    let judged = judging::redeemed(app, asked, (&grant, &ground), None).await?;
+    let (grant, begun) = known_or_new(app, asked, &ground, (granted, profile)).await?;
+    let judged = judging::redeemed(app, asked, (&grant, &ground), None, asker.posture()).await?;
     let event = asked
         .event(app, Action::TokenIssued)
         .grant(&grant)
@@ -78,7 +78,7 @@ fn granted(app: &App, asked: &ClientRequest, client: &Client, profile: &Profile)
 
 /// One that gives the same already, or a new one, and whether it is new: a machine that asks each minute leaves a
 /// grant a day and no more.
-async fn grant(
+async fn known_or_new(
     app: &App,
     asked: &ClientRequest,
     ground: &Ground<'_>,

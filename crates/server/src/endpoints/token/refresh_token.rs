@@ -3,9 +3,10 @@
 use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::digest::Digest;
-use protocol::event::Action;
-use protocol::grant::Grant;
+use protocol::event::{Action, Event};
+use protocol::grant::{Grant, Ground};
 use protocol::instance::Instance;
+use protocol::profile::Profile;
 use protocol::refresh::{self, Rotation, StoredToken};
 use protocol::refusal::Refusal;
 use protocol::resource;
@@ -23,6 +24,7 @@ use crate::instances;
 use crate::judging;
 use crate::posture;
 use crate::quorum;
+use crate::refused;
 
 type Answer = Result<TokenResponse, Refusal>;
 
@@ -138,6 +140,25 @@ async fn load(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<Prese
     })
 }
 
+/// An approval that is too weak by now was good enough once: what the profile demands today, and what there was, goes
+/// on the record.
+async fn must_still_stand(
+    app: &App,
+    (grant, ground): (&Grant, &Ground<'_>),
+    profile: &Profile,
+    refused: Event,
+) -> Result<(), Failure> {
+    let judged = grant.must_still_stand(ground, app.now());
+    if judged == Err(Refusal::ApprovalTooWeak) {
+        let event = refused
+            .with("acr_values", profile.approval.acr.iter().cloned().collect::<Vec<_>>())
+            .with("auth.acr", grant.acr.clone())
+            .with("auth.amr", grant.amr.clone());
+        refused::record(app, event, Refusal::ApprovalTooWeak, &[&grant.id]).await?;
+    }
+    Ok(judged?)
+}
+
 async fn rotated(
     app: &App,
     asked: &ClientRequest,
@@ -154,10 +175,12 @@ async fn rotated(
     } = presented;
     let now = app.now();
     let ground = app.ground(client, approver, instance.as_ref());
-    grant.must_still_stand(&ground, now)?;
+    let profile = app.profiles().under(client, grant.origin)?;
+    let refused = asked.event(app, Action::TokenRefused).grant(grant);
+    must_still_stand(app, (grant, &ground), profile, refused.clone()).await?;
     let approvers = quorum::of_grant(app, grant, client).await?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
-    let posture = posture::again(app, asked, app.profiles().under(client, grant.origin)?)?;
+    let posture = posture::again(app, asked, profile, (refused, &grant.id)).await?;
     // Of the access token only; the refresh token keeps what was granted (RFC 6749 §6).
     let scope = Scope::parse(&grant.scope)?
         .narrowed(asked.form.get("scope"))?
@@ -167,7 +190,7 @@ async fn rotated(
         .details()
         .narrowed(&grant.authorization_details, asked.form.get("authorization_details"))?;
     let issued = (&*scope, &*audience, &authorization_details);
-    let judged = judging::refreshed(app, asked, (grant, &ground), issued).await?;
+    let judged = judging::refreshed(app, asked, (grant, &ground), issued, &posture).await?;
 
     let issued = issue(
         app,

@@ -23,7 +23,8 @@ pub async fn story(stage: &Stage<'_>) {
     told.fresh_events().await;
     laptop.types(LOGIN).await.expect_code(5);
     let what = "a machine that is not as demanded asks";
-    told.is_refused(what, (&laptop, LOGIN), "unauthorized_client", Record::Nothing)
+    let record = Record::Event("device.refused", "posture_unmet");
+    told.is_refused(what, (&laptop, LOGIN), "unauthorized_client", record)
         .await;
     told.block("unsound");
 
@@ -46,12 +47,14 @@ pub async fn story(stage: &Stage<'_>) {
     told.fresh_events().await;
     laptop.types("waypass token").await.expect_code(5);
     let what = "a refresh after the machine fell out of posture";
-    told.is_refused(what, (&laptop, "waypass token"), "unauthorized_client", Record::Nothing)
+    let record = Record::Event("token.refused", "posture_unmet");
+    told.is_refused(what, (&laptop, "waypass token"), "unauthorized_client", record)
         .await;
     told.block("falls out");
     states(true, 3700);
     let what = "a refresh with what was true an hour ago";
-    told.is_refused(what, (&laptop, "waypass token"), "invalid_request", Record::Nothing)
+    let record = Record::Event("token.refused", "posture_stale");
+    told.is_refused(what, (&laptop, "waypass token"), "invalid_request", record)
         .await;
     states(true, 0);
     laptop.token("").await;
