@@ -10,6 +10,7 @@ pub mod enroll;
 pub mod event;
 pub mod grant;
 pub mod group;
+pub mod inbox;
 pub mod instance;
 pub mod key;
 pub mod login;
