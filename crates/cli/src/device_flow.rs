@@ -5,6 +5,7 @@
 use protocol::secret::DeviceCode;
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::ErrorBody;
+use protocol::wire::backchannel_authentication::BackchannelAuthenticationResponse;
 use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 use url::Url;
 
@@ -14,12 +15,21 @@ use crate::http::{Answer, Unanswered};
 use crate::io::Io;
 use crate::poll::{Heard, Next, Waiting};
 
-/// What the server answered to whoever asked. The `device_code` is held here and shown nowhere (RFC 8628 §3.3).
+/// What the server answered to whoever asked. The `device_code`, or `auth_req_id`, is held here and shown nowhere
+/// (RFC 8628 §3.3).
 pub struct Asked {
-    pub shown: DeviceAuthorizationResponse,
-    device_code: DeviceCode,
+    pub shown: Shown,
+    code: DeviceCode,
     interval: i64,
     pub expires_at: Timestamp,
+}
+
+/// How a person comes to decide.
+pub enum Shown {
+    /// By a code that they type.
+    Code(DeviceAuthorizationResponse),
+    /// It stands in their inbox already, with these words beside it.
+    Inbox { uri: Url, binding_message: String },
 }
 
 impl Asked {
@@ -29,13 +39,31 @@ impl Asked {
             return None;
         }
         shown.verification_uri_complete = shown.verification_uri_complete.filter(|uri| is_web_address(uri));
-        let device_code = DeviceCode::presented(std::mem::take(&mut shown.device_code));
+        let code = DeviceCode::presented(std::mem::take(&mut shown.device_code));
         Some(Self {
             interval: shown.interval,
-            device_code,
+            code,
             expires_at: asked_at + Lifetime::from_seconds(shown.expires_in),
-            shown,
+            shown: Shown::Code(shown),
         })
+    }
+
+    /// OpenID CIBA Core §7.3.
+    pub fn in_inbox(answer: BackchannelAuthenticationResponse, shown: Shown, asked_at: Timestamp) -> Self {
+        Self {
+            interval: answer.interval,
+            code: DeviceCode::presented(answer.auth_req_id),
+            expires_at: asked_at + Lifetime::from_seconds(answer.expires_in),
+            shown,
+        }
+    }
+
+    /// What the code is called at the token endpoint.
+    fn parameter(&self) -> &'static str {
+        match self.shown {
+            Shown::Code(_) => "device_code",
+            Shown::Inbox { .. } => "auth_req_id",
+        }
     }
 }
 
@@ -56,6 +84,9 @@ pub trait Waiter {
     /// Waits until the given instant; may give up.
     async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure>;
 
+    /// The server waits with its answer, and says when there is something to say.
+    fn is_held(&mut self, _: &mut Io) {}
+
     /// The six digits of the approver's page, as soon as there are some to send.
     async fn digits(&mut self, io: &mut Io, tries: u32) -> Result<Option<String>, Failure>;
 }
@@ -66,6 +97,8 @@ pub struct Poll<'a, 'b> {
     pub url: &'b Url,
     /// All but the `device_code` and the digits.
     pub form: &'b [(&'b str, &'b str)],
+    /// How many seconds the server waits with its answer, where it does and nobody types meanwhile.
+    pub hold: Option<i64>,
     /// What to run when the code has ended.
     pub again: &'static str,
 }
@@ -80,7 +113,12 @@ impl Poll<'_, '_> {
         read: impl Fn(&Answer, Timestamp) -> Result<Polled<T>, Failure>,
     ) -> Result<T, Failure> {
         let mut digits: Option<String> = None;
-        let mut next = Waiting::new(Some(asked.interval), asked.expires_at).first(io.now());
+        let waiting = Waiting::new(Some(asked.interval), asked.expires_at);
+        self.caller.prefers_to_wait = self.hold;
+        let mut next = match self.hold {
+            Some(_) => waiting.at_once(io.now()),
+            None => waiting.first(io.now()),
+        };
         loop {
             let (at, then) = match next {
                 Next::Poll { at, then } => (at, Some(then)),
@@ -91,8 +129,12 @@ impl Poll<'_, '_> {
             let Some(waiting) = then else {
                 return Err(self.expired());
             };
-            let polled = self.poll(io, asked, digits.as_deref(), &read).await?;
-            next = waiting.after(heard(&polled), io.now());
+            if self.hold.is_some() {
+                waiter.is_held(io);
+            }
+            let asked_at = io.now();
+            let (polled, was_held) = self.poll(io, asked, digits.as_deref(), &read).await?;
+            next = waiting.after(heard(&polled, was_held.then_some(asked_at)), io.now());
             match (&next, polled) {
                 (Next::Stop, Polled::Given(given)) => return Ok(given),
                 (Next::Stop, Polled::Refused(_)) if digits.is_some() => return Err(self.wrong_digits()),
@@ -115,15 +157,15 @@ impl Poll<'_, '_> {
         asked: &Asked,
         digits: Option<&str>,
         read: impl Fn(&Answer, Timestamp) -> Result<Polled<T>, Failure>,
-    ) -> Result<Polled<T>, Failure> {
+    ) -> Result<(Polled<T>, bool), Failure> {
         let mut form = self.form.to_vec();
-        form.push(("device_code", asked.device_code.reveal()));
+        form.push((asked.parameter(), asked.code.reveal()));
         form.extend(digits.map(|digits| ("confirmation", digits)));
         let asked_at = io.now();
         match self.caller.form(io, self.url, &form).await {
-            Ok(answer) if answer.is_busy() => Ok(Polled::Busy),
-            Ok(answer) => read(&answer, asked_at),
-            Err(Unanswered::TimedOut | Unanswered::Unreachable(_)) => Ok(Polled::Busy),
+            Ok(answer) if answer.is_busy() => Ok((Polled::Busy, false)),
+            Ok(answer) => Ok((read(&answer, asked_at)?, answer.was_held)),
+            Err(Unanswered::TimedOut | Unanswered::Unreachable(_)) => Ok((Polled::Busy, false)),
             Err(other) => Err(other.failure(self.url)),
         }
     }
@@ -158,14 +200,14 @@ impl Poll<'_, '_> {
     }
 }
 
-fn heard<T>(polled: &Polled<T>) -> Heard {
+fn heard<T>(polled: &Polled<T>, held_since: Option<Timestamp>) -> Heard {
     match polled {
         Polled::Given(_) => Heard::Given,
         Polled::Busy => Heard::Nothing,
         Polled::Refused(body) => match body.error.as_str() {
             // RFC 10027 §6.1.16: other digits may be sent, as long as the server says so.
             "invalid_confirmation" if body.confirmation_tries.is_some() => Heard::Pending,
-            "authorization_pending" => Heard::Pending,
+            "authorization_pending" => held_since.map_or(Heard::Pending, |asked_at| Heard::Held { asked_at }),
             "slow_down" => Heard::SlowDown(body.interval),
             "access_denied" => Heard::Denied,
             "expired_token" => Heard::Expired,

@@ -32,6 +32,8 @@ pub struct Caller<'a> {
     posture_jwt: Option<&'a Path>,
     /// As in [`Call`], with every form.
     attestation: Option<&'a str>,
+    /// How many seconds an answer may be held until there is something to say (RFC 7240 §4.3).
+    pub prefers_to_wait: Option<i64>,
 }
 
 pub enum Body<'a> {
@@ -77,6 +79,7 @@ impl<'a> Caller<'a> {
             states_posture: false,
             posture_jwt: None,
             attestation: None,
+            prefers_to_wait: None,
         }
     }
 
@@ -208,6 +211,9 @@ impl<'a> Caller<'a> {
             .request(call.method.clone(), call.url.clone())
             .header("DPoP", proof);
         request = request.header("Accept", "application/json");
+        if let Some(seconds) = self.prefers_to_wait {
+            request = request.header("Prefer", format!("wait={seconds}"));
+        }
         if let Some(token) = call.access_token {
             request = request.header("Authorization", format!("{} {token}", call.scheme));
         }

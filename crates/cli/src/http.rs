@@ -33,6 +33,8 @@ pub struct Answer {
     pub status: u16,
     /// RFC 9449 §8.
     pub dpop_nonce: Option<String>,
+    /// The server waited with this answer, as was preferred (RFC 7240 §3).
+    pub was_held: bool,
     /// `WWW-Authenticate`, once a line.
     pub challenges: Vec<String>,
     body: Vec<u8>,
@@ -135,6 +137,7 @@ async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Una
         .map_err(|error| Unanswered::Unreachable(cause(&error)))?;
     let status = response.status().as_u16();
     let dpop_nonce = header(&response, "dpop-nonce");
+    let was_held = header(&response, "preference-applied").is_some_and(|applied| applied.contains("wait="));
     let challenges = response.headers().get_all("www-authenticate").iter();
     let challenges = challenges
         .filter_map(|line| line.to_str().ok().map(str::to_owned))
@@ -153,6 +156,7 @@ async fn exchange(request: RequestBuilder, largest: usize) -> Result<Answer, Una
     Ok(Answer {
         status,
         dpop_nonce,
+        was_held,
         challenges,
         body,
     })

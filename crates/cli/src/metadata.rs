@@ -20,9 +20,13 @@ pub struct Issuer {
 pub struct Metadata {
     pub token_endpoint: Url,
     pub device_authorization_endpoint: Option<Url>,
+    /// OpenID CIBA Core §4.
+    pub backchannel_authentication_endpoint: Option<Url>,
     pub revocation_endpoint: Option<Url>,
     pub userinfo_endpoint: Option<Url>,
     waypass_enrollment_endpoint: Option<Url>,
+    /// How many seconds the token endpoint holds a request that prefers to wait (RFC 7240 §4.3).
+    pub waypass_token_wait_max: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -30,9 +34,11 @@ struct Document {
     issuer: String,
     token_endpoint: String,
     device_authorization_endpoint: Option<String>,
+    backchannel_authentication_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     waypass_enrollment_endpoint: Option<String>,
+    waypass_token_wait_max: Option<i64>,
 }
 
 impl Metadata {
@@ -145,9 +151,11 @@ impl Document {
         Ok(Metadata {
             token_endpoint: endpoint(&self.token_endpoint, issuer)?,
             device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
+            backchannel_authentication_endpoint: optional(self.backchannel_authentication_endpoint)?,
             revocation_endpoint: optional(self.revocation_endpoint)?,
             userinfo_endpoint: optional(self.userinfo_endpoint)?,
             waypass_enrollment_endpoint: optional(self.waypass_enrollment_endpoint)?,
+            waypass_token_wait_max: self.waypass_token_wait_max,
         })
     }
 }

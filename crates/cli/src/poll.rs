@@ -17,6 +17,8 @@ pub enum Heard {
     Given,
     /// `authorization_pending`
     Pending,
+    /// The same, from a server that waited with it: the interval counts from when it was asked.
+    Held { asked_at: Timestamp },
     /// `slow_down`, with the new interval if the server named one.
     SlowDown(Option<i64>),
     /// `access_denied`
@@ -65,10 +67,20 @@ impl Waiting {
         self.poll_after(self.interval, now)
     }
 
+    /// The first poll of a server that waits with its answer.
+    pub fn at_once(self, now: Timestamp) -> Next {
+        self.poll_after(Lifetime::default(), now)
+    }
+
     pub fn after(mut self, heard: Heard, now: Timestamp) -> Next {
+        let mut since = now;
         match heard {
             Heard::Given | Heard::Denied | Heard::Expired | Heard::Refused => return Next::Stop,
             Heard::Pending => self.timeouts = 0,
+            Heard::Held { asked_at } => {
+                self.timeouts = 0;
+                since = asked_at;
+            }
             Heard::SlowDown(named) => {
                 self.timeouts = 0;
                 let grown = self.interval + Lifetime::from_seconds(SLOWER);
@@ -76,7 +88,7 @@ impl Waiting {
             }
             Heard::Nothing => self.timeouts = self.timeouts.saturating_add(1),
         }
-        self.poll_after(self.pause(), now)
+        self.poll_after(self.pause(), since)
     }
 
     /// RFC 8628 §3.5: "such as doubling the polling interval on each such connection timeout".
@@ -102,7 +114,7 @@ mod tests {
 
     use expect_test::{Expect, expect};
 
-    use super::Heard::{Denied, Expired, Given, Nothing, Pending, Refused, SlowDown};
+    use super::Heard::{Denied, Expired, Given, Held, Nothing, Pending, Refused, SlowDown};
     use super::*;
 
     /// Plays answers, each arriving at once, and prints when the next poll is due.
@@ -207,6 +219,19 @@ mod tests {
                 matches!(waiting.after(answer, Timestamp::default()), Next::Stop),
                 "{answer:?}"
             );
+        }
+    }
+
+    #[test]
+    fn after_an_answer_that_was_held_the_interval_has_passed_already() {
+        let start = Timestamp::default();
+        let held = Held { asked_at: start };
+        for (answered_at, next_at) in [(20, 5), (5, 5), (2, 5)] {
+            let waiting = Waiting::new(None, Timestamp::from_seconds(600));
+            let Next::Poll { at, .. } = waiting.after(held, Timestamp::from_seconds(answered_at)) else {
+                panic!("it polls again");
+            };
+            assert_eq!(at.seconds(), next_at);
         }
     }
 

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use fast_qr::QRBuilder;
 use protocol::time::{Lifetime, Timestamp};
+use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 use serde_json::json;
+use url::Url;
 
 use crate::date;
-use crate::device_flow::{Asked, Waiter};
+use crate::device_flow::{Asked, Shown, Waiter};
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::io::Io;
@@ -88,7 +90,6 @@ impl ScreenArgs {
 impl<'a> Screen<'a> {
     /// RFC 8628 §3.3 and §3.3.1: the address and the code as text in any case.
     pub async fn show(args: &'a ScreenArgs, io: &mut Io, asked: &Asked, key: &Key) -> Self {
-        let shown = &asked.shown;
         let key_words = protocol::key_words::of(key.thumbprint().as_str());
         let screen = Self {
             args,
@@ -97,13 +98,43 @@ impl<'a> Screen<'a> {
             told_tries: None,
             sent: String::new(),
         };
+        match &asked.shown {
+            Shown::Code(shown) => screen.show_code(io, shown, &key_words).await,
+            Shown::Inbox { uri, binding_message } => screen.show_inbox(io, (uri, binding_message), &key_words),
+        }
+        screen
+    }
+
+    /// CIBA §7.1: nothing to type, and two things to compare.
+    fn show_inbox(&self, io: &mut Io, (uri, binding_message): (&Url, &str), key_words: &str) {
+        let args = self.args;
         if args.json {
-            io.output.json(&json!({
+            return io.output.json(&json!({
+                "event": "authorization_request", "inbox_uri": uri.as_str(), "binding_message": binding_message,
+                "key_words": key_words, "expires_at": self.expires_at.seconds()
+            }));
+        }
+        say!(args.output(io), "Asked. It waits for a decision in the inbox:");
+        say!(args.output(io), "");
+        say!(args.output(io), "    {uri}");
+        say!(args.output(io), "");
+        say!(args.output(io), "It shows these words: {binding_message}");
+        say!(args.output(io), "And of this key:      {key_words}");
+        say!(args.output(io), "");
+        say!(
+            args.output(io),
+            "Whatever shows other words there is not this request: decline it."
+        );
+    }
+
+    async fn show_code(&self, io: &mut Io, shown: &DeviceAuthorizationResponse, key_words: &str) {
+        let args = self.args;
+        if args.json {
+            return io.output.json(&json!({
                 "event": "authorization_request", "verification_uri": shown.verification_uri,
                 "verification_uri_complete": shown.verification_uri_complete, "user_code": shown.user_code,
-                "key_words": key_words, "expires_at": asked.expires_at.seconds()
+                "key_words": key_words, "expires_at": self.expires_at.seconds()
             }));
-            return screen;
         }
         say!(args.output(io), "Open this address on a device with a browser:");
         say!(args.output(io), "");
@@ -125,7 +156,17 @@ impl<'a> Screen<'a> {
             args.output(io),
             "The page shows the same words, or this is not your request: decline it then."
         );
-        screen
+    }
+
+    fn tell_time_left(&self, io: &mut Io) {
+        let left = date::countdown(self.expires_at - io.now());
+        io.errors.live(&Escaped::of(&format!(
+            "Waiting for a decision, {left} left. Ctrl-C stops."
+        )));
+    }
+
+    fn is_live(&self, io: &Io) -> bool {
+        io.errors.is_terminal() && !self.args.json
     }
 
     /// A sign of life each minute, and no more.
@@ -180,19 +221,22 @@ impl<'a> Screen<'a> {
 impl Waiter for Screen<'_> {
     async fn pause(&mut self, io: &mut Io, until: Timestamp) -> Result<(), Failure> {
         self.tell_that_it_is_pending(io);
-        let is_live = io.errors.is_terminal() && !self.args.json;
         while io.now() < until {
             let mut step = until - io.now();
-            if is_live {
-                let left = date::countdown(self.expires_at - io.now());
-                io.errors.live(&Escaped::of(&format!(
-                    "Waiting for a decision, {left} left. Ctrl-C stops."
-                )));
+            if self.is_live(io) {
+                self.tell_time_left(io);
                 step = step.min(Lifetime::from_seconds(1));
             }
             io.clock.sleep(step).await;
         }
         Ok(())
+    }
+
+    /// It moves when the server answers: half a minute at most.
+    fn is_held(&mut self, io: &mut Io) {
+        if self.is_live(io) {
+            self.tell_time_left(io);
+        }
     }
 
     async fn digits(&mut self, io: &mut Io, tries: u32) -> Result<Option<String>, Failure> {

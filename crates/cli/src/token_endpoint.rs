@@ -10,6 +10,8 @@ use crate::device_flow::Polled;
 use crate::failure::Failure;
 use crate::http::Answer;
 
+/// OpenID CIBA Core §10.1.
+pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 #[derive(Deserialize)]

@@ -15,7 +15,7 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Below what a connection is given for one answer, and below what proxies wait for one.
-const LONGEST: Duration = Duration::from_secs(25);
+pub const LONGEST: Duration = Duration::from_secs(25);
 /// Where other processes may decide, and what they announce may be lost: how long one is believed to have heard.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 

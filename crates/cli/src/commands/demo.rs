@@ -17,16 +17,16 @@ use protocol::wire::local::{ApproverView, GrantView};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::asking::Request;
 use crate::commands::demo::bearer::Bearer;
 use crate::commands::demo::cast::Cast;
 use crate::commands::demo::desk::Desk;
 use crate::commands::demo::server::Server;
 use crate::commands::demo::told::Place;
 use crate::commands::enroll;
-use crate::commands::login::Request;
 use crate::commands::whoami::claims_of;
 use crate::credentials::Tokens;
-use crate::device_flow::{Asked, Poll};
+use crate::device_flow::{Asked, Poll, Shown};
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
@@ -143,6 +143,7 @@ async fn enroll_key(
         caller: &mut caller,
         url: &url,
         form: &[("client_id", client_id)],
+        hold: None,
         again: "waypass demo",
     };
     let enrolled = poll.wait(io, &asked, desk, enroll::finished).await;
@@ -159,16 +160,19 @@ async fn decide(
     (asked, desk): (&Asked, &mut Desk),
     enrollment_link: Option<&str>,
 ) -> Result<(), Failure> {
-    desk.turn_to(asked);
+    let Shown::Code(shown) = &asked.shown else {
+        return Ok(());
+    };
+    desk.turn_to(asked, shown);
     if args.auto {
         told::decided_alone(io);
         return desk.decide_alone(io).await;
     }
     let place = Place {
         enrollment_link,
-        verification_uri: &asked.shown.verification_uri,
-        user_code: &asked.shown.user_code,
-        minutes: asked.shown.expires_in / 60,
+        verification_uri: &shown.verification_uri,
+        user_code: &shown.user_code,
+        minutes: shown.expires_in / 60,
         port: server.port,
     };
     told::where_to_approve(io, &place);
@@ -187,6 +191,8 @@ async fn ask(
         metadata: &cast.metadata,
         caller: Caller::new(&server.http, key),
         brought: Vec::new(),
+        hold: None,
+        command: "waypass demo",
     };
     let asked = request.ask(io, |failure, _| failure).await?;
     told::what_is_asked(io);

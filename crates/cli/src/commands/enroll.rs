@@ -178,6 +178,7 @@ async fn ceremony(
         caller,
         url: &url,
         form: &[("client_id", &target.profile.client_id)],
+        hold: None,
         again: "waypass enroll",
     };
     let interrupted = (io.interrupted)();

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authorization_request::{Content, Route};
 use protocol::backchannel::{self, Hint};
+use protocol::initiator;
 use protocol::instance::Instance;
 use protocol::posture;
 use protocol::profile::{ApprovedBy, Profile};
@@ -17,16 +18,19 @@ use store::Batch;
 use super::device_authorization::{content, filed, must_be_understood, understood};
 use crate::app::{App, Shared};
 use crate::asker::Asker;
+use crate::binding;
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::judging;
 
 /// What this endpoint understands; published as `waypass_backchannel_authentication_parameters_supported`.
-pub const PARAMETERS: [&str; 10] = [
+pub const PARAMETERS: [&str; 12] = [
     "acr_values",
     "authorization_details",
+    binding::PARAMETER,
     backchannel::BINDING_MESSAGE,
     "client_id",
+    initiator::PARAMETER,
     backchannel::LOGIN_HINT,
     "max_age",
     posture::PARAMETER,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::endpoints::backchannel_authentication;
 use crate::endpoints::device_authorization::PARAMETERS;
 use crate::endpoints::token::GRANT_TYPES;
+use crate::holding;
 use crate::issuer::Issuer;
 use crate::passkeys;
 
@@ -103,6 +104,8 @@ pub fn document(config: &Config) -> Value {
         "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
         "waypass_enrollment_endpoint": issuer.url("/enrollment"),
+        // RFC 7240 §4.3 at the token endpoint: so many seconds a request is held at most.
+        "waypass_token_wait_max": holding::LONGEST.as_secs(),
     });
     for more in [attestations(issuer), certificates(config)] {
         if let (Some(members), Value::Object(more)) = (document.as_object_mut(), more) {

@@ -529,6 +529,7 @@ fn p32_metadata_says_what_there_is_for_certificates_and_where() {
     });
     expect![[r#"
         {
+          "backchannel_authentication_endpoint": "https://as.example:8443/base/backchannel_authentication",
           "token_endpoint": "https://as.example:8443/base/token",
           "device_authorization_endpoint": "https://as.example:8443/base/device_authorization",
           "revocation_endpoint": "https://as.example:8443/base/revoke",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use protocol::time::{Lifetime, Timestamp};
 use protocol::wire::approver::RequestView;
+use protocol::wire::device_authorization::DeviceAuthorizationResponse;
 
 use crate::commands::decide::{self, DecideArgs, DenyArgs, LessArgs};
 use crate::commands::demo::cast::Cast;
@@ -53,8 +54,8 @@ impl Desk {
     }
 
     /// From here on it is about this request.
-    pub fn turn_to(&mut self, asked: &Asked) {
-        self.args.user_code.clone_from(&asked.shown.user_code);
+    pub fn turn_to(&mut self, asked: &Asked, shown: &DeviceAuthorizationResponse) {
+        self.args.user_code.clone_from(&shown.user_code);
         self.expires_at = asked.expires_at;
         self.is_decided = false;
     }
