@@ -121,7 +121,7 @@ impl Poll<'_, '_> {
         form.extend(digits.map(|digits| ("confirmation", digits)));
         let asked_at = io.now();
         match self.caller.form(io, self.url, &form).await {
-            Ok(answer) if matches!(answer.status, 429 | 502..=504) => Ok(Polled::Busy),
+            Ok(answer) if answer.is_busy() => Ok(Polled::Busy),
             Ok(answer) => read(&answer, asked_at),
             Err(Unanswered::TimedOut | Unanswered::Unreachable(_)) => Ok(Polled::Busy),
             Err(other) => Err(other.failure(self.url)),

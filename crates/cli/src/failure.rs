@@ -61,6 +61,11 @@ impl Failure {
         Self::new(Exit::Unreachable, "unreachable", what)
     }
 
+    /// A server that may be asked again later.
+    pub fn busy() -> Self {
+        Self::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon")
+    }
+
     /// A server said no in the form of RFC 6749 §5.2.
     pub fn refusal(what: &str, body: &ErrorBody) -> Self {
         let exit = match body.error.as_str() {

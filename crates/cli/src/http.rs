@@ -10,9 +10,11 @@ use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
+use crate::client_certificate::ClientCertificate;
 use crate::clock::Clock;
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
+use crate::settings::Profile;
 
 /// No answer of ours is near it; a server that sends more wants to fill our memory.
 const LARGEST_ANSWER: usize = 1024 * 1024;
@@ -23,6 +25,8 @@ const PATIENCE: Lifetime = Lifetime::from_seconds(30);
 pub struct Http {
     client: Client,
     largest: usize,
+    /// It shows one where it is asked.
+    pub has_certificate: bool,
 }
 
 pub struct Answer {
@@ -50,6 +54,22 @@ impl Http {
     /// For the server at `url`. Certificate authorities are those of `--ca-file`, else of
     /// `SSL_CERT_FILE`, else the system's.
     pub fn for_server(io: &Io, url: &Url, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        Self::with(io, url, ca_file, None)
+    }
+
+    /// With the authorities and the certificate that a profile has.
+    pub fn for_profile(io: &Io, url: &Url, profile: Option<&Profile>) -> Result<Self, Failure> {
+        let ca_file = profile.and_then(|profile| profile.ca_file.as_deref());
+        let certificate = profile.and_then(|profile| profile.certificate.as_ref());
+        Self::with(io, url, ca_file, certificate)
+    }
+
+    fn with(
+        io: &Io,
+        url: &Url,
+        ca_file: Option<&Path>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Self, Failure> {
         // The kind of system goes along, so that an approver can be told where a request comes from (X25).
         let user_agent = format!("waypass ({})", std::env::consts::OS);
         let mut builder = Client::builder().redirect(Policy::none()).user_agent(user_agent);
@@ -69,6 +89,9 @@ impl Http {
             // Not even loaded: a container without any can still talk to its own loopback.
             builder = builder.tls_certs_only([]);
         }
+        if let Some(certificate) = certificate {
+            builder = builder.identity(certificate.identity()?);
+        }
         let client = builder.build().map_err(|error| {
             Failure::failed(format!("TLS cannot be set up: {}", cause(&error)))
                 .hint("name the certificate authorities to trust with --ca-file or SSL_CERT_FILE")
@@ -76,6 +99,7 @@ impl Http {
         Ok(Self {
             client,
             largest: LARGEST_ANSWER,
+            has_certificate: certificate.is_some(),
         })
     }
 
@@ -88,6 +112,7 @@ impl Http {
         Ok(Self {
             client,
             largest: LARGEST_LOCAL_ANSWER,
+            has_certificate: false,
         })
     }
 
@@ -137,7 +162,7 @@ fn header(response: &Response, name: &str) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
+pub fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
     let unusable = |why: String| Failure::usage(format!("no certificates in {}: {why}", file.display()));
     let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(cause(&error)))?;
@@ -159,6 +184,11 @@ fn cause(error: &dyn std::error::Error) -> String {
 impl Answer {
     pub fn is_success(&self) -> bool {
         matches!(self.status, 200..=202)
+    }
+
+    /// It may be asked again later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.status, 429 | 502..=504)
     }
 
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 mod approver_key;
+mod asking;
+mod client_certificate;
 mod clock;
 mod commands;
 mod credentials;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::credentials::{Credentials, MachineAsk, MachineTokens, Tokens};
 use crate::device_flow::Polled;
 use crate::dpop::Caller;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::files;
 use crate::http::Answer;
 use crate::io::Io;
@@ -69,9 +69,7 @@ impl Session {
         let tokens = match token_endpoint::read(&answer, asked_at, scope)? {
             Polled::Given(tokens) => tokens,
             Polled::Refused(_) => return Err(refused(&answer, profile)),
-            Polled::Busy => {
-                return Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon"));
-            }
+            Polled::Busy => return Err(Failure::busy()),
         };
         let machine = MachineTokens {
             asked: asked.clone(),

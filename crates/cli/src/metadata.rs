@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::failure::Failure;
@@ -21,6 +22,7 @@ pub struct Metadata {
     pub device_authorization_endpoint: Option<Url>,
     pub revocation_endpoint: Option<Url>,
     pub userinfo_endpoint: Option<Url>,
+    waypass_enrollment_endpoint: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +32,16 @@ struct Document {
     device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
+    waypass_enrollment_endpoint: Option<String>,
+}
+
+impl Metadata {
+    /// Below it stand its other steps.
+    pub fn enrollment_endpoint(&self, issuer: &Issuer) -> Url {
+        self.waypass_enrollment_endpoint
+            .clone()
+            .unwrap_or_else(|| issuer.endpoint("enrollment"))
+    }
 }
 
 impl Issuer {
@@ -92,9 +104,10 @@ pub async fn discover(io: &Io, http: &Http, issuer: &Issuer) -> Result<Metadata,
             .await
             .map_err(|unanswered| unanswered.failure(&url))?;
         if answer.status == 200 {
-            let document: Document = answer
+            let document = answer
                 .json()
-                .ok_or_else(|| answer.unreadable("the server's metadata cannot be read"))?;
+                .and_then(|members| Document::read(members, http.has_certificate));
+            let document = document.ok_or_else(|| answer.unreadable("the server's metadata cannot be read"))?;
             return document.validated(issuer);
         }
         last = Some(answer.status);
@@ -108,6 +121,15 @@ pub async fn discover(io: &Io, http: &Http, issuer: &Issuer) -> Result<Metadata,
 }
 
 impl Document {
+    /// RFC 8705 §5: with a certificate, an endpoint's alias "in preference to the endpoint URL of the same name".
+    fn read(mut members: Map<String, Value>, has_certificate: bool) -> Option<Self> {
+        if let (Some(Value::Object(aliases)), true) = (members.remove("mtls_endpoint_aliases"), has_certificate) {
+            let endpoints = aliases.into_iter().filter(|(name, _)| name.ends_with("_endpoint"));
+            members.extend(endpoints);
+        }
+        serde_json::from_value(Value::Object(members)).ok()
+    }
+
     fn validated(self, issuer: &Issuer) -> Result<Metadata, Failure> {
         // RFC 8414 §3.3: "If these values are not identical, the data contained in the response MUST NOT
         // be used." Otherwise one server could have codes and tokens sent to another.
@@ -125,6 +147,7 @@ impl Document {
             device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
             revocation_endpoint: optional(self.revocation_endpoint)?,
             userinfo_endpoint: optional(self.userinfo_endpoint)?,
+            waypass_enrollment_endpoint: optional(self.waypass_enrollment_endpoint)?,
         })
     }
 }
@@ -158,6 +181,21 @@ mod tests {
                 "http://localhost:8628/.well-known/openid-configuration"
             ]
         );
+    }
+
+    #[test]
+    fn p32_aliases_are_for_those_with_a_certificate_and_of_endpoints_alone() {
+        let members = serde_json::json!({
+            "issuer": "https://a.example", "token_endpoint": "https://a.example/token",
+            "revocation_endpoint": "https://a.example/revoke",
+            "mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example/token", "issuer": "https://other.example"}
+        });
+        let read = |has_certificate| Document::read(members.as_object().unwrap().clone(), has_certificate).unwrap();
+        assert_eq!(read(false).token_endpoint, "https://a.example/token");
+        let aliased = read(true);
+        assert_eq!(aliased.token_endpoint, "https://mtls.example/token");
+        assert_eq!(aliased.revocation_endpoint.as_deref(), Some("https://a.example/revoke"));
+        assert_eq!(aliased.issuer, "https://a.example");
     }
 
     #[test]

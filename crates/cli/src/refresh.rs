@@ -1,9 +1,9 @@
 //! A fresh access token for any number of processes at once. The one that holds the credential's lock
 //! refreshes; all others find its result when they get the lock. RFC 6749 §6, RFC 9449 §5.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::credentials::{Credentials, Kept, Vault};
+use crate::credentials::{Credentials, Kept, Tokens, Vault};
 use crate::device_flow::Polled;
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
@@ -26,12 +26,12 @@ impl Session {
     pub fn open(io: &Io, profile: &str) -> Result<Self, Failure> {
         let vault = Vault::of(io, profile)?;
         let settings = Settings::load(io)?;
-        let kept = settings.profile(profile);
-        let ca_file = kept.and_then(|profile| profile.ca_file.clone());
-        let posture_jwt = kept.and_then(|profile| profile.posture_jwt.clone());
+        let posture_jwt = settings
+            .profile(profile)
+            .and_then(|profile| profile.posture_jwt.clone());
         let kept = vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
         let issuer = Issuer::parse(&kept.credentials.issuer)?;
-        let http = Http::for_server(io, issuer.url(), ca_file.as_deref().map(Path::new))?;
+        let http = Http::for_profile(io, issuer.url(), settings.profile(profile))?;
         Ok(Self {
             vault,
             issuer,
@@ -55,6 +55,15 @@ impl Session {
         Ok(session)
     }
 
+    /// What a login has left.
+    pub fn tokens(&self, profile: &str) -> Result<&Tokens, Failure> {
+        self.kept
+            .credentials
+            .tokens
+            .as_ref()
+            .ok_or_else(|| not_logged_in(profile))
+    }
+
     /// Under the lock: as another process may have left it.
     pub fn reload(&mut self, io: &Io, profile: &str) -> Result<(), Failure> {
         self.kept = self.vault.load(io)?.ok_or_else(|| not_logged_in(profile))?;
@@ -65,7 +74,7 @@ impl Session {
     /// for again with the same refresh token and key.
     async fn refresh(&mut self, io: &mut Io, profile: &str) -> Result<(), Failure> {
         let credentials = &self.kept.credentials;
-        let tokens = credentials.tokens.as_ref().ok_or_else(|| not_logged_in(profile))?;
+        let tokens = self.tokens(profile)?;
         let Some(refresh_token) = &tokens.refresh_token else {
             return Err(log_in_again(
                 "the access token has ended, and there is no refresh token",
@@ -103,12 +112,12 @@ impl Session {
                 profile,
             )),
             Polled::Refused(body) => Err(Failure::refusal("no fresh token was issued", &body)),
-            Polled::Busy => Err(Failure::new(Exit::Throttled, "busy", "the server is busy").hint("try again soon")),
+            Polled::Busy => Err(Failure::busy()),
         }
     }
 }
 
-pub fn not_logged_in(profile: &str) -> Failure {
+fn not_logged_in(profile: &str) -> Failure {
     let failure = log_in_again(&format!("profile {profile:?} is not logged in"), profile);
     Failure {
         exit: Exit::Failed,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client_certificate::ClientCertificate;
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
@@ -34,6 +35,9 @@ pub struct Profile {
     /// Where a device management keeps its word on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posture_jwt: Option<PathBuf>,
+    /// RFC 8705.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<ClientCertificate>,
 }
 
 pub struct Settings {

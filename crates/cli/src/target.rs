@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::credentials::Vault;
+use crate::client_certificate::ClientCertificate;
+use crate::credentials::{Credentials, Vault};
 use crate::failure::Failure;
 use crate::http::Http;
 use crate::io::Io;
@@ -31,6 +32,12 @@ pub struct TargetArgs {
     /// The posture of this machine as its device management has signed it, where the server asks for one. Read anew each time
     #[arg(long, value_name = "FILE")]
     posture_jwt: Option<PathBuf>,
+    /// Show the certificate in this PEM file, for a client that has one (mutual TLS). Read anew each time
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of that certificate: PEM, not encrypted, which nobody but its owner may open
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 pub struct Target {
@@ -43,6 +50,18 @@ pub struct Target {
     pub key: ProfileKey,
 }
 
+impl Target {
+    /// The profile under its name, and what came of it. Says where that is.
+    pub async fn keep(&self, io: &mut Io, name: &str, credentials: &Credentials) -> Result<String, Failure> {
+        let place = {
+            let _lock = self.vault.lock().await?;
+            self.vault.save(io, credentials, self.key.kept.place)?
+        };
+        Settings::keep(io, name, &self.profile)?;
+        Ok(self.vault.describe(place, &credentials.key))
+    }
+}
+
 impl TargetArgs {
     /// As the profile was kept.
     pub fn kept(profile: &str) -> Self {
@@ -53,13 +72,15 @@ impl TargetArgs {
             key_storage: None,
             ca_file: None,
             posture_jwt: None,
+            cert: None,
+            key: None,
         }
     }
 
     pub async fn open(&self, io: &mut Io) -> Result<Target, Failure> {
         let (vault, profile) = self.settle(io)?;
         let issuer = Issuer::parse(&profile.server)?;
-        let http = Http::for_server(io, issuer.url(), profile.ca_file.as_deref())?;
+        let http = Http::for_profile(io, issuer.url(), Some(&profile))?;
         let metadata = discover(io, &http, &issuer).await?;
         let key = profile_key::of(io, &vault, &profile, self.key_storage).await?;
         Ok(Target {
@@ -101,12 +122,26 @@ impl TargetArgs {
                 self.posture_jwt.as_deref(),
                 kept.and_then(|kept| kept.posture_jwt.as_ref()),
             ),
+            certificate: self
+                .certificate()
+                .or_else(|| kept.and_then(|kept| kept.certificate.clone())),
+        })
+    }
+
+    fn certificate(&self) -> Option<ClientCertificate> {
+        let (cert, key) = self.cert.as_deref().zip(self.key.as_deref())?;
+        Some(ClientCertificate {
+            cert: absolute(cert),
+            key: absolute(key),
         })
     }
 }
 
 /// The flag's, to be found from any folder, or the kept one.
 fn file(flag: Option<&Path>, kept: Option<&PathBuf>) -> Option<PathBuf> {
-    let flag = flag.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
-    flag.or_else(|| kept.cloned())
+    flag.map(absolute).or_else(|| kept.cloned())
+}
+
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }

@@ -31,7 +31,7 @@ const UNTOLD_LIFETIME: i64 = 300;
 
 /// `asked_at` and not the time of the answer: a token never ends later than we believe.
 pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Result<Polled<Tokens>, Failure> {
-    if matches!(answer.status, 429 | 502..=504) {
+    if answer.is_busy() {
         return Ok(Polled::Busy);
     }
     if answer.status != 200 {

@@ -4,128 +4,19 @@
 //! [`AuthorizationRequest::poll`] answers the waiting client. Both are pure. Expiry is never stored: it
 //! is a question to `now`. What is written reads in `store/authorization_requests.rs`.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::approval::ConfirmedApproval;
-use crate::details::Details;
-use crate::digest::{Digest, NotCanonical, canonical_json};
-use crate::fact::{Fact, Source};
-use crate::profile::Profile;
+use crate::digest::Digest;
 use crate::refusal::Refusal;
 use crate::time::{Lifetime, Timestamp};
 
+mod content;
 mod poller;
 mod tries;
 
-pub use self::poller::{Binding, Poller};
-
-/// What is asked for. Fixed when the request is made; its digest is what approvers sign over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    pub id: String,
-    pub client_id: String,
-    /// What comes of it.
-    #[serde(default)]
-    pub purpose: Purpose,
-    /// The profile that governs the request, and which text of it.
-    pub profile: String,
-    #[serde(default)]
-    pub profile_version: String,
-    /// Space-separated, sorted.
-    pub scope: String,
-    pub resource: Vec<String>,
-    /// RFC 9396.
-    #[serde(default, skip_serializing_if = "Details::is_empty")]
-    pub authorization_details: Details,
-    /// How strongly the approver has to be authenticated: one of these, where there are any (RFC 9470 §4).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub acr_values: Vec<String>,
-    /// How long ago that may have been when a token is issued.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<Lifetime>,
-    /// Thumbprint of the key that the code is bound to (P21).
-    pub jkt: Option<String>,
-    /// Thumbprint of the certificate that it is bound to as well (RFC 8705 §3).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub x5t: Option<String>,
-    /// The enrolled instance whose key that is, and who answered for it when it asked.
-    #[serde(default)]
-    pub instance: Option<String>,
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// The approver who authenticated at the consumption device (X15).
-    #[serde(default)]
-    pub initiator: Option<String>,
-    /// Keyed digest of what was typed there, to be typed at the approval again (X17).
-    #[serde(default)]
-    pub binding: Option<String>,
-    pub facts: Vec<Fact>,
-    pub requested_at: Timestamp,
-    pub expires_at: Timestamp,
-    pub grant_expires_at: Timestamp,
-}
-
-/// An unknown key may ask for one thing only: to be enrolled.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Purpose {
-    #[default]
-    Access,
-    Enrollment(Enrollment),
-}
-
-/// The instance that would come of it. Its owner would be who approves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enrollment {
-    pub name: String,
-    pub environment: Option<String>,
-    /// When the instance would end.
-    pub expires_at: Timestamp,
-    /// Its public key, a JWK.
-    pub key: Value,
-}
-
-impl Purpose {
-    pub fn is_enrollment(&self) -> bool {
-        matches!(self, Self::Enrollment(_))
-    }
-}
-
-impl Content {
-    /// SHA-256 of the canonical JSON.
-    pub fn digest(&self) -> Result<Digest, NotCanonical> {
-        let value = json!({ "type": "waypass-request/1", "content": self });
-        Ok(Digest::of(canonical_json(&value)?.as_bytes()))
-    }
-
-    /// What was asked under another profile, or another text of it, is void.
-    pub fn is_under(&self, profile: &Profile) -> bool {
-        self.profile == profile.name && self.profile_version == profile.version.as_str()
-    }
-
-    pub fn binding(&self) -> Binding<'_> {
-        Binding {
-            client_id: &self.client_id,
-            jkt: self.jkt.as_deref(),
-            x5t: self.x5t.as_deref(),
-            enrolls: self.purpose.is_enrollment(),
-        }
-    }
-
-    /// Where the request came from, if that is known: nothing that anybody claims.
-    pub fn requester_address(&self) -> Option<IpAddr> {
-        let fact = self.fact(Fact::REQUESTER_ADDRESS)?;
-        let is_known = fact.source == Source::Proven;
-        is_known.then(|| fact.value.parse().ok()).flatten()
-    }
-
-    pub fn fact(&self, name: &str) -> Option<&Fact> {
-        self.facts.iter().find(|fact| fact.name == name)
-    }
-}
+pub use self::content::{Content, Enrollment, Purpose, Route};
+pub use self::poller::{Binding, CodeKind, Poller};
 
 /// Who looks at a request, and through what: the browser session, or the software key that stands for
 /// one. Only the viewer that locked a request may decide it.
@@ -141,6 +32,7 @@ pub struct Viewer {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     Pending,
+    /// By code this viewer's alone; in an inbox only the first of any number.
     Viewed {
         viewer: Viewer,
         at: Timestamp,
@@ -198,7 +90,7 @@ pub enum State {
 pub enum CodeEntry {
     Typed,
     Link,
-    /// By no code: it stood on the page of another of a quorum.
+    /// By no code: it stood in the approver's inbox.
     Push,
 }
 
@@ -337,18 +229,19 @@ impl AuthorizationRequest {
             return Err(Refusal::UserCodeUnusable);
         }
         match (*act, &self.state) {
-            (Act::View { viewer, entry }, State::Pending) => Ok(State::Viewed {
+            (Act::View { viewer, entry }, State::Pending) if self.is_reached(entry) => Ok(State::Viewed {
                 viewer: viewer.clone(),
                 at: now,
                 entry,
                 wrong_bindings: 0,
             }),
-            // The same browser may open its request again: a reload, the back button.
-            (Act::View { viewer, .. } | Act::Look { viewer }, State::Viewed { viewer: first, .. })
-                if viewer == first =>
-            {
-                Ok(self.state.clone())
-            }
+            // The same browser may open its request again: a reload, the back button. An inbox locks nobody.
+            (
+                Act::View { viewer, .. } | Act::Look { viewer },
+                State::Viewed {
+                    viewer: first, entry, ..
+                },
+            ) if viewer == first || *entry == CodeEntry::Push => Ok(self.state.clone()),
             (Act::Look { viewer }, State::Endorsed { by, .. }) if !by.contains(&viewer.approver_id) => {
                 Ok(self.state.clone())
             }
@@ -372,6 +265,11 @@ impl AuthorizationRequest {
             (_, State::Pending | State::Viewed { .. }) => Err(Refusal::NotTheViewer),
             _ => Err(Refusal::AlreadyDecided),
         }
+    }
+
+    /// A request with a code by its code, one that goes to an inbox there.
+    fn is_reached(&self, entry: CodeEntry) -> bool {
+        (entry == CodeEntry::Push) == self.content.route.is_some()
     }
 
     /// One more approval: the last one needed ends the asking.
@@ -410,7 +308,9 @@ impl AuthorizationRequest {
     /// By code only the first viewer; of a quorum whoever has not approved yet.
     fn only_who_may_act(&self, viewer: &Viewer) -> Result<(), Refusal> {
         match &self.state {
-            State::Viewed { viewer: first, .. } if viewer != first => Err(Refusal::NotTheViewer),
+            State::Viewed {
+                viewer: first, entry, ..
+            } if viewer != first && *entry != CodeEntry::Push => Err(Refusal::NotTheViewer),
             State::Endorsed { by, .. } if by.contains(&viewer.approver_id) => Err(Refusal::AlreadyDecided),
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@
 
 use ipnet::IpNet;
 
-use crate::authorization_request::{AuthorizationRequest, Purpose, State};
+use crate::authorization_request::{AuthorizationRequest, Content, Purpose, Route, State};
 use crate::network::{self, NetworkMatch, Place};
 use crate::profile::{ApprovedBy, Ceremony, Otherwise, Profile, SameDevice, StarterProof};
 use crate::refusal::Refusal;
@@ -15,6 +15,7 @@ pub struct Decider<'a> {
     pub approver_id: &'a str,
     pub groups: &'a [String],
     pub place: &'a Place,
+    pub now: Timestamp,
 }
 
 /// What the server knows beside the request.
@@ -28,7 +29,6 @@ pub struct Circumstances<'a> {
     pub shared: &'a [IpNet],
     /// Both ends claim the same kind of system (X25).
     pub is_same_platform: bool,
-    pub now: Timestamp,
 }
 
 /// That an approver may decide. Private fields: [`eligible`] is the one maker.
@@ -65,6 +65,7 @@ impl StarterProof {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OwnInstance => "own_instance",
+            Self::GroupInstance => "group_instance",
             Self::SameAddress => "same_address",
             Self::ListedNetwork => "listed_network",
             Self::CarriedBack => "carried_back",
@@ -81,7 +82,7 @@ pub fn eligible(
         .profile
         .limits
         .quiet_hours
-        .is_some_and(|quiet| quiet.hold(around.now))
+        .is_some_and(|quiet| quiet.hold(decider.now))
     {
         return Err(Refusal::QuietHours);
     }
@@ -130,13 +131,15 @@ pub fn must_be_theirs(
     let approval = &profile.approval;
     let is_owner = request.content.owner.as_deref() == Some(decider.approver_id);
     let is_member = is_member(decider, profile);
+    let stands_in = is_member && has_escalated(&request.content, profile, decider.now);
     let may = match approval.by {
         _ if is_second => is_member || is_owner,
         ApprovedBy::Anyone => true,
         // Nobody owns it yet: whoever approves it will.
-        ApprovedBy::Owner => is_owner || request.content.purpose.is_enrollment(),
+        ApprovedBy::Owner => is_owner || stands_in || request.content.purpose.is_enrollment(),
         ApprovedBy::Group => is_member,
     };
+    let may = may && (is_second || stands_in || is_asked(&request.content, decider));
     // X15: whoever started it decides first; a group may be given another's request.
     let initiator = request.content.initiator.as_deref();
     let is_other = initiator.is_some_and(|initiator| initiator != decider.approver_id);
@@ -144,6 +147,25 @@ pub fn must_be_theirs(
         return Err(Refusal::NotYoursToDecide);
     }
     Ok(())
+}
+
+/// A user code asks whoever types it; an inbox asks whose it is.
+fn is_asked(content: &Content, decider: &Decider<'_>) -> bool {
+    match &content.route {
+        None => true,
+        Some(Route::Owner) => content.owner.as_deref() == Some(decider.approver_id),
+        Some(Route::Approver(id)) => id == decider.approver_id,
+        Some(Route::Group(group)) => decider.groups.contains(group),
+        Some(Route::Nobody) => false,
+    }
+}
+
+fn has_escalated(content: &Content, profile: &Profile, now: Timestamp) -> bool {
+    let after = profile
+        .approval
+        .escalate_after
+        .filter(|_| content.route == Some(Route::Owner));
+    after.is_some_and(|after| now >= content.requested_at + after)
 }
 
 fn is_member(decider: &Decider<'_>, profile: &Profile) -> bool {
@@ -159,9 +181,11 @@ fn proofs(
 ) -> Vec<StarterProof> {
     let content = &request.content;
     let is_own = content.instance.is_some() && content.owner.as_deref() == Some(decider.approver_id);
+    let is_of_group = content.instance.is_some() && content.route.is_some() && is_member(decider, around.profile);
     let is_listed = network::both_are_listed(around.requester, decider.place, around.listed);
     [
         (is_own, StarterProof::OwnInstance),
+        (is_of_group, StarterProof::GroupInstance),
         (network == NetworkMatch::SameAddress, StarterProof::SameAddress),
         (is_listed, StarterProof::ListedNetwork),
         (around.profile.confirm_back, StarterProof::CarriedBack),

@@ -17,6 +17,7 @@ pub mod approver;
 pub mod attestation;
 pub mod authentication;
 pub mod authorization_request;
+pub mod backchannel;
 pub mod base64url;
 pub mod binding_data;
 pub mod challenge;

@@ -92,6 +92,8 @@ pub struct Approval {
     pub software_keys: bool,
     /// Whether `verification_uri_complete` is returned (design decision G4).
     pub link: bool,
+    /// After so long without a decision a request in the owner's inbox stands in those of the group as well.
+    pub escalate_after: Option<Lifetime>,
     /// What proves that the starter is the approver's: one of these has to hold. Empty only for `open`.
     pub starter: Vec<StarterProof>,
 }
@@ -109,6 +111,9 @@ pub enum ApprovedBy {
 pub enum StarterProof {
     /// The key that asks was enrolled by or for this approver before.
     OwnInstance,
+    /// The key that asks was enrolled by or for this approver's group, and the request came to the inbox of its
+    /// members.
+    GroupInstance,
     SameAddress,
     /// Both devices are in networks that an administrator has listed.
     ListedNetwork,

@@ -17,6 +17,7 @@ pub enum Refusal {
     ApprovalTooWeak,
     ApproverDisabled,
     ApproverExists,
+    AskedInQuietHours,
     AssertionInvalid,
     AssertionReplayed,
     AttestationChallengeRequired,
@@ -28,8 +29,10 @@ pub enum Refusal {
     AuthenticationTooWeak,
     AuthenticationUnmet,
     AuthorizationPending,
+    BackchannelParameterInvalid,
     BindingDataMissing,
     BindingDataWrong,
+    BindingMessageInvalid,
     CeremonyNotAllowed,
     CertificateHeaderMalformed,
     CertificateMismatch,
@@ -133,6 +136,7 @@ impl Refusal {
         Self::ApprovalTooWeak,
         Self::ApproverDisabled,
         Self::ApproverExists,
+        Self::AskedInQuietHours,
         Self::AssertionInvalid,
         Self::AssertionReplayed,
         Self::AttestationChallengeRequired,
@@ -144,8 +148,10 @@ impl Refusal {
         Self::AuthenticationTooWeak,
         Self::AuthenticationUnmet,
         Self::AuthorizationPending,
+        Self::BackchannelParameterInvalid,
         Self::BindingDataMissing,
         Self::BindingDataWrong,
+        Self::BindingMessageInvalid,
         Self::CeremonyNotAllowed,
         Self::CertificateHeaderMalformed,
         Self::CertificateMismatch,
@@ -258,7 +264,7 @@ impl Refusal {
     pub fn code(self) -> ErrorCode {
         use ErrorCode as Code;
         match self {
-            Self::AccessDenied | Self::PolicyForbids => Code::AccessDenied,
+            Self::AccessDenied | Self::AskedInQuietHours | Self::PolicyForbids => Code::AccessDenied,
             Self::AuthorizationPending => Code::AuthorizationPending,
             Self::CodeExpired => Code::ExpiredToken,
             Self::AssertionInvalid
@@ -284,7 +290,9 @@ impl Refusal {
             | Self::InstanceGone
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
+            Self::BindingMessageInvalid => Code::InvalidBindingMessage,
             Self::AuthenticationDemandMalformed
+            | Self::BackchannelParameterInvalid
             | Self::CertificateHeaderMalformed
             | Self::CertificateMissing
             | Self::EnrollmentMalformed

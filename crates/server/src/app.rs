@@ -27,6 +27,8 @@ use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
 use crate::hardware::Hardware;
+use crate::holding::Holds;
+use crate::inbox::Inboxes;
 use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
@@ -46,6 +48,8 @@ pub struct App {
     pub derived: DerivedKeys,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
+    pub holds: Holds,
+    pub inboxes: Inboxes,
     pub places: Arc<Places>,
     pub policies: InForce,
     pub seen: SeenOnce,

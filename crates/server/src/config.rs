@@ -201,6 +201,8 @@ pub struct Limits {
     /// Never off: they are what keeps a short code from being guessed.
     pub guesses: guess::Limits,
     pub connections: u32,
+    /// How many token requests may wait for their decision at once (RFC 7240 §4.3).
+    pub held_requests: u32,
 }
 
 impl Config {

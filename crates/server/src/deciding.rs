@@ -26,6 +26,7 @@ use crate::binding;
 use crate::ends::End;
 use crate::failure::Failure;
 use crate::first_seen::FirstSeen;
+use crate::inbox;
 use crate::judging;
 use crate::peer::{self, SeenAddress};
 use crate::quorum;
@@ -134,9 +135,14 @@ impl Deciding {
     }
 
     pub async fn look(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+        request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
+        self.everything_of(app, request).await
+    }
+
+    /// A request with all that it stands on, if this approver may decide it.
+    pub async fn everything_of(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
-        request.act(&Act::Look { viewer: &self.viewer }, app.now())?;
         must_be_somebody_else(app, &request).await?;
         let (profile, eligible) = self.eligible(app, &request, &client).await?;
         let requester = End::asked(app, &request.content);
@@ -190,6 +196,7 @@ impl Deciding {
             approver_id: &self.approver.id,
             groups: &groups,
             place: &own.place,
+            now: app.now(),
         };
         let around = Circumstances {
             profile,
@@ -197,7 +204,6 @@ impl Deciding {
             is_same_platform: platform::is_same(requester.user_agent.as_deref(), own.user_agent.as_deref()),
             listed: &app.config.networks.trusted,
             shared: &app.config.shared_networks,
-            now: app.now(),
         };
         Ok((profile.clone(), eligible(request, &decider, &around)?))
     }
@@ -276,6 +282,7 @@ impl Deciding {
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
+                .then(inbox::passed_on(&state, &profile))
                 .record(&judged.on(first_seen.on(event)))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };
@@ -309,7 +316,7 @@ impl Deciding {
     pub async fn deny(&self, app: &App, request_id: &str, reported: bool) -> Result<(), Failure> {
         let attempt = || async {
             let request = app.store.request(request_id).await?.ok_or(Refusal::UserCodeUnusable)?;
-            self.must_be_of_quorum(app, &request).await?;
+            self.must_be_theirs(app, &request).await?;
             let state = request.act(
                 &Act::Deny {
                     viewer: &self.viewer,
@@ -334,9 +341,10 @@ impl Deciding {
         Ok(())
     }
 
-    /// No code and no lock says who else may decline what others have approved.
-    async fn must_be_of_quorum(&self, app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
-        if !matches!(request.state, State::Endorsed { .. }) {
+    /// Where no code and no lock says who may decline: in an inbox, and what others have approved.
+    async fn must_be_theirs(&self, app: &App, request: &AuthorizationRequest) -> Result<(), Failure> {
+        let is_endorsed = matches!(request.state, State::Endorsed { .. });
+        if !is_endorsed && request.content.route.is_none() {
             return Ok(());
         }
         let client = app.stored_client(&request.content.client_id).await?;
@@ -345,8 +353,9 @@ impl Deciding {
             approver_id: &self.approver.id,
             groups: &app.groups_of(&self.approver.id, profile).await?,
             place: &self.end(app).place,
+            now: app.now(),
         };
-        Ok(must_be_theirs(request, &decider, profile, true)?)
+        Ok(must_be_theirs(request, &decider, profile, is_endorsed)?)
     }
 
     async fn still_active(&self, app: &App) -> Result<Approver, Failure> {

@@ -25,6 +25,8 @@ mod first_seen;
 mod folder;
 mod hardware;
 mod health;
+mod holding;
+mod inbox;
 mod initiating;
 mod instances;
 mod issuer;

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::authorization_request::{AuthorizationRequest, Binding, Poll, PollMark, Poller, State};
+use protocol::authorization_request::{AuthorizationRequest, Binding, CodeKind, Poll, PollMark, Poller, State};
 use protocol::digest::Digest;
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 const SHARDS: usize = 64;
 /// Beyond this many codes in one shard a poll asks the database: slower, never wrong.
@@ -21,12 +23,14 @@ struct Waiting {
     client_id: Arc<str>,
     jkt: Option<Arc<str>>,
     x5t: Option<Arc<str>>,
-    enrolls: bool,
+    kind: CodeKind,
     /// Approved, and six digits are awaited (X16): how often they may still be tried.
     confirmation_tries: Option<u32>,
     expires_at: Timestamp,
     loaded_at: Timestamp,
     mark: PollMark,
+    /// Where a held request waits for the decision; none where nobody does.
+    decided: Option<Arc<Notify>>,
 }
 
 #[derive(Default)]
@@ -97,7 +101,10 @@ impl PendingRequests {
         self.with(code, |shard| {
             let is_current = ticket.shard == self.shard_of(code) && ticket.removals == shard.removals;
             if is_current && (shard.waiting.len() < MOST_IN_A_SHARD || shard.waiting.contains_key(code)) {
-                shard.waiting.insert(code.clone(), Waiting::new(request, mark, now));
+                let held = shard.waiting.remove(code).and_then(|waiting| waiting.decided);
+                let mut waiting = Waiting::new(request, mark, now);
+                waiting.decided = held;
+                shard.waiting.insert(code.clone(), waiting);
             }
         });
     }
@@ -106,8 +113,28 @@ impl PendingRequests {
     pub fn forget(&self, code: &Digest) {
         self.with(code, |shard| {
             shard.removals += 1;
-            shard.waiting.remove(code);
+            if let Some(held) = shard.waiting.remove(code).and_then(|waiting| waiting.decided) {
+                held.notify_waiters();
+            }
         });
+    }
+
+    /// Wakes when the request is decided; `None` where that may have happened already.
+    pub fn decided(&self, code: &Digest) -> Option<OwnedNotified> {
+        self.with(code, |shard| {
+            let decided = shard.waiting.get_mut(code)?.decided.get_or_insert_default();
+            Some(Arc::clone(decided).notified_owned())
+        })
+    }
+
+    /// Anything may have been decided: everything is asked anew.
+    pub fn forget_all(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.removals += 1;
+            let held = shard.waiting.drain().filter_map(|(_, waiting)| waiting.decided);
+            held.for_each(|held| held.notify_waiters());
+        }
     }
 
     /// Drops what has expired.
@@ -141,7 +168,7 @@ impl Waiting {
             client_id: request.content.client_id.as_str().into(),
             jkt: request.content.jkt.as_deref().map(Into::into),
             x5t: request.content.x5t.as_deref().map(Into::into),
-            enrolls: request.content.purpose.is_enrollment(),
+            kind: request.content.code_kind(),
             confirmation_tries: match request.state {
                 State::Approved { confirmation_tries, .. } => confirmation_tries,
                 _ => None,
@@ -149,6 +176,7 @@ impl Waiting {
             expires_at: request.content.expires_at,
             loaded_at: now,
             mark,
+            decided: None,
         }
     }
 
@@ -157,7 +185,7 @@ impl Waiting {
             x5t: self.x5t.as_deref(),
             client_id: &self.client_id,
             jkt: self.jkt.as_deref(),
-            enrolls: self.enrolls,
+            kind: self.kind,
         }
     }
 }

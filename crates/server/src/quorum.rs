@@ -1,13 +1,11 @@
-//! The others of a quorum: after the first approval a request waits on their pages and in their terminals,
-//! without a code. Whoever looks is on the record and locks nobody. How many have to approve, and that they are
+//! The others of a quorum: after the first approval a request waits in their inboxes (`inbox.rs`). How many have to approve, and that they are
 //! distinct people, is in `protocol/authorization_request.rs`; who they are in `protocol/eligibility.rs`.
 
 use protocol::approver::Approver;
-use protocol::authorization_request::{AuthorizationRequest, CodeEntry, State};
+use protocol::authorization_request::{AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::decision::{Decision, Evidence, Granted};
 use protocol::eligibility::{self, Decider};
-use protocol::event::Action;
 use protocol::grant::Grant;
 use protocol::network::Place;
 use protocol::profile::Profile;
@@ -17,58 +15,7 @@ use serde_json::from_value;
 use store::authorization_requests::StoredApproval;
 
 use crate::app::App;
-use crate::deciding::{Deciding, Opened};
 use crate::failure::Failure;
-use crate::judging;
-
-/// So many are listed at once.
-const MOST: usize = 20;
-
-impl Deciding {
-    /// What waits for this approver, oldest first: neither what they have approved nor what is not theirs.
-    pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
-        let mut waiting = Vec::new();
-        for request in app.store.endorsed_requests(app.now()).await? {
-            match self.visible(app, request).await {
-                Ok(opened) => waiting.push(opened),
-                Err(failure) if failure.refusal().is_some() => {}
-                Err(failure) => return Err(failure),
-            }
-            if waiting.len() == MOST {
-                break;
-            }
-        }
-        Ok(waiting)
-    }
-
-    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
-        let opened = self.look(app, request).await?;
-        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
-        Ok(opened)
-    }
-
-    /// Opens one of them, or again what this viewer has opened by code.
-    pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
-        let attempt = || async {
-            let opened = self.opened(app, request_id).await?;
-            let request = &opened.request;
-            let mut batch = self.used_up.clone();
-            if matches!(request.state, State::Endorsed { .. }) {
-                let judged = judging::viewed(app, self, (request, &opened.client), CodeEntry::Push).await?;
-                let seconds = (app.now() - request.content.requested_at).seconds();
-                let event = self
-                    .event(app, Action::DeviceViewed, request)
-                    .with("code.entry", CodeEntry::Push.as_str())
-                    .with("latency.request_to_view_s", seconds);
-                batch = batch.request_is_unchanged(request).record(&judged.on(event))?;
-            } else {
-                judging::may_be_seen(app, self, (request, &opened.client)).await?;
-            }
-            Ok::<_, Failure>((batch, opened))
-        };
-        app.store.decide(attempt).await
-    }
-}
 
 /// How many have to approve and who has, where it takes more than one.
 pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) -> Result<Option<Quorum>, Failure> {
@@ -174,6 +121,7 @@ async fn must_be_theirs_still(
             approver_id: &approver.id,
             groups: &groups,
             place: &Place::default(),
+            now: app.now(),
         };
         eligibility::must_be_theirs(request, &decider, profile, position > 0).map_err(|_| Refusal::GrantEnded)?;
     }

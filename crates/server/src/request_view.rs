@@ -5,7 +5,7 @@ use protocol::approval;
 use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{Content, Purpose};
 use protocol::decision::Granted;
-use protocol::details::{self, Types};
+use protocol::details::{self, Part, Types};
 use protocol::eligibility::Eligible;
 use protocol::fact::{Fact, Source};
 use protocol::key_words;
@@ -13,7 +13,7 @@ use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact};
+use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact, Waiting};
 
 use crate::binding;
 use crate::deciding::Opened;
@@ -62,6 +62,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         education: profile.education.clone(),
         enrollment: enrollment(content),
         asks_binding_data: binding::is_wanted(request),
+        binding_message: content.binding_message.clone(),
         quorum: quorum.clone(),
         authorization_details: details(granted, onlooker.details),
         warnings: warnings(profile, eligible)
@@ -131,6 +132,31 @@ pub fn permissions(granted: &Granted, whose: Option<&str>) -> Vec<Permission> {
         sentence: "Use it at this address".to_owned(),
     });
     scopes.chain(resources).collect()
+}
+
+/// A request as a line of the inbox.
+pub fn waiting(opened: &Opened, types: &Types) -> Waiting {
+    let content = &opened.request.content;
+    let details = details(&opened.left, types);
+    let details = details.iter().map(|detail| {
+        let parts: Vec<String> = detail.sentence.iter().map(Part::shown).collect();
+        parts.concat()
+    });
+    let whose = opened.quorum.as_ref().and_then(|quorum| quorum.approved_by.first());
+    let permissions = permissions(&opened.left, whose.map(String::as_str));
+    Waiting {
+        request_id: content.id.clone(),
+        client_id: content.client_id.clone(),
+        client_name: opened.client.registration.name.clone(),
+        instance_name: content.fact(Fact::INSTANCE_NAME).map(|fact| fact.value.clone()),
+        binding_message: content.binding_message.clone(),
+        asks: details
+            .chain(permissions.into_iter().map(|permission| permission.sentence))
+            .collect(),
+        quorum: opened.quorum.clone(),
+        requested_at: content.requested_at.millis(),
+        expires_at: content.expires_at.millis(),
+    }
 }
 
 fn details(granted: &Granted, types: &Types) -> Vec<ShownDetail> {

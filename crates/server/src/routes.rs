@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
 use crate::endpoints::{
-    approver, challenge, code_reports, device_authorization, enrollment, introspection, jwks, metadata, revocation,
-    token, userinfo,
+    approver, backchannel_authentication, challenge, code_reports, device_authorization, enrollment, introspection,
+    jwks, metadata, revocation, token, userinfo,
 };
 use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
@@ -56,6 +56,10 @@ fn clients() -> Router<Shared> {
         .route(
             "/device_authorization",
             post_only(post(device_authorization::device_authorization)),
+        )
+        .route(
+            "/backchannel_authentication",
+            post_only(post(backchannel_authentication::backchannel_authentication)),
         )
         .route("/challenge", post_only(post(challenge::challenge)))
         .route("/enrollment", post_only(post(enrollment::enrollment)))

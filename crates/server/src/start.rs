@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use store::announcement::Announcement;
 use store::{Fault, Options, StatementHook, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
@@ -20,6 +21,8 @@ use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::failure::Failure;
 use crate::hardware::Hardware;
+use crate::holding::Holds;
+use crate::inbox::Inboxes;
 use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
@@ -146,6 +149,7 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
         ));
     }
     tasks.spawn(reload_on_hangup(app.clone(), stopped.clone()));
+    tasks.spawn(hear(app.clone(), stopped.clone()));
     tasks.spawn(keep_house(app.clone(), stopped));
     announce(&app).await?;
     Ok(Running { app, stop, tasks })
@@ -174,6 +178,8 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
         policies: InForce::new(&config.policies),
         pending: PendingRequests::new(store.is_shared()),
+        holds: Holds::new(config.limits.held_requests, store.is_shared()),
+        inboxes: Inboxes::default(),
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
         issuer_keys: IssuerKeys::default(),
@@ -263,6 +269,25 @@ async fn keep_house(app: Shared, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// What this process and others have written is told to whoever waits for it here.
+async fn hear(app: Shared, mut stopped: watch::Receiver<bool>) {
+    let mut announcements = app.store.announcements();
+    loop {
+        tokio::select! {
+            heard = announcements.next() => match heard {
+                Some(Announcement::Moved(code)) => app.pending.forget(&code),
+                Some(Announcement::Missed) => {
+                    app.pending.forget_all();
+                    app.inboxes.tell(Announcement::Missed);
+                }
+                Some(changed) => app.inboxes.tell(changed),
+                None => return,
+            },
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
 /// SIGHUP: the policies are read again.
 async fn reload_on_hangup(app: Shared, mut stopped: watch::Receiver<bool>) {
     let hangups = tokio::signal::unix::signal(SignalKind::hangup());
@@ -301,6 +326,7 @@ async fn sweep(app: &App) -> Result<(), Fault> {
 impl Running {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
+        self.app.holds.let_go();
         while self.tasks.join_next().await.is_some() {}
         if let Ok(app) = Arc::try_unwrap(self.app) {
             app.store.close().await;

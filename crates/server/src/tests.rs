@@ -3,6 +3,7 @@
 //! `crates/waypass/tests`.
 
 mod attested;
+mod backchannel;
 mod binding;
 mod certificates;
 mod confirmation;
@@ -10,6 +11,7 @@ mod crash;
 mod details;
 mod governance;
 mod groups;
+mod holding;
 mod initiator;
 mod instances;
 mod keys;

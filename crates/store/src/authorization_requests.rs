@@ -2,13 +2,14 @@
 //! version that was decided upon.
 
 use protocol::approval::ConfirmedApproval;
-use protocol::authorization_request::{AuthorizationRequest, State};
+use protocol::authorization_request::{AuthorizationRequest, Content, Route, State};
 use protocol::digest::Digest;
 use protocol::grant::AuthenticationContext;
 use protocol::refusal::Refusal;
 use protocol::time::{Lifetime, Timestamp};
 use serde_json::Value as Json;
 
+use crate::announcement::Announcement;
 use crate::batch::args;
 use crate::stored::{from_json, to_json};
 use crate::{Batch, Fault, Row, Store};
@@ -32,8 +33,8 @@ const WAITING: &str =
     "SELECT COUNT(*) FROM authorization_request WHERE expires_at > $1 AND state IN ('pending', 'viewed')";
 const INSERT: &str = "INSERT INTO authorization_request
     (id, device_code_digest, user_code_mac, source, client_id, content, digest, state, state_detail, interval_millis, version,
-     requested_at, expires_at, instance_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13) ON CONFLICT DO NOTHING";
+     requested_at, expires_at, instance_id, inbox, second_inbox, second_inbox_from)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING";
 const MOVE: &str = "UPDATE authorization_request SET state = $3, state_detail = $4, version = version + 1
     WHERE id = $1 AND version = $2";
 const UNCHANGED: &str = "SELECT 1 FROM authorization_request WHERE id = $1 AND version = $2";
@@ -50,12 +51,57 @@ const OPEN_OF_INSTANCE: &str = "SELECT content, digest, device_code_digest, stat
 const ENDORSED: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%' ORDER BY id LIMIT 100";
 
+const OF_INBOX: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE inbox = $1 AND expires_at > $2 AND state IN ('pending', 'viewed') ORDER BY id LIMIT 100";
+const OF_SECOND_INBOX: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
+    FROM authorization_request WHERE second_inbox = $1 AND second_inbox_from <= $2 AND expires_at > $2
+    AND state IN ('pending', 'viewed') ORDER BY id LIMIT 100";
+
 /// What else a new request is stored under.
 pub struct Filed<'a> {
     /// HMAC under a server key: a plain digest of so short a code could be guessed back.
     pub user_code_mac: &'a str,
     /// The network that asked, by which open requests are counted.
     pub source: &'a str,
+    /// The group in whose members' inboxes it stands as well, from then on.
+    pub second_inbox: Option<(&'a str, Timestamp)>,
+}
+
+/// Whose inbox a request stands in.
+#[derive(Clone, Copy)]
+pub enum Inbox<'a> {
+    OfApprover(&'a str),
+    OfGroup(&'a str),
+    OfNobody,
+}
+
+impl<'a> Inbox<'a> {
+    /// None where a user code leads to it.
+    pub fn of(content: &'a Content) -> Option<Self> {
+        Some(match content.route.as_ref()? {
+            Route::Owner => content.owner.as_deref().map_or(Self::OfNobody, Self::OfApprover),
+            Route::Approver(id) => Self::OfApprover(id),
+            Route::Group(group) => Self::OfGroup(group),
+            Route::Nobody => Self::OfNobody,
+        })
+    }
+
+    fn to_text(self) -> String {
+        match self {
+            Self::OfApprover(id) => format!("approver {id}"),
+            Self::OfGroup(name) => format!("group {name}"),
+            Self::OfNobody => "nobody".to_owned(),
+        }
+    }
+
+    /// That it is not what it was.
+    pub fn changed(self) -> Option<Announcement> {
+        match self {
+            Self::OfApprover(id) => Some(Announcement::Inbox(id.to_owned())),
+            Self::OfGroup(name) => Some(Announcement::GroupInbox(name.to_owned())),
+            Self::OfNobody => None,
+        }
+    }
 }
 
 /// How many requests of one client, and from one source, may wait at once.
@@ -143,6 +189,14 @@ impl Store {
             .collect()
     }
 
+    /// Those that stand in an inbox undecided, oldest first; as many as one look is worth.
+    pub async fn inbox_requests(&self, inbox: Inbox<'_>, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
+        let of = inbox.to_text();
+        let first = self.rows(OF_INBOX, args![&*of, now.millis()]).await?;
+        let second = self.rows(OF_SECOND_INBOX, args![&*of, now.millis()]).await?;
+        first.iter().chain(&second).map(request).collect()
+    }
+
     /// Those that wait for the others of a quorum, oldest first; as many as one look is worth.
     pub async fn endorsed_requests(&self, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
         self.rows(ENDORSED, args![now.millis()])
@@ -174,6 +228,7 @@ impl Batch {
     /// Conflict when one of the codes is taken: draw again.
     pub fn add_request(self, request: &AuthorizationRequest, filed: &Filed<'_>) -> Result<Self, Fault> {
         let content = &request.content;
+        let inbox = Inbox::of(content);
         let arguments = args![
             &*content.id,
             request.device_code.as_str(),
@@ -188,16 +243,33 @@ impl Batch {
             content.requested_at.millis(),
             content.expires_at.millis(),
             content.instance.as_deref(),
+            inbox.map(Inbox::to_text),
+            filed.second_inbox.map(|(group, _)| Inbox::OfGroup(group).to_text()),
+            filed.second_inbox.map(|(_, from)| from.millis()),
         ];
-        Ok(self.guard(INSERT, arguments))
+        Ok(self.guard(INSERT, arguments).tell(inbox))
     }
 
     /// Moves the request to `state`, if it is still the one that was decided upon.
+    /// Whoever waits for its code hears of it, unless somebody has only looked.
     pub fn move_request(self, request: &AuthorizationRequest, state: &State) -> Result<Self, Fault> {
-        Ok(self.guard(
+        let batch = self.guard(
             MOVE,
             args![&*request.content.id, request.version, state.phase(), to_json(state)?],
-        ))
+        );
+        Ok(match state {
+            State::Viewed { .. } => batch,
+            _ => batch
+                .announce(Announcement::Moved(request.device_code.clone()))
+                .tell(Inbox::of(&request.content)),
+        })
+    }
+
+    fn tell(self, inbox: Option<Inbox<'_>>) -> Self {
+        match inbox.and_then(Inbox::changed) {
+            Some(announcement) => self.announce(announcement),
+            None => self,
+        }
     }
 
     pub fn request_is_unchanged(self, request: &AuthorizationRequest) -> Self {

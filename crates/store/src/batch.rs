@@ -4,6 +4,8 @@
 
 use protocol::refusal::Refusal;
 
+use crate::announcement::Announcement;
+
 /// An argument. Null has a type, because PostgreSQL's protocol gives every argument one.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
@@ -60,6 +62,8 @@ impl Statement {
 #[derive(Clone, Default)]
 pub struct Batch {
     pub(crate) statements: Vec<Statement>,
+    /// Told when the batch stands.
+    pub(crate) announcements: Vec<Announcement>,
 }
 
 impl Batch {
@@ -80,6 +84,7 @@ impl Batch {
 
     pub fn then(mut self, other: Batch) -> Self {
         self.statements.extend(other.statements);
+        self.announcements.extend(other.announcements);
         self
     }
 

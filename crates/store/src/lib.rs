@@ -3,6 +3,7 @@
 //! drivers; nothing else knows which database it is), `migrate`. No clock and no chance in here.
 
 pub mod admissions;
+pub mod announcement;
 pub mod approver_keys;
 pub mod approvers;
 pub mod authorization_requests;
@@ -39,6 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::refusal::Refusal;
 
+use crate::announcement::{Announcements, Told};
 pub use crate::batch::Batch;
 use crate::batch::{Stopped, Value};
 pub use crate::fault::{Fault, FaultKind};
@@ -56,6 +58,7 @@ pub struct Store {
 
 struct Shared {
     driver: Driver,
+    told: Told,
     /// Locked for as long as the store lives; none where it only reads.
     lock: Option<File>,
 }
@@ -131,12 +134,13 @@ impl Store {
             hook: options.statement_hook.clone(),
             count: AtomicU64::new(0),
         };
+        let told = Told::new();
         let driver = match &options.database {
             None => Driver::Sqlite(Sqlite::open(&options, hook)?),
-            Some(url) => Driver::Postgres(Postgres::open(url, &options, hook).await?),
+            Some(url) => Driver::Postgres(Postgres::open(url, &options, hook, &told).await?),
         };
         Ok(Self {
-            shared: Arc::new(Shared { driver, lock }),
+            shared: Arc::new(Shared { driver, told, lock }),
         })
     }
 
@@ -170,10 +174,20 @@ impl Store {
         {
             return Err(Rejected::Refused(Refusal::RequestMalformed));
         }
+        let announcements = batch.announcements.clone();
         match &self.shared.driver {
             Driver::Sqlite(sqlite) => sqlite.commit(batch).await,
             Driver::Postgres(postgres) => postgres.commit(batch).await,
-        }
+        }?;
+        announcements
+            .into_iter()
+            .for_each(|announcement| self.shared.told.tell(announcement));
+        Ok(())
+    }
+
+    /// What is written from now on, here and by other processes.
+    pub fn announcements(&self) -> Announcements {
+        self.shared.told.listen()
     }
 
     /// Runs `attempt`, which loads and decides, and commits its batch; on Conflict from the start.

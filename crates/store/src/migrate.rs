@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[Migration] = &[
     (1, "device_grant", include_str!("../migrations/0001_device_grant.sql")),
     (2, "instances", include_str!("../migrations/0002_instances.sql")),
     (3, "bound", include_str!("../migrations/0003_bound.sql")),
+    (4, "inbox", include_str!("../migrations/0004_inbox.sql")),
 ];
 
 // No time column: time comes from the server's clock, and nothing here needs to know when.

@@ -11,15 +11,19 @@ use bytes::BytesMut;
 use deadpool_postgres::{Client, ClientWrapper, Hook as PoolHook, HookError, Manager, ManagerConfig, Object};
 use deadpool_postgres::{Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, Error, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::announcement::{Announcement, Told};
 use crate::batch::{Batch, Stopped, Value};
 use crate::row::{Cell, Row};
 use crate::{Fault, Hook, Options, Rejected, connection_url, migrate};
+
+mod listener;
 
 /// How often a batch is sent, with a quarter of a second of waiting in all.
 const ATTEMPTS: u32 = 8;
@@ -32,6 +36,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a server that is gone without a word. The server's own limits, below, are shorter.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+const NOTIFY: &str = "SELECT pg_notify('waypass', $1)";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
 /// An acknowledged write is on disk, whatever the server's default. A transaction that lost its client ends.
 const WRITER: &str = "SET statement_timeout = 5000; SET idle_in_transaction_session_timeout = 10000; \
@@ -43,6 +48,8 @@ pub(crate) struct Postgres {
     readers: Lane,
     writers: Lane,
     writer: Arc<Writer>,
+    /// Hears what other processes announce.
+    listener: Option<AbortHandle>,
 }
 
 struct Writer {
@@ -68,7 +75,7 @@ enum Failure {
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, options: &Options, hook: Hook) -> Result<Self, Fault> {
+    pub(crate) async fn open(url: &str, options: &Options, hook: Hook, told: &Told) -> Result<Self, Fault> {
         let (mut config, tls) = connection_url::parse(url)?;
         config
             .application_name("waypass")
@@ -91,10 +98,12 @@ impl Postgres {
             all_turns,
             hook,
         });
+        let listener = (!options.read_only).then(|| listener::start(config, tls, told.clone()));
         Ok(Self {
             readers,
             writers,
             writer,
+            listener,
         })
     }
 
@@ -132,6 +141,7 @@ impl Postgres {
     }
 
     pub(crate) async fn close(&self) {
+        self.listener.as_ref().inspect(|listener| listener.abort());
         for lane in [&self.writers, &self.readers] {
             // All places free: nobody is at work. An error means that it is closed already.
             let _ = lane.places.acquire_many(lane.all_places).await;
@@ -236,10 +246,20 @@ async fn transaction(client: &Client, hook: &Hook, batch: &Batch) -> Result<Resu
             return Ok(Err(stopped));
         }
     }
+    announce(client, &batch.announcements).await?;
     hook.call();
     client.batch_execute("COMMIT").await.map_err(at_commit)?;
     hook.call();
     Ok(Ok(()))
+}
+
+/// Heard by every process when, and if, the transaction stands.
+async fn announce(client: &Client, announcements: &[Announcement]) -> Result<(), Failure> {
+    for announcement in announcements {
+        let plan = client.prepare_cached(NOTIFY).await?;
+        client.execute(&plan, &[&announcement.to_text()]).await?;
+    }
+    Ok(())
 }
 
 async fn roll_back(client: Client) {

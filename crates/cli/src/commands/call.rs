@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Http, is_safe_address};
 use crate::io::Io;
 use crate::print::say;
-use crate::refresh::{Session, not_logged_in};
+use crate::refresh::Session;
 use crate::screen::ScreenArgs;
 use crate::settings::Settings;
 
@@ -74,10 +74,7 @@ impl CallArgs {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| Failure::usage(format!("{method:?} is no HTTP method")))?;
         let settings = Settings::load(io)?;
-        let ca_file = settings
-            .profile(&self.profile)
-            .and_then(|profile| profile.ca_file.as_deref());
-        let http = Http::for_server(io, &url, ca_file)?;
+        let http = Http::for_profile(io, &url, settings.profile(&self.profile))?;
         Ok(Outgoing {
             args: self,
             method,
@@ -126,12 +123,8 @@ fn told(demands: &Demands) -> String {
 impl Outgoing<'_> {
     async fn send(&self, io: &mut Io) -> Result<Answer, Failure> {
         let session = Session::fresh(io, &self.args.profile).await?;
-        let credentials = &session.kept.credentials;
-        let key = credentials.signing_key(io)?;
-        let tokens = credentials
-            .tokens
-            .as_ref()
-            .ok_or_else(|| not_logged_in(&self.args.profile))?;
+        let key = session.kept.credentials.signing_key(io)?;
+        let tokens = session.tokens(&self.args.profile)?;
         let is_bearer = tokens.token_type.eq_ignore_ascii_case("Bearer");
         let body = self.args.data.as_deref();
         let call = Call {

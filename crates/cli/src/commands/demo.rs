@@ -17,13 +17,13 @@ use protocol::wire::local::{ApproverView, GrantView};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::asking::Request;
 use crate::commands::demo::bearer::Bearer;
 use crate::commands::demo::cast::Cast;
 use crate::commands::demo::desk::Desk;
 use crate::commands::demo::server::Server;
 use crate::commands::demo::told::Place;
 use crate::commands::enroll;
-use crate::commands::login::Request;
 use crate::commands::whoami::claims_of;
 use crate::credentials::Tokens;
 use crate::device_flow::{Asked, Poll};
@@ -187,6 +187,7 @@ async fn ask(
         metadata: &cast.metadata,
         caller: Caller::new(&server.http, key),
         brought: Vec::new(),
+        command: "waypass demo",
     };
     let asked = request.ask(io, |failure, _| failure).await?;
     told::what_is_asked(io);

@@ -21,7 +21,6 @@ use crate::io::Io;
 use crate::print::say;
 use crate::profile_key;
 use crate::screen::{Screen, ScreenArgs};
-use crate::settings::Settings;
 use crate::target::{Target, TargetArgs};
 
 /// Make this machine's key known to a server, so that it may ask for access
@@ -137,7 +136,7 @@ async fn ask(args: &EnrollArgs, io: &mut Io, target: &Target, caller: &mut Calle
     let form = args.form(io, target)?;
     let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let attestation = args.attestation_file.as_deref().map(token_of).transpose()?;
-    let url = target.issuer.endpoint("enrollment");
+    let url = target.metadata.enrollment_endpoint(&target.issuer);
     let call = Call {
         body: Body::Form(&form),
         attestation: attestation.as_deref(),
@@ -172,7 +171,9 @@ async fn ceremony(
     asked: &Asked,
 ) -> Result<EnrolledInstance, Failure> {
     let mut screen = Screen::show(&args.screen, io, asked, &target.key.key).await;
-    let url = target.issuer.endpoint("enrollment/finish");
+    let mut url = target.metadata.enrollment_endpoint(&target.issuer);
+    let finish = format!("{}/finish", url.path());
+    url.set_path(&finish);
     let mut poll = Poll {
         caller,
         url: &url,
@@ -205,13 +206,8 @@ async fn keep(args: &EnrollArgs, io: &mut Io, target: &Target, instance: Enrolle
         instance: Some(instance.clone()),
         ..kept.credentials.clone()
     };
-    let place = {
-        let _lock = target.vault.lock().await?;
-        target.vault.save(io, &credentials, kept.place)?
-    };
     let name = &args.target.profile;
-    Settings::keep(io, name, &target.profile)?;
-    let stored_in = target.vault.describe(place, &credentials.key);
+    let stored_in = target.keep(io, name, &credentials).await?;
     if args.json() {
         io.output.json(&json!({
             "event": "enrolled", "profile": name, "instance": instance,

@@ -12,7 +12,7 @@ use crate::dpop::{Call, proof};
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::print::say;
-use crate::refresh::{Session, not_logged_in};
+use crate::refresh::Session;
 
 /// Print a fresh access token and nothing else
 ///
@@ -69,8 +69,7 @@ impl TokenArgs {
             return Session::of_machine(io, &self.profile, &asked, self.attestation_file.as_deref()).await;
         }
         let session = Session::fresh(io, &self.profile).await?;
-        let tokens = session.kept.credentials.tokens.clone();
-        let tokens = tokens.ok_or_else(|| not_logged_in(&self.profile))?;
+        let tokens = session.tokens(&self.profile)?.clone();
         Ok((session, tokens))
     }
 }

@@ -9,7 +9,7 @@ use crate::dpop::{Call, Caller};
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::metadata::discover;
-use crate::refresh::{Session, not_logged_in};
+use crate::refresh::Session;
 
 /// Show whom the token speaks for
 #[derive(Debug, clap::Args)]
@@ -30,12 +30,7 @@ impl WhoamiArgs {
 
 pub async fn run(args: &WhoamiArgs, io: &mut Io) -> Result<(), Failure> {
     let session = Session::fresh(io, &args.profile).await?;
-    let tokens = session
-        .kept
-        .credentials
-        .tokens
-        .clone()
-        .ok_or_else(|| not_logged_in(&args.profile))?;
+    let tokens = session.tokens(&args.profile)?;
     let claims = if tokens.scope.split(' ').any(|scope| scope == "openid") {
         userinfo(io, &session, &tokens.access_token).await?
     } else {

@@ -2,7 +2,18 @@
 
 use crate::refusal::Refusal;
 
-/// Who presents the device code at the token endpoint.
+/// How what is presented came into the world, and so what it can become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// A `device_code` (RFC 8628 §3.2).
+    Device,
+    /// An `auth_req_id` (CIBA §7.3).
+    Backchannel,
+    /// A `device_code` that becomes an enrolled instance, and never a token.
+    Enrollment,
+}
+
+/// Who presents a code, and which.
 #[derive(Clone, Copy, Debug)]
 pub struct Poller<'a> {
     pub client_id: &'a str,
@@ -10,8 +21,7 @@ pub struct Poller<'a> {
     pub jkt: Option<&'a str>,
     /// Thumbprint of the certificate that the connection shows.
     pub x5t: Option<&'a str>,
-    /// Whether it asks for an enrolled instance, or for a token.
-    pub enrolls: bool,
+    pub kind: CodeKind,
 }
 
 /// What a code is bound to.
@@ -20,14 +30,14 @@ pub struct Binding<'a> {
     pub client_id: &'a str,
     pub jkt: Option<&'a str>,
     pub x5t: Option<&'a str>,
-    pub enrolls: bool,
+    pub kind: CodeKind,
 }
 
 impl Poller<'_> {
     /// D38, P22: another's code, or one for another purpose, is as unknown as none; another key or certificate
     /// consumes nothing.
     pub fn must_hold(&self, code: Binding<'_>) -> Result<(), Refusal> {
-        if self.client_id != code.client_id || self.enrolls != code.enrolls {
+        if self.client_id != code.client_id || self.kind != code.kind {
             return Err(Refusal::DeviceCodeUnknown);
         }
         if code.jkt.is_some() && code.jkt != self.jkt {
@@ -50,7 +60,7 @@ mod tests {
             client_id: "cli",
             jkt: Some("key"),
             x5t: Some("certificate"),
-            enrolls: false,
+            kind: CodeKind::Device,
         };
         for (jkt, x5t, outcome) in [
             (Some("key"), Some("certificate"), Ok(())),
@@ -62,7 +72,7 @@ mod tests {
                 client_id: "cli",
                 jkt,
                 x5t,
-                enrolls: false,
+                kind: CodeKind::Device,
             };
             assert_eq!(by.must_hold(code), outcome);
         }

@@ -1,9 +1,11 @@
 //! The machine, printed: every state meets every act and every poll at every interesting moment.
 
 use expect_test::expect;
+use serde_json::json;
 
 use super::*;
 use crate::approval::ConfirmedApproval;
+use crate::fact::{Fact, Source};
 
 const START: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -30,6 +32,8 @@ fn request(state: State) -> AuthorizationRequest {
         x5t: None,
         instance: None,
         owner: None,
+        route: None,
+        binding_message: None,
         initiator: None,
         binding: None,
         facts: Vec::new(),
@@ -292,7 +296,7 @@ fn the_answers_to_polls() {
                 client_id: "cli",
                 jkt: None,
                 x5t: None,
-                enrolls: false,
+                kind: CodeKind::Device,
             };
             let outcome = request
                 .poll(by, mark, START + Lifetime::from_seconds(now))
@@ -376,7 +380,7 @@ fn d38_p22_only_its_own_client_and_key_get_on_with_a_code() {
                         client_id,
                         jkt,
                         x5t: None,
-                        enrolls: false,
+                        kind: CodeKind::Device,
                     },
                     mark,
                     now,
@@ -488,7 +492,7 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
             client_id: "cli",
             jkt: None,
             x5t: None,
-            enrolls: false,
+            kind: CodeKind::Device,
         };
         let poll = request.poll(by, mark, at + Lifetime::from_seconds(seconds));
         assert_eq!(
@@ -505,14 +509,14 @@ fn a_retry_within_half_a_minute_is_no_theft_and_later_it_is() {
 #[test]
 fn the_digest_covers_every_member() {
     let original = request(State::Pending).content;
-    let mut changed: Vec<Content> = (0..19).map(|_| original.clone()).collect();
+    let mut changed: Vec<Content> = (0..21).map(|_| original.clone()).collect();
     changed[0].scope = "read write".into();
     changed[1].client_id = "other".into();
     changed[2].jkt = Some("key".into());
     changed[3].resource = vec![];
     changed[4].expires_at = START;
     changed[5].grant_expires_at = START;
-    changed[6].facts = vec![Fact::new("requester.address", "192.0.2.1", crate::fact::Source::Proven)];
+    changed[6].facts = vec![Fact::new("requester.address", "192.0.2.1", Source::Proven)];
     changed[7].id = "other".into();
     changed[8].profile_version = "other".into();
     changed[9].instance = Some("instance".into());
@@ -530,6 +534,8 @@ fn the_digest_covers_every_member() {
     changed[16].acr_values = vec!["phr".into()];
     changed[17].max_age = Some(Lifetime::from_seconds(60));
     changed[18].x5t = Some("certificate".into());
+    changed[19].route = Some(Route::Owner);
+    changed[20].binding_message = Some("bright harbour".into());
     for content in changed {
         assert_ne!(content.digest(), original.digest(), "{content:?}");
     }

@@ -65,6 +65,8 @@ fn request(instance: Option<&str>, state: State) -> AuthorizationRequest {
         x5t: None,
         instance: instance.map(str::to_owned),
         owner: instance.map(|_| "alice".to_owned()),
+        route: None,
+        binding_message: None,
         initiator: None,
         binding: None,
         facts: Vec::new(),
@@ -124,6 +126,7 @@ fn asked(profile: &Profile, request: &AuthorizationRequest, who: &str, from: &Pl
         approver_id: who,
         groups: &groups,
         place: from,
+        now: NOW,
     };
     let around = Circumstances {
         profile,
@@ -131,7 +134,6 @@ fn asked(profile: &Profile, request: &AuthorizationRequest, who: &str, from: &Pl
         listed: &["192.0.2.0/24".parse().unwrap()],
         shared: &[],
         is_same_platform: false,
-        now: NOW,
     };
     match eligible(request, &decider, &around) {
         Ok(eligible) => {
@@ -267,6 +269,7 @@ fn a_listed_network_counts_when_both_are_in_one() {
         approver_id: "bob",
         groups: &["ops".to_owned()],
         place: &place("192.0.2.9", "DE"),
+        now: NOW,
     };
     let listed = |networks: &[IpNet]| {
         let around = Circumstances {
@@ -275,7 +278,6 @@ fn a_listed_network_counts_when_both_are_in_one() {
             listed: networks,
             shared: &[],
             is_same_platform: false,
-            now: NOW,
         };
         eligible(&request, &decider, &around).map(|eligible| eligible.proofs().collect::<Vec<_>>())
     };

@@ -129,6 +129,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         max_age: table.seconds("max_age", MINUTE..=DAY, mistakes),
         software_keys: table.switch("software_keys", mistakes),
         link: table.switch("link", mistakes),
+        escalate_after: table.seconds("escalate_after", 10..=30 * MINUTE, mistakes),
         starter: starter(&mut table, mistakes),
         by: by?,
     };
@@ -139,6 +140,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
 fn starter(table: &mut Table, mistakes: &mut Vec<Mistake>) -> Vec<StarterProof> {
     let known = [
         ("own_instance", StarterProof::OwnInstance),
+        ("group_instance", StarterProof::GroupInstance),
         ("same_address", StarterProof::SameAddress),
         ("listed_network", StarterProof::ListedNetwork),
         ("carried_back", StarterProof::CarriedBack),
@@ -262,6 +264,17 @@ fn fits_together(profile: &Profile, mistakes: &mut Vec<Mistake>) {
             proves(StarterProof::OwnInstance) && !is_known,
             "approval.starter",
             "`own_instance` needs X07: only an enrolled key is anybody's own",
+        ),
+        (
+            proves(StarterProof::GroupInstance) && (!is_known || approval.group.is_none()),
+            "approval.starter",
+            "`group_instance` needs X07 and a group: it is the group that an enrolled key is known to",
+        ),
+        (
+            approval.escalate_after.is_some()
+                && !(approval.by == ApprovedBy::Owner && proves(StarterProof::GroupInstance)),
+            "approval.escalate_after",
+            "needs `by = \"owner\"` and the starter `group_instance`: else the group's members could not decide",
         ),
         (
             proves(StarterProof::CarriedBack) && !profile.confirm_back,

@@ -1,7 +1,7 @@
 //! The codes of refusals on the wire, each of an RFC or, for our own interfaces, ours.
 
 /// The `error` member of a response: RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8,
-/// RFC 6750 §3.1, RFC 9470 §5, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
+/// RFC 6750 §3.1, RFC 9470 §5, CIBA §13, draft-ietf-oauth-attestation-based-client-auth, and a few of our own for our own interfaces
 /// (the terminal approver, the local API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -10,6 +10,7 @@ pub enum ErrorCode {
     Exists,
     ExpiredToken,
     InvalidAuthorizationDetails,
+    InvalidBindingMessage,
     InvalidClient,
     InvalidClientAttestation,
     InvalidConfirmation,
@@ -39,6 +40,7 @@ impl ErrorCode {
             Self::Exists => "exists",
             Self::ExpiredToken => "expired_token",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
+            Self::InvalidBindingMessage => "invalid_binding_message",
             Self::InvalidClient => "invalid_client",
             Self::InvalidClientAttestation => "invalid_client_attestation",
             Self::InvalidConfirmation => "invalid_confirmation",

@@ -28,7 +28,16 @@ impl Refusal {
             Self::AuthenticationUnmet => {
                 "No approver of this client can authenticate as acr_values or its profile ask."
             }
+            Self::AskedInQuietHours => {
+                "Nobody is asked at this hour. The client's profile says from when on somebody is."
+            }
             Self::AuthorizationPending => "Nobody has decided yet.",
+            Self::BackchannelParameterInvalid => {
+                "Send at most one hint, as login_hint; requested_expiry is a positive number of seconds; no user_code and no request object are taken."
+            }
+            Self::BindingMessageInvalid => {
+                "A binding_message is up to 100 visible characters on one line, to be compared by eye."
+            }
             // One sentence, whatever failed: it tells nobody which clients exist or how they authenticate.
             Self::AssertionInvalid
             | Self::AssertionReplayed

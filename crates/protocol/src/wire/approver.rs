@@ -53,13 +53,26 @@ pub struct WaitingResponse {
     pub requests: Vec<Waiting>,
 }
 
-/// A request that others of a quorum have approved.
+/// A request that an instance sent here, or that others of a quorum have approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     pub request_id: String,
     pub client_id: String,
     pub client_name: String,
-    pub quorum: Quorum,
+    /// The instance that asks, by the name that its owner or an administrator gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_name: Option<String>,
+    /// The client's words, to be compared with what it shows where it runs (CIBA §7.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding_message: Option<String>,
+    /// What it asks for, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
+    /// Where more than one person has to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<Quorum>,
+    /// Unix milliseconds.
+    pub requested_at: i64,
     /// Unix milliseconds.
     pub expires_at: i64,
 }
@@ -89,6 +102,9 @@ pub struct RequestView {
     /// What was typed where it was started has to be typed with the approval, as `binding_data` (X17).
     #[serde(default)]
     pub asks_binding_data: bool,
+    /// The client's words, to be compared with what it shows where it runs (CIBA §7.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding_message: Option<String>,
     /// Where more than one person has to approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<Quorum>,

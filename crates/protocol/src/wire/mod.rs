@@ -2,6 +2,7 @@
 //! Secrets in bodies are plain text here: these types live for one request and are never logged.
 
 pub mod approver;
+pub mod backchannel_authentication;
 pub mod device_authorization;
 pub mod enrollment;
 pub mod local;

@@ -257,6 +257,7 @@ pub fn limits(sources: &mut Sources, is_loopback: bool) -> Limits {
         open_requests_per_source: open("open_requests_per_source", 100),
         requests_per_source: requests_per_source(sources, rate),
         connections: sources.number(["limits", "connections"], 4_096, 1..=1_000_000),
+        held_requests: sources.number(["limits", "held_requests"], 3_000, 0..=1_000_000),
         guesses,
     }
 }

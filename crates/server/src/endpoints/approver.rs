@@ -16,7 +16,7 @@ use protocol::refusal::Refusal;
 use protocol::secret::EnrollmentToken;
 use protocol::wire::approver::{
     ApproveRequest, DecidedResponse, DenyRequest, DigitsRequest, EnrollRequest, EnrollResponse, RequestView,
-    ViewRequest, Waiting, WaitingRequest, WaitingResponse,
+    ViewRequest, WaitingRequest, WaitingResponse,
 };
 use serde::de::DeserializeOwned;
 use store::approver_keys::SoftwareKey;
@@ -31,6 +31,7 @@ use crate::extract::proof;
 use crate::failure::Failure;
 use crate::peer::SeenAddress;
 use crate::quorum;
+use crate::request_view;
 use crate::request_view::Offer;
 
 /// Body, proof and address of one call.
@@ -189,21 +190,13 @@ fn decided(app: &App, request: &AuthorizationRequest, viewer: &Viewer) -> Decide
     }
 }
 
-/// What waits without a code: the others of a quorum have approved it.
+/// What waits without a code.
 pub async fn waiting(State(app): State<Shared>, request: Request) -> Result<Json<WaitingResponse>, Failure> {
     let call: Call<WaitingRequest> = Call::read(&app, request, "/approver/waiting").await?;
     let (deciding, _) = call.deciding(&app).await?;
     app.commit(deciding.used_up.clone()).await?;
     let opened = deciding.waiting(&app).await?;
-    let requests = opened.into_iter().filter_map(|opened| {
-        Some(Waiting {
-            request_id: opened.request.content.id,
-            client_id: opened.request.content.client_id,
-            client_name: opened.client.registration.name,
-            quorum: opened.quorum?,
-            expires_at: opened.request.content.expires_at.millis(),
-        })
-    });
+    let requests = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
     Ok(Json(WaitingResponse {
         requests: requests.collect(),
     }))

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authentication::{Demands, Strength};
-use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, State as RequestState};
+use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, Route, State as RequestState};
 use protocol::event::Action;
 use protocol::initiator;
 use protocol::posture;
@@ -69,11 +69,24 @@ pub fn file(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (content, before, judged): (Content, Batch, Judgement),
+    wish: (Content, Batch, Judgement),
 ) -> Result<(Batch, DeviceAuthorizationResponse), Failure> {
+    let user_code = draw_user_code(app);
+    let user_code_mac = app.derived.user_code_mac(user_code.canonical());
+    let (batch, request, device_code) = filed(app, asked, profile, (wish, &user_code_mac))?;
+    let response = response(app, asked, profile, (&device_code, &user_code), &request);
+    Ok((batch, response))
+}
+
+/// The request, under a device code that is drawn here and whatever else leads to it.
+pub fn filed(
+    app: &App,
+    asked: &ClientRequest,
+    profile: &Profile,
+    ((content, before, judged), user_code_mac): ((Content, Batch, Judgement), &str),
+) -> Result<(Batch, AuthorizationRequest, DeviceCode), Failure> {
     let now = app.now();
     let device_code = DeviceCode::new(&app.entropy.draw());
-    let user_code = draw_user_code(app);
     let source = peer::network(asked.address.counted).to_string();
     let request = AuthorizationRequest {
         digest: content
@@ -85,20 +98,26 @@ pub fn file(
         version: 1,
         content,
     };
-    let user_code_mac = app.derived.user_code_mac(user_code.canonical());
+    let filed = Filed {
+        user_code_mac,
+        source: &source,
+        second_inbox: second_inbox(profile, &request.content),
+    };
     let batch = before
         .has_room(&request.content.client_id, &source, room(app, profile, &request), now)
-        .add_request(
-            &request,
-            &Filed {
-                user_code_mac: &user_code_mac,
-                source: &source,
-            },
-        )?
+        .add_request(&request, &filed)?
         .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
-    let response = response(app, asked, profile, (&device_code, &user_code), &request);
     remember(app, &request, now);
-    Ok((batch, response))
+    Ok((batch, request, device_code))
+}
+
+/// X37: whom the owner leaves waiting somebody else may help.
+fn second_inbox<'a>(profile: &'a Profile, content: &Content) -> Option<(&'a str, Timestamp)> {
+    let after = profile
+        .approval
+        .escalate_after
+        .filter(|_| content.route == Some(Route::Owner))?;
+    Some((profile.approval.group.as_deref()?, content.requested_at + after))
 }
 
 /// The first poll may come at once and need not ask the database. Should the batch fail, the code was
@@ -120,7 +139,7 @@ fn draw_user_code(app: &App) -> UserCode {
     }
 }
 
-fn content(
+pub fn content(
     app: &App,
     asked: &ClientRequest,
     (profile, asker): (&Profile, &Asker),
@@ -148,6 +167,8 @@ fn content(
         x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),
+        route: None,
+        binding_message: None,
         initiator: asker.initiator.as_ref().map(|initiator| initiator.approver.id.clone()),
         facts: asked.facts(app).chain(asker.facts()).collect(),
         requested_at: now,
@@ -227,7 +248,7 @@ fn response(
     }
 }
 
-fn understood(asked: &ClientRequest, parameters: &[&str]) -> Vec<String> {
+pub fn understood(asked: &ClientRequest, parameters: &[&str]) -> Vec<String> {
     asked
         .form
         .names()

@@ -178,6 +178,8 @@ fn content(app: &App, asked: &ClientRequest, (profile, proof): (&Profile, &Verif
         x5t: None,
         instance: None,
         owner: None,
+        route: None,
+        binding_message: None,
         initiator: None,
         binding: None,
         facts: asked.facts(app).chain(wish.facts.iter().cloned()).collect(),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, Shared};
 use crate::config::Config;
+use crate::endpoints::backchannel_authentication;
 use crate::endpoints::device_authorization::PARAMETERS;
 use crate::endpoints::token::GRANT_TYPES;
 use crate::issuer::Issuer;
@@ -76,6 +77,9 @@ pub fn document(config: &Config) -> Value {
         "authorization_endpoint": issuer.url("/authorize"),
         "token_endpoint": issuer.url("/token"),
         "device_authorization_endpoint": issuer.url("/device_authorization"),
+        "backchannel_authentication_endpoint": issuer.url("/backchannel_authentication"),
+        "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_user_code_parameter_supported": false,
         "revocation_endpoint": issuer.url("/revoke"),
         "introspection_endpoint": issuer.url("/introspect"),
         "userinfo_endpoint": issuer.url("/userinfo"),
@@ -95,6 +99,7 @@ pub fn document(config: &Config) -> Value {
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algs,
         "dpop_signing_alg_values_supported": names(protocol::dpop::ALGORITHMS),
         "authorization_details_types_metadata_endpoint": issuer.url("/authorization_details_types"),
+        "waypass_backchannel_authentication_parameters_supported": backchannel_authentication::PARAMETERS,
         "waypass_code_reports_endpoint": issuer.url("/code_reports"),
         "waypass_device_authorization_parameters_supported": PARAMETERS,
         "waypass_enrollment_endpoint": issuer.url("/enrollment"),
@@ -109,7 +114,8 @@ pub fn document(config: &Config) -> Value {
 
 /// RFC 8705 §3.3 and §5; the endpoints of RFC 8628 and of ours are meant there too.
 fn certificates(config: &Config) -> Value {
-    const ALIASED: [(&str, &str); 6] = [
+    const ALIASED: [(&str, &str); 7] = [
+        ("backchannel_authentication_endpoint", "/backchannel_authentication"),
         ("token_endpoint", "/token"),
         ("device_authorization_endpoint", "/device_authorization"),
         ("revocation_endpoint", "/revoke"),

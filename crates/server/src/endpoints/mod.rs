@@ -2,6 +2,7 @@
 //! answer; in this order, each at most once.
 
 pub mod approver;
+pub mod backchannel_authentication;
 pub mod challenge;
 pub mod code_reports;
 pub mod device_authorization;

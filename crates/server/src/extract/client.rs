@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::extract::Request;
 use http::{Extensions, HeaderMap};
 use protocol::attestation::AttestedInstance;
-use protocol::authorization_request::Poller;
+use protocol::authorization_request::{CodeKind, Poller};
 use protocol::client::{Authentication, Client};
 use protocol::client_assertion::VerifiedAssertion;
 use protocol::client_auth::AuthenticatedClient;
@@ -32,6 +32,7 @@ use crate::peer::{self, Certificates, Peer, Proxies, SeenAddress};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     DeviceAuthorization,
+    BackchannelAuthentication,
     Token,
     Revocation,
     Introspection,
@@ -45,6 +46,7 @@ impl Endpoint {
     pub fn path(self) -> &'static str {
         match self {
             Self::DeviceAuthorization => "/device_authorization",
+            Self::BackchannelAuthentication => "/backchannel_authentication",
             Self::Token => "/token",
             Self::Revocation => "/revoke",
             Self::Introspection => "/introspect",
@@ -177,12 +179,12 @@ impl ClientRequest {
         End::asking(app, self).facts().into_iter().chain(key)
     }
 
-    pub fn poller(&self) -> Poller<'_> {
+    pub fn poller(&self, kind: CodeKind) -> Poller<'_> {
         Poller {
             client_id: &self.client().client_id,
             jkt: self.jkt(),
             x5t: self.shown_x5t(),
-            enrolls: self.endpoint == Endpoint::EnrollmentFinish,
+            kind,
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Asset {
     pub version: String,
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset("style.css", "text/css; charset=utf-8", include_bytes!("style.css")),
         asset(
@@ -33,6 +33,7 @@ static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
             "text/javascript; charset=utf-8",
             include_bytes!("countdown.js"),
         ),
+        asset("inbox.js", "text/javascript; charset=utf-8", include_bytes!("inbox.js")),
         asset("icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     ]
 });

@@ -46,6 +46,8 @@ pub struct DecidePage {
     pub problem: Option<&'static str>,
     /// What was typed where it was started has to be typed here (X17).
     pub asks_binding_data: bool,
+    /// What it shows where it runs, in its own words (CIBA §7.1).
+    pub binding_message: Option<String>,
     pub quorum: Option<People>,
     pub permissions: Vec<PermissionLine>,
     pub details: Vec<DetailLine>,
@@ -164,6 +166,7 @@ impl DecidePage {
             enrollment: view.enrollment.as_ref().map(EnrollmentLine::of),
             problem: None,
             asks_binding_data: view.asks_binding_data,
+            binding_message: view.binding_message.as_deref().map(shown),
             quorum: view.quorum.as_ref().map(People::of),
             permissions: view.permissions.iter().map(PermissionLine::of).collect(),
             details: view.authorization_details.iter().map(DetailLine::of).collect(),

@@ -1,5 +1,5 @@
 //! What a person sees: one view struct and one template beside it per page, its handlers below, one
-//! style sheet, two small scripts. A struct holds facts that are already labelled; a template only loops
+//! style sheet, three small scripts. A struct holds facts that are already labelled; a template only loops
 //! and asks whether.
 //!
 //! Not here: anything from elsewhere on the network, inline style or script, a GET that writes.
@@ -93,6 +93,8 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/sign-in/upstream/finish", post(upstream::finish))
         .route("/sign-out", post(sign_in::out))
         .route("/device", get(verify::show).post(verify::submit))
+        .route("/inbox", get(waiting::show))
+        .route("/inbox/events", get(waiting::events))
         .route("/device/{request_id}", get(decide::show))
         .route("/device/{request_id}/open", post(waiting::open))
         .route("/device/{request_id}/approve", post(decide::approve))

@@ -16,7 +16,7 @@ use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
-use super::waiting::WaitingLine;
+use super::waiting::{InboxPage, WaitingLine};
 
 mod devices;
 mod narrowing;
@@ -93,6 +93,7 @@ pub fn view() -> RequestView {
         profile: "standard".to_owned(),
         education: None,
         enrollment: None,
+        binding_message: None,
         asks_binding_data: false,
         quorum: None,
         warnings: Vec::new(),
@@ -263,9 +264,32 @@ fn waiting() -> WaitingLine {
         request_id: "req_7Q2m".to_owned(),
         client_name: "Build command line".to_owned(),
         client_id: "build-cli".to_owned(),
-        approved_by: vec!["bob".to_owned(), "carol".to_owned()],
-        needed: 3,
+        instance_name: None,
+        binding_message: None,
+        asks: vec!["Act with the permission \u{201c}deploy\u{201d}".to_owned()],
+        people: Some((vec!["bob".to_owned(), "carol".to_owned()], 3)),
+        since: at(15),
         until: at(525),
+    }
+}
+
+/// What an instance asks its owner, in every part of a line.
+fn asked() -> WaitingLine {
+    WaitingLine {
+        request_id: "req_9X4k".to_owned(),
+        instance_name: Some("build7".to_owned()),
+        binding_message: Some("bright harbour".to_owned()),
+        asks: vec!["Run \"deploy\" in \"/srv/shop\"".to_owned()],
+        people: None,
+        ..waiting()
+    }
+}
+
+fn inbox(waiting: Vec<WaitingLine>) -> InboxPage {
+    InboxPage {
+        frame: signed_in(),
+        waiting,
+        version: "kX2fJq81bTnYp0aW".to_owned(),
     }
 }
 
@@ -406,6 +430,8 @@ fn without_upstream() -> Vec<Page> {
     let all = vec![
         ("home", html(&home(stranger(), Vec::new()))),
         ("home-signed-in", html(&home(signed_in(), Vec::new()))),
+        ("inbox-empty", html(&inbox(Vec::new()))),
+        ("inbox", html(&inbox(vec![asked(), waiting()]))),
         ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
         (
             "sign-in",

@@ -1,45 +1,93 @@
-//! What waits for this approver without a code: others of a quorum have approved it. Part of the start page and
-//! of the account; opening is a POST, since a look is on the record.
+//! The inbox: what waits for this approver without a code. A page of its own that keeps itself up to date, and a
+//! part of the start page and of the account. Opening is a POST, since a look is on the record.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Redirect;
+use axum::response::sse::{Event, Sse};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use futures_util::stream;
+use protocol::refusal::Refusal;
 use protocol::shown::shown;
+use protocol::time::Timestamp;
+use protocol::wire::approver::Waiting;
+use store::announcement::Announcement;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 
-use super::PageFailure;
 use super::moment::Moment;
+use super::{Frame, PageFailure, html};
 use crate::app::{App, Shared};
-use crate::deciding::Opened;
+use crate::deciding::Deciding;
 use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
+use crate::holding::Place;
+use crate::inbox;
+use crate::request_view;
+
+/// How long one stream of events lasts: the browser comes again by itself, with its session looked at anew.
+const STREAM: Duration = Duration::from_secs(25);
 
 pub struct WaitingLine {
     pub request_id: String,
     pub client_name: String,
     pub client_id: String,
-    pub approved_by: Vec<String>,
-    pub needed: u32,
+    pub instance_name: Option<String>,
+    pub binding_message: Option<String>,
+    pub asks: Vec<String>,
+    /// Where it takes more than one: who has approved, and how many have to.
+    pub people: Option<(Vec<String>, u32)>,
+    pub since: Moment,
     pub until: Moment,
 }
 
 impl WaitingLine {
-    fn of(opened: &Opened) -> Option<Self> {
-        let quorum = opened.quorum.as_ref()?;
-        let content = &opened.request.content;
-        Some(Self {
-            request_id: content.id.clone(),
-            client_name: shown(&opened.client.registration.name),
-            client_id: shown(&content.client_id),
-            approved_by: quorum.approved_by.iter().map(|name| shown(name)).collect(),
-            needed: quorum.needed,
-            until: Moment::at(content.expires_at),
-        })
+    fn of(waiting: Waiting) -> Self {
+        let people = waiting.quorum.filter(|quorum| quorum.have > 0);
+        Self {
+            request_id: waiting.request_id,
+            client_name: shown(&waiting.client_name),
+            client_id: shown(&waiting.client_id),
+            instance_name: waiting.instance_name.as_deref().map(shown),
+            binding_message: waiting.binding_message.as_deref().map(shown),
+            asks: waiting.asks.iter().map(|sentence| shown(sentence)).collect(),
+            people: people.map(|quorum| {
+                let names = quorum.approved_by.iter().map(|name| shown(name));
+                (names.collect(), quorum.needed)
+            }),
+            since: Moment::at(Timestamp::from_millis(waiting.requested_at)),
+            until: Moment::at(Timestamp::from_millis(waiting.expires_at)),
+        }
     }
 }
 
+#[derive(Template)]
+#[template(path = "inbox.html")]
+pub struct InboxPage {
+    pub frame: Frame,
+    pub waiting: Vec<WaitingLine>,
+    /// What is shown, by name: see [`inbox::version`].
+    pub version: String,
+}
+
+pub async fn show(State(app): State<Shared>, by: SignedIn) -> Result<Html<String>, PageFailure> {
+    let opened = by.deciding().waiting(&app).await?;
+    let lines = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
+    Ok(html(&InboxPage {
+        frame: Frame::new(&app, Some(&by)),
+        waiting: lines.map(WaitingLine::of).collect(),
+        version: inbox::version(&opened),
+    })?)
+}
+
 pub async fn lines(app: &App, by: &SignedIn) -> Result<Vec<WaitingLine>, Failure> {
-    let waiting = by.deciding().waiting(app).await?;
-    Ok(waiting.iter().filter_map(WaitingLine::of).collect())
+    let opened = by.deciding().waiting(app).await?;
+    let lines = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
+    Ok(lines.map(WaitingLine::of).collect())
 }
 
 pub async fn open(
@@ -50,4 +98,71 @@ pub async fn open(
     posted.by.deciding().open_waiting(&app, &request_id).await?;
     let base = app.config.issuer.base_path();
     Ok(Redirect::to(&format!("{base}/device/{request_id}")))
+}
+
+/// Which inbox there is now, and again whenever it is another: its name and nothing of what is in it.
+pub async fn events(State(app): State<Shared>, by: SignedIn) -> Result<Response, PageFailure> {
+    let heard = app.inboxes.listen();
+    let watch = Watch {
+        _place: app.holds.place().ok_or(Refusal::TooManyRequests)?,
+        groups: app.every_group_of(&by.approver.id).await?,
+        deciding: by.deciding(),
+        told: None,
+        until: Instant::now() + STREAM,
+        heard,
+        app,
+    };
+    let events = stream::unfold(watch, async |mut watch| {
+        let version = watch.next().await?;
+        let event = Event::default()
+            .event("inbox")
+            .data(version)
+            .retry(Duration::from_secs(1));
+        Some((Ok::<_, Infallible>(event), watch))
+    });
+    Ok(Sse::new(Box::pin(events)).into_response())
+}
+
+struct Watch {
+    app: Shared,
+    deciding: Deciding,
+    groups: Vec<String>,
+    heard: Receiver<Announcement>,
+    told: Option<String>,
+    until: Instant,
+    _place: Place,
+}
+
+impl Watch {
+    /// The next version; none at the end of the stream, or where it cannot be read.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if self.told.is_some() {
+                timeout_at(self.until, self.concerned()).await.ok()??;
+            }
+            let waiting = self.deciding.waiting(&self.app).await.ok()?;
+            let version = inbox::version(&waiting);
+            if self.told.as_ref() != Some(&version) {
+                self.told = Some(version.clone());
+                return Some(version);
+            }
+        }
+    }
+
+    /// Until something is announced that may concern this approver.
+    async fn concerned(&mut self) -> Option<()> {
+        let mut stopping = self.app.holds.stopping();
+        loop {
+            let heard = tokio::select! {
+                heard = self.heard.recv() => heard,
+                () = stopping.stopped() => return None,
+            };
+            match heard {
+                Ok(Announcement::Inbox(id)) if id != self.deciding.approver.id => {}
+                Ok(Announcement::GroupInbox(group)) if !self.groups.contains(&group) => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
 }

@@ -62,6 +62,7 @@ impl Cast {
                 resource: Vec::new(),
                 ca_file: None,
                 posture_jwt: None,
+                certificate: None,
             },
             local,
             enrollment_link,

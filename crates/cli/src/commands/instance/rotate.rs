@@ -85,9 +85,8 @@ impl Server {
     fn of(io: &Io, profile: &str, kept: &Kept) -> Result<Self, Failure> {
         let issuer = Issuer::parse(&kept.credentials.issuer)?;
         let settings = Settings::load(io)?;
-        let ca_file = settings.profile(profile).and_then(|profile| profile.ca_file.as_deref());
         Ok(Self {
-            http: Http::for_server(io, issuer.url(), ca_file)?,
+            http: Http::for_profile(io, issuer.url(), settings.profile(profile))?,
             client_id: kept.credentials.client_id.clone(),
             issuer,
         })

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use protocol::approver::Approver;
 use protocol::authorization_request::{
-    AuthorizationRequest, Enrollment, Poll, PollMark, Purpose, State as RequestState,
+    AuthorizationRequest, CodeKind, Enrollment, Poll, PollMark, Purpose, State as RequestState,
 };
 use protocol::client::Client;
 use protocol::digest::Digest;
@@ -21,7 +21,8 @@ use store::{Batch, Fault};
 use super::{answer, must_allow_ceremony, must_know_instances, told};
 use crate::app::{App, Shared};
 use crate::confirmation::{self, Confirmation};
-use crate::endpoints::token::device_code::{self, Approved, CONFIRMATION, digits_awaited};
+use crate::endpoints::token::device_code::{self, Approved, CONFIRMATION};
+use crate::endpoints::token::polling::{Presented, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
@@ -30,11 +31,12 @@ use crate::quorum;
 
 pub async fn finish(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::EnrollmentFinish).await?;
-    let code = device_code::decided(&app, &asked).await?;
-    let attempt = || async { finished(&app, &asked, &code).await };
+    let presented = Presented::read(&app, &asked, CodeKind::Enrollment)?;
+    presented.decided(&app, None).await?;
+    let attempt = || async { finished(&app, &asked, &presented.code).await };
     let instance: Answer = app.store.decide(attempt).await?;
     // Digits may have been wrong: how many tries are left is read anew.
-    app.pending.forget(&code);
+    app.pending.forget(&presented.code);
     let instance = instance?;
     let enrolled = told(&app, &instance, asked.jkt().unwrap_or_default()).await?;
     Ok(answer(StatusCode::OK, &enrolled))
@@ -51,7 +53,7 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
         last: None,
         interval: request.interval,
     };
-    match request.poll(asked.poller(), mark, now)? {
+    match request.poll(asked.poller(CodeKind::Enrollment), mark, now)? {
         Poll::Redeem => enrolled(app, asked, &request, now).await.map(made),
         Poll::Confirm { tries } => {
             let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;

@@ -3,23 +3,24 @@
 
 use protocol::approver::Approver;
 use protocol::authentication::Demands;
-use protocol::authorization_request::{AuthorizationRequest, Poll, PollMark, State};
+use protocol::authorization_request::{AuthorizationRequest, CodeKind, Poll, PollMark, State};
 use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
 use protocol::event::Action;
 use protocol::grant::{AuthenticationContext, Grant};
 use protocol::refusal::Refusal;
 use protocol::resource;
-use protocol::secret::DeviceCode;
-use protocol::time::{Lifetime, Timestamp};
+use protocol::time::Timestamp;
 use protocol::wire::token::TokenResponse;
 use store::{Batch, Fault};
 
 use super::issue::{Issue, issue};
+use super::polling::{Presented, digits_awaited};
 use crate::app::App;
 use crate::confirmation::{self, Confirmation};
 use crate::extract::client::ClientRequest;
 use crate::failure::Failure;
+use crate::holding::Hold;
 use crate::instances;
 use crate::judging;
 use crate::posture;
@@ -31,56 +32,20 @@ pub const CONFIRMATION: &str = "confirmation";
 /// What the batch of an answer ends in; a failure here has something to write (`Replayed`, wrong digits).
 type Answer = Result<TokenResponse, Failure>;
 
-pub async fn device_code(app: &App, asked: &ClientRequest) -> Result<TokenResponse, Failure> {
+/// RFC 8628 §3.4 and CIBA §10.1: the same in all but what the code is called.
+pub async fn by_code(
+    app: &App,
+    asked: &ClientRequest,
+    kind: CodeKind,
+    hold: Option<&mut Hold<'_>>,
+) -> Result<TokenResponse, Failure> {
     app.profile_of(asked.client())?;
-    let code = decided(app, asked).await?;
-    let answer = redeem(app, asked, &code).await;
+    let presented = Presented::read(app, asked, kind)?;
+    presented.decided(app, hold).await?;
+    let answer = redeem(app, &presented).await;
     // Digits may have been wrong: how many tries are left is read anew.
-    app.pending.forget(&code);
+    app.pending.forget(&presented.code);
     answer
-}
-
-/// The presented code, once there is nothing to wait for any more; else the answer to a poll.
-pub async fn decided(app: &App, asked: &ClientRequest) -> Result<Digest, Failure> {
-    let code = DeviceCode::presented(asked.form.required("device_code")?).digest();
-    let brings_digits = asked.form.get(CONFIRMATION).is_some();
-    if !brings_digits && let Some(answer) = app.pending.poll(&code, asked.poller(), app.now()) {
-        let (poll, request_id) = answer?;
-        return Err(waiting(app, &poll, &request_id).await?);
-    }
-
-    let ticket = app.pending.ticket(&code);
-    let now = app.now();
-    let request = load(app, &code).await?;
-    let mark = app.pending.mark(&code).unwrap_or(PollMark {
-        last: None,
-        interval: request.interval,
-    });
-    let poll = match request.poll(asked.poller(), mark, now)? {
-        Poll::Confirm { tries } if !brings_digits => AuthorizationRequest::pending(Some(tries), mark, now),
-        poll => poll,
-    };
-    match poll {
-        Poll::Confirm { .. } if brings_digits => Ok(code),
-        Poll::Redeem | Poll::Replayed { .. } | Poll::Enrolled { .. } => Ok(code),
-        poll => {
-            let interval = if let Poll::SlowDown { interval, .. } = poll {
-                interval
-            } else {
-                mark.interval
-            };
-            app.pending.remember(
-                &request,
-                PollMark {
-                    last: Some(now),
-                    interval,
-                },
-                &ticket,
-                now,
-            );
-            Err(waiting(app, &poll, &request.content.id).await?)
-        }
-    }
 }
 
 pub async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Failure> {
@@ -90,50 +55,18 @@ pub async fn load(app: &App, code: &Digest) -> Result<AuthorizationRequest, Fail
         .ok_or(Failure::Refusal(Refusal::DeviceCodeUnknown))
 }
 
-/// Pending, or a raised interval, which is stored: the other nodes and the next start hold it too.
-async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Failure> {
-    let (interval, raised) = match poll {
-        Poll::SlowDown { interval, raised } => (interval, raised),
-        Poll::Confirm { tries } => return Ok(digits_awaited(*tries)),
-        _ => return Ok(Refusal::AuthorizationPending.into()),
-    };
-    if *raised {
-        let event = early(app, request_id, *interval);
-        app.commit(Batch::default().raise_interval(request_id, *interval).record(&event)?)
-            .await?;
-    }
-    Ok(Failure::SlowDown {
-        interval: interval.seconds(),
-    })
-}
-
-/// X16: somebody has approved, and the device has to send what the page shows.
-pub fn digits_awaited(tries: u32) -> Failure {
-    Failure::Confirmation {
-        refusal: Refusal::AuthorizationPending,
-        tries,
-    }
-}
-
-fn early(app: &App, request_id: &str, interval: Lifetime) -> protocol::event::Event {
-    let mut event = app
-        .event(Action::DevicePolledEarly)
-        .with("interval", interval.seconds());
-    event.request_id = Some(request_id.to_owned());
-    event
-}
-
 /// Of any number at once exactly one gets the token: the batch moves the request by its version, and
 /// stands on the very client and approver that were decided upon.
-async fn redeem(app: &App, asked: &ClientRequest, code: &Digest) -> Result<TokenResponse, Failure> {
+async fn redeem(app: &App, presented: &Presented<'_>) -> Result<TokenResponse, Failure> {
+    let asked = presented.asked;
     let attempt = || async {
         let now = app.now();
-        let request = load(app, code).await?;
+        let request = load(app, &presented.code).await?;
         let mark = PollMark {
             last: None,
             interval: request.interval,
         };
-        match request.poll(asked.poller(), mark, now)? {
+        match request.poll(asked.poller(presented.kind), mark, now)? {
             Poll::Redeem => redeemed(app, asked, &request, Batch::default(), now).await,
             Poll::Confirm { tries } => {
                 let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;

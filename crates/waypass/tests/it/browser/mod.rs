@@ -4,6 +4,7 @@
 mod account;
 mod deciding;
 pub mod driver;
+mod forbidden;
 mod governed;
 pub mod looks;
 mod mishaps;

@@ -2,6 +2,7 @@
 
 mod administration;
 mod certificates;
+mod certified;
 mod listening;
 mod local_interface;
 mod machines;

@@ -1,0 +1,159 @@
+//! What waits for an approver without a code: what an instance asks its owner or a group, and what others of a
+//! quorum have approved. The same on pages and in terminals. Whoever looks is on the record and locks nobody.
+
+use std::collections::BTreeSet;
+
+use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State};
+use protocol::digest::Digest;
+use protocol::event::Action;
+use protocol::profile::Profile;
+use protocol::refusal::Refusal;
+use store::Batch;
+use store::announcement::Announcement;
+use store::authorization_requests::Inbox;
+use tokio::sync::broadcast;
+
+use crate::app::App;
+use crate::deciding::{Deciding, Opened};
+use crate::failure::Failure;
+use crate::judging;
+
+/// So many are listed at once.
+const MOST: usize = 20;
+
+/// Where open pages hear that an inbox is not what it was.
+pub struct Inboxes(broadcast::Sender<Announcement>);
+
+impl Default for Inboxes {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(256))
+    }
+}
+
+impl Inboxes {
+    pub fn tell(&self, announcement: Announcement) {
+        // An error means that no page is open.
+        let _ = self.0.send(announcement);
+    }
+
+    pub fn listen(&self) -> broadcast::Receiver<Announcement> {
+        self.0.subscribe()
+    }
+}
+
+/// Of a quorum the others are asked now.
+pub fn passed_on(state: &State, profile: &Profile) -> Batch {
+    match (state, &profile.approval.group) {
+        (State::Endorsed { .. }, Some(group)) => Batch::default().announce(Announcement::GroupInbox(group.clone())),
+        _ => Batch::default(),
+    }
+}
+
+/// Names what is in an inbox and how it stands, so that a page knows whether it shows that already.
+pub fn version(waiting: &[Opened]) -> String {
+    let lines = waiting.iter().map(|Opened { request, .. }| {
+        let have = match &request.state {
+            State::Endorsed { by, .. } => by.len(),
+            _ => 0,
+        };
+        format!("{} {have}\n", request.content.id)
+    });
+    Digest::of(lines.collect::<String>().as_bytes())
+        .as_str()
+        .chars()
+        .take(16)
+        .collect()
+}
+
+impl Deciding {
+    /// What waits for this approver, oldest first: neither what they have approved nor what is not theirs.
+    pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
+        let mut waiting = Vec::new();
+        for request in self.candidates(app).await? {
+            match self.visible(app, request).await {
+                Ok(opened) => waiting.push(opened),
+                Err(failure) if failure.refusal().is_some() => {}
+                Err(failure) => return Err(failure),
+            }
+            if waiting.len() == MOST {
+                break;
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn candidates(&self, app: &App) -> Result<Vec<AuthorizationRequest>, Failure> {
+        let (store, now) = (&app.store, app.now());
+        let mut found = store.inbox_requests(Inbox::OfApprover(&self.approver.id), now).await?;
+        for group in app.every_group_of(&self.approver.id).await? {
+            found.extend(store.inbox_requests(Inbox::OfGroup(&group), now).await?);
+        }
+        found.extend(store.endorsed_requests(now).await?);
+        found.sort_by(|one, other| one.content.id.cmp(&other.content.id));
+        let mut seen = BTreeSet::new();
+        found.retain(|request| seen.insert(request.content.id.clone()));
+        Ok(found)
+    }
+
+    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+        request.act(&self.taking_up(&request), app.now())?;
+        let opened = self.everything_of(app, request).await?;
+        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
+        Ok(opened)
+    }
+
+    /// What is in the inbox is viewed; what others have approved is looked at.
+    fn taking_up(&self, request: &AuthorizationRequest) -> Act<'_> {
+        let viewer = &self.viewer;
+        match request.state {
+            State::Pending => Act::View {
+                viewer,
+                entry: CodeEntry::Push,
+            },
+            _ => Act::Look { viewer },
+        }
+    }
+
+    /// Opens one of them, or again what this viewer has opened by code.
+    pub async fn open_waiting(&self, app: &App, request_id: &str) -> Result<Opened, Failure> {
+        let attempt = || async {
+            let found = app.store.request(request_id).await?;
+            let request = found.ok_or(Refusal::UserCodeUnusable)?;
+            let state = request.act(&self.taking_up(&request), app.now())?;
+            let opened = self.everything_of(app, request).await?;
+            let batch = self.used_up.clone().then(self.taken_up(app, &opened, &state).await?);
+            let request = AuthorizationRequest {
+                state,
+                ..opened.request.clone()
+            };
+            Ok::<_, Failure>((batch, Opened { request, ..opened }))
+        };
+        app.store.decide(attempt).await
+    }
+
+    async fn taken_up(&self, app: &App, opened: &Opened, state: &State) -> Result<Batch, Failure> {
+        let (request, client) = (&opened.request, &opened.client);
+        if !self.is_new_to(request) {
+            judging::may_be_seen(app, self, (request, client)).await?;
+            return Ok(Batch::default());
+        }
+        let judged = judging::viewed(app, self, (request, client), CodeEntry::Push).await?;
+        let event = self
+            .event(app, Action::DeviceViewed, request)
+            .with("code.entry", CodeEntry::Push.as_str())
+            .with(
+                "latency.request_to_view_s",
+                (app.now() - request.content.requested_at).seconds(),
+            );
+        let batch = match request.state {
+            State::Pending => Batch::default().move_request(request, state)?,
+            _ => Batch::default().request_is_unchanged(request),
+        };
+        Ok(batch.record(&judged.on(event))?)
+    }
+
+    /// A reload is no further look.
+    fn is_new_to(&self, request: &AuthorizationRequest) -> bool {
+        !matches!(&request.state, State::Viewed { viewer, .. } if *viewer == self.viewer)
+    }
+}
