@@ -37,6 +37,18 @@ macro_rules! on_both {
     )+};
 }
 
+/// On SQLite alone: for what depends on no database.
+macro_rules! on_one {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn on_sqlite() {
+                crate::world::on_sqlite(super::$name);
+            }
+        }
+    )+};
+}
+
 /// The same with a server of the test's own: for what counts guesses, kills, or lists everything.
 macro_rules! alone_on_both {
     ($($name:ident),+ $(,)?) => {$(
