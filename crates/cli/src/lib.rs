@@ -51,8 +51,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, call, client, curl, decide, demo, enroll, event, grant, group, instance, key, login, logout,
-    policy, posture, profile, request, status, token, verify_decision, whoami,
+    admission, approver, call, client, curl, decide, demo, enroll, event, grant, group, inbox, instance, key, login,
+    logout, policy, posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -78,6 +78,7 @@ pub enum Command {
     Show(decide::DecideArgs),
     Approve(decide::ApproveArgs),
     Deny(decide::DenyArgs),
+    Inbox(inbox::InboxArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
     #[command(subcommand)]
@@ -150,6 +151,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
         Command::Show(args) => (args.json(), decide::show(args, io).await),
         Command::Approve(args) => (args.json(), decide::approve(&args.decide, &args.less, io).await),
+        Command::Inbox(args) => (args.json(), inbox::run(args, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Admission(command) => (command.json(), admission::run(command, io).await),

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod event;
 pub mod grant;
 pub mod group;
+pub mod inbox;
 pub mod instance;
 pub mod key;
 pub mod login;

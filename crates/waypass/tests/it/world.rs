@@ -128,7 +128,14 @@ impl World {
     }
 
     fn remember_all(&self, body: &Value) {
-        for name in ["device_code", "user_code", "access_token", "refresh_token", "id_token"] {
+        for name in [
+            "auth_req_id",
+            "device_code",
+            "user_code",
+            "access_token",
+            "refresh_token",
+            "id_token",
+        ] {
             if let Some(secret) = body[name].as_str() {
                 self.remember(secret);
             }

@@ -3,6 +3,7 @@
 mod administration;
 mod certificates;
 mod certified;
+pub mod inbox;
 mod listening;
 mod local_interface;
 mod machines;
