@@ -166,6 +166,7 @@ struct CertificateName {
 /// Change what a client may do; what is not named stays. Its open requests are void then
 ///
 ///   waypass client set cli --data DIR --profile standard
+#[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "certificate_bound", "no_certificate_bound", "grant"])]

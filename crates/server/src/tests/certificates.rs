@@ -457,7 +457,10 @@ fn an_administrator_binds_a_client_to_its_certificate_and_takes_that_back() {
         set(false).await;
         assert_eq!(ask(without).await.status, StatusCode::OK);
         let token = tokens.text("refresh_token");
-        assert_eq!(told(&refresh(world, without, "app", &token).await), "400 invalid_request");
+        assert_eq!(
+            told(&refresh(world, without, "app", &token).await),
+            "400 invalid_request"
+        );
         assert_eq!(refresh(world, showing, "app", &token).await.status, StatusCode::OK);
     });
 }
