@@ -54,6 +54,7 @@ mod request_view;
 mod routes;
 mod seen;
 mod signing_keys;
+mod since;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,7 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod since;
 mod standing;
 mod step_up;
 mod waiting;
