@@ -71,7 +71,7 @@ impl Access {
     }
 
     pub fn upstream(&self, io: &Io, origin: &Url) -> Result<Upstream, Failure> {
-        let http = Http::for_server(io, origin, self.target.profile.ca_file.as_deref())?;
+        let http = Http::for_profile(io, origin, Some(&self.target.profile))?;
         Ok(Upstream::new(
             http,
             self.key.clone(),

@@ -91,13 +91,13 @@ fn environment(declared: &[String], io: &Io) -> Result<Environment, Failure> {
     if declared.is_empty() {
         return Ok(Environment::Inherited);
     }
-    let each = declared.iter().map(|declared| match declared.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), OsString::from(value))),
-        None => {
-            let value = (io.environment)(declared);
-            let value = value.ok_or_else(|| Failure::usage(format!("--env {declared}: it is not set")))?;
-            Ok((declared.clone(), value))
+    let each = declared.iter().map(|declared| {
+        if let Some((name, value)) = declared.split_once('=') {
+            return Ok((name.to_owned(), OsString::from(value)));
         }
+        let value = (io.environment)(declared);
+        let value = value.ok_or_else(|| Failure::usage(format!("--env {declared}: it is not set")))?;
+        Ok((declared.clone(), value))
     });
     Ok(Environment::Only(each.collect::<Result<_, Failure>>()?))
 }

@@ -64,7 +64,8 @@ impl Program {
         };
         program.find_interpreters(path, way)?;
         if way == Way::InPlace {
-            let folder = program.executable.path.parent().unwrap_or(Path::new("/"));
+            let path = std::path::absolute(&program.executable.path).unwrap_or_default();
+            let folder = path.parent().unwrap_or(Path::new("/"));
             program.claimed.push(format!("the other files of {}", folder.display()));
         }
         for name in inputs {
@@ -78,10 +79,10 @@ impl Program {
         for _ in 0..=MOST_INTERPRETERS {
             let started = self.interpreters.last().map_or(&self.executable, |last| &last.held);
             let beginning = started.beginning().map_err(|error| unusable(&started.path, &error))?;
-            let Some(line) = first_line(&beginning) else {
+            let Some((name, argument)) = first_line(&beginning) else {
                 return must_be_program(started, &beginning);
             };
-            let (name, argument) = line.ok_or_else(|| no_program(&started.path, "its #! line names nothing"))?;
+            let name = name.ok_or_else(|| no_program(&started.path, "its #! line names nothing"))?;
             let (name, argument) = match looked_up_by_env(&name, argument.as_deref()) {
                 Some(found) => (found, None),
                 None => (name, argument),
@@ -172,8 +173,8 @@ impl Program {
 /// What stands before the file's name in an argument: nothing, or an option as in `--values=FILE`.
 fn prefix(word: &OsStr, file: &OsStr) -> Option<OsString> {
     let before = word.as_bytes().strip_suffix(file.as_bytes())?;
-    let is_option =
-        before.starts_with(b"-") && before.ends_with(b"=") && before.iter().filter(|byte| **byte == b'=').count() == 1;
+    let option = before.strip_suffix(b"=").unwrap_or_default();
+    let is_option = option.starts_with(b"-") && !option.contains(&b'=');
     (before.is_empty() || is_option).then(|| OsString::from_vec(before.to_vec()))
 }
 
@@ -220,13 +221,13 @@ pub fn unusable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// None for what is no script. By the kernel's rules: one word, and the rest of the line as one argument.
-fn first_line(beginning: &[u8]) -> Option<Option<(OsString, Option<OsString>)>> {
+fn first_line(beginning: &[u8]) -> Option<(Option<OsString>, Option<OsString>)> {
     let line = beginning.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = line.trim_ascii();
     let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     let word = |bytes: &[u8]| (!bytes.is_empty()).then(|| OsString::from_vec(bytes.to_vec()));
-    Some(word(name).map(|name| (name, word(rest.trim_ascii()))))
+    Some((word(name), word(rest.trim_ascii())))
 }
 
 /// `#!/usr/bin/env python3`: what env would find and start.

@@ -53,7 +53,7 @@ impl Source {
             source: self.clone(),
             number: inner.attempt,
             again,
-            hint: inner.hint.clone(),
+            hint: inner.hint,
         })
     }
 }
@@ -98,6 +98,6 @@ impl Body for Attempt {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }

@@ -18,7 +18,7 @@ on_one!(
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-async fn reaching<'a>(desk: &Desk<'a>, resource: &ResourceServer, more: &[&str]) -> Run {
+async fn reaching(desk: &Desk<'_>, resource: &ResourceServer, more: &[&str]) -> Run {
     let flags = [
         "--resource",
         &resource.url,
