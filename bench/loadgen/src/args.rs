@@ -92,8 +92,8 @@ pub struct Args {
     /// Variable for the approve hook, k=v
     #[arg(long)]
     pub var: Vec<String>,
-    /// Flow: Waypass' enrollment links, one a line and one a connection; each makes a person with a passkey, who signs in,
-    /// looks and approves in each flow
+    /// Waypass' enrollment links, one a line; each makes a person with a passkey. Flow: one a connection, who signs in,
+    /// looks and approves each time. Wait: some people for all clients, signed in once
     #[arg(long)]
     pub links: Option<String>,
     /// label=pid of a server process; its whole process tree is counted; repeatable

@@ -1,7 +1,10 @@
 //! One whole flow: asked, approved, redeemed.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
 
 use crate::bench::{Bench, DeviceAnswer};
 use crate::connection::Connection;
@@ -13,18 +16,25 @@ const MOST_TRIES: u32 = 100;
 pub enum Approver {
     Hook(BTreeMap<String, Connection>),
     Person(Person),
+    /// One of a few people who decide for many clients, signed in once.
+    Shared(Rc<Mutex<Person>>),
 }
 
 impl Approver {
-    pub async fn approve(&mut self, bench: &Bench, device: &DeviceAnswer) -> Result<(), String> {
+    /// Returns when the decision was sent.
+    pub async fn approve(&mut self, bench: &Bench, device: &DeviceAnswer) -> Result<Instant, String> {
         match self {
             Self::Hook(connections) => {
                 let begun = Instant::now();
                 bench.hook.approve(connections, device).await?;
                 bench.took("approve", begun.elapsed());
-                Ok(())
+                Ok(begun)
             }
-            Self::Person(person) => person.decide(bench, &device.user_code).await,
+            Self::Person(person) => {
+                person.sign_in(bench).await?;
+                person.decide(bench, &device.user_code).await
+            }
+            Self::Shared(person) => person.lock().await.decide(bench, &device.user_code).await,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 
 use crate::args::Mode;
 use crate::bench::Bench;
@@ -48,8 +49,16 @@ async fn approvers(bench: &Bench) -> Result<Vec<Approver>, String> {
     let links = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let mut people = Vec::new();
     for link in links.lines().take(count) {
-        people.push(Approver::Person(Person::enrolled(bench, link).await?));
+        people.push(Person::enrolled(bench, link).await?);
     }
+    if bench.args.mode == Mode::Wait {
+        let people: Vec<_> = people.into_iter().map(|person| Rc::new(Mutex::new(person))).collect();
+        return Ok((0..count)
+            .zip(people.iter().cycle())
+            .map(|(_, person)| Approver::Shared(person.clone()))
+            .collect());
+    }
+    let people: Vec<_> = people.into_iter().map(Approver::Person).collect();
     if people.len() < count {
         return Err(format!("{count} connections and {} links", people.len()));
     }

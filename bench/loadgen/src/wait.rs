@@ -14,8 +14,7 @@ pub async fn once(bench: &Bench, connection: &mut Connection, approver: &mut App
     let approved = Cell::new(None);
     let approving = async {
         tokio::time::sleep(delay(bench, &device.device_code)).await;
-        approver.approve(bench, &device).await?;
-        approved.set(Some(Instant::now()));
+        approved.set(Some(approver.approve(bench, &device).await?));
         Ok(())
     };
     let polling = async {
@@ -30,7 +29,7 @@ pub async fn once(bench: &Bench, connection: &mut Connection, approver: &mut App
         Err("no token".to_owned())
     };
     let ((), given) = tokio::try_join!(approving, polling)?;
-    // The answer to the approval may come after the token.
+    // From when the decision is sent: its own commit is a part of the wait, and its answer may come after the token.
     if let Some(approved) = approved.get() {
         bench.took("approval_to_token", given.saturating_duration_since(approved));
     }
