@@ -16,10 +16,11 @@ use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
-use super::waiting::{InboxPage, WaitingLine};
+use super::waiting::WaitingLine;
 
 mod devices;
 mod narrowing;
+mod notices;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -205,6 +206,7 @@ pub fn account() -> AccountPage {
             added_at: at(-500_000),
         }],
         upstream: None,
+        notices: notices::told(),
         groups: Vec::new(),
     }
 }
@@ -282,14 +284,6 @@ fn asked() -> WaitingLine {
         asks: vec!["Run \"deploy\" in \"/srv/shop\"".to_owned()],
         people: None,
         ..waiting()
-    }
-}
-
-fn inbox(waiting: Vec<WaitingLine>) -> InboxPage {
-    InboxPage {
-        frame: signed_in(),
-        waiting,
-        version: "kX2fJq81bTnYp0aW".to_owned(),
     }
 }
 
@@ -430,8 +424,8 @@ fn without_upstream() -> Vec<Page> {
     let all = vec![
         ("home", html(&home(stranger(), Vec::new()))),
         ("home-signed-in", html(&home(signed_in(), Vec::new()))),
-        ("inbox-empty", html(&inbox(Vec::new()))),
-        ("inbox", html(&inbox(vec![asked(), waiting()]))),
+        ("inbox-empty", html(&notices::inbox(Vec::new()))),
+        ("inbox", html(&notices::inbox(vec![asked(), waiting()]))),
         ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
         (
             "sign-in",

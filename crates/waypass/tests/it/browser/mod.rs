@@ -8,5 +8,6 @@ mod forbidden;
 mod governed;
 pub mod looks;
 mod mishaps;
+mod notices;
 pub mod person;
 mod upstream;

@@ -1,0 +1,44 @@
+//! The inbox, and how an approver is told of it.
+
+use super::{at, signed_in};
+use crate::pages::notices::{NoticeLine, NoticesSection, PushOffer};
+use crate::pages::waiting::{InboxPage, WaitingLine};
+
+pub fn inbox(waiting: Vec<WaitingLine>) -> InboxPage {
+    InboxPage {
+        frame: signed_in(),
+        waiting,
+        version: "kX2fJq81bTnYp0aW".to_owned(),
+        push: PushOffer {
+            key: "BPublicKey".to_owned(),
+            known: String::new(),
+        },
+    }
+}
+
+pub fn told() -> NoticesSection {
+    let line = |kind, name: &str, act| NoticeLine {
+        channel: format!("{kind} 1"),
+        kind,
+        name: name.to_owned(),
+        whose: None,
+        since: at(-900_000),
+        is_on: true,
+        act,
+    };
+    NoticesSection {
+        frame: signed_in(),
+        lines: vec![
+            line("Browser", "Firefox on Linux", Some(("remove", "Remove"))),
+            NoticeLine {
+                is_on: false,
+                ..line("E-mail", "alice@example.org", Some(("on", "Turn on")))
+            },
+            NoticeLine {
+                whose: Some("for the group ops".to_owned()),
+                ..line("Webhook", "chat.example.org", None)
+            },
+        ],
+        has_mail: true,
+    }
+}
