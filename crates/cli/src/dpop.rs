@@ -6,6 +6,8 @@ use std::path::Path;
 use http::Method;
 use protocol::base64url;
 use protocol::posture::PARAMETER;
+use protocol::secret::Entropy;
+use protocol::time::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -238,14 +240,19 @@ impl<'a> Caller<'a> {
 }
 
 pub fn proof(io: &mut Io, key: &Key, call: &Call<'_>, nonce: Option<&str>) -> Option<String> {
-    let jti = io.draw().ok()?;
+    let at = (io.draw().ok()?, io.now());
+    proof_at(key, call, nonce, &at)
+}
+
+/// With its `jti` and its time.
+pub fn proof_at(key: &Key, call: &Call<'_>, nonce: Option<&str>, (jti, now): &(Entropy, Timestamp)) -> Option<String> {
     key.proof(&Proof {
         method: call.method.as_str(),
         url: &htu(call.url),
         nonce,
         access_token: call.access_token,
-        jti: &jti,
-        now: io.now(),
+        jti,
+        now: *now,
     })
 }
 

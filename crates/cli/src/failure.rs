@@ -12,20 +12,37 @@ use crate::print::say;
 /// The exit codes. 64 and 69 are those of sysexits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    Done = 0,
-    Failed = 1,
+    Done,
+    Failed,
     /// The code is unknown, used or expired.
-    UnknownCode = 3,
-    Throttled = 4,
-    Refused = 5,
-    Usage = 64,
+    UnknownCode,
+    Throttled,
+    Refused,
+    Usage,
     /// No server, or it cannot be reached.
-    Unreachable = 69,
+    Unreachable,
+    /// Of a command that was run, or could not be: its own, or that of env(1).
+    Of(u8),
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::UnknownCode => 3,
+            Self::Throttled => 4,
+            Self::Refused => 5,
+            Self::Usage => 64,
+            Self::Unreachable => 69,
+            Self::Of(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -84,7 +101,7 @@ impl Failure {
 
     pub fn print(&self, io: &mut Io, as_json: bool) {
         if as_json {
-            let exit = self.exit as u8;
+            let exit = self.exit.code();
             io.errors
                 .json(&json!({"error": self.error, "message": self.what, "hint": self.hint, "exit": exit}));
             return;

@@ -177,7 +177,7 @@ pub fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
 }
 
 /// The innermost reason: "Connection refused" and not "error sending request".
-fn cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
@@ -262,6 +262,15 @@ impl Unanswered {
             Self::NotStated(why) => Failure::failed(format!("the posture of this machine cannot be read: {why}")),
         }
     }
+}
+
+/// RFC 9449 §9, of a resource's answer whose body is not read.
+pub fn challenge_of_nonce<B>(answer: &http::Response<B>) -> bool {
+    let challenges = answer.headers().get_all("www-authenticate").iter();
+    let mut told = challenges.filter_map(|line| line.to_str().ok());
+    answer.status() == 401
+        && answer.headers().contains_key("dpop-nonce")
+        && told.any(|line| line.contains("use_dpop_nonce"))
 }
 
 pub fn is_loopback(url: &Url) -> bool {

@@ -34,6 +34,7 @@ mod poll;
 mod print;
 mod profile_key;
 mod refresh;
+mod run;
 mod screen;
 mod settings;
 mod target;
@@ -50,8 +51,8 @@ pub use print::Printer;
 pub use tpm::Tpm;
 
 use commands::{
-    admission, approver, call, client, decide, demo, enroll, event, grant, group, instance, key, login, logout, notice,
-    policy, posture, profile, request, status, token, verify_decision, whoami,
+    admission, approver, call, client, curl, decide, demo, enroll, event, grant, group, inbox, instance, key, login,
+    logout, notice, policy, posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -62,6 +63,9 @@ pub enum Command {
     Login(Box<login::LoginArgs>),
     Token(token::TokenArgs),
     Call(Box<call::CallArgs>),
+    Run(Box<commands::run::RunArgs>),
+    ExecEnv(Box<commands::run::ExecEnvArgs>),
+    Curl(Box<curl::CurlArgs>),
     Whoami(whoami::WhoamiArgs),
     Status(status::StatusArgs),
     Logout(logout::LogoutArgs),
@@ -74,6 +78,7 @@ pub enum Command {
     Show(decide::DecideArgs),
     Approve(decide::ApproveArgs),
     Deny(decide::DenyArgs),
+    Inbox(inbox::InboxArgs),
     #[command(subcommand)]
     Approver(approver::ApproverCommand),
     #[command(subcommand)]
@@ -136,15 +141,19 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 pub async fn run(command: Command, io: &mut Io) -> Exit {
     let (as_json, outcome) = match &command {
         Command::Demo(args) => return demo::run(args, io).await,
+        Command::Run(args) => return commands::run::run(args, io).await,
+        Command::ExecEnv(args) => return commands::run::exec_env(args, io).await,
         Command::Enroll(args) => (args.json(), enroll::run(args, io).await),
         Command::Login(args) => (args.json(), login::run(args, io).await),
         Command::Token(args) => (args.json(), token::run(args, io).await),
         Command::Call(args) => (args.json(), call::run(args, io).await),
+        Command::Curl(args) => (args.json(), curl::run(args, io).await),
         Command::Whoami(args) => (args.json(), whoami::run(args, io).await),
         Command::Status(args) => (args.json(), status::run(args, io)),
         Command::Logout(args) => (args.json(), logout::run(args, io).await),
         Command::Show(args) => (args.json(), decide::show(args, io).await),
         Command::Approve(args) => (args.json(), decide::approve(&args.decide, &args.less, io).await),
+        Command::Inbox(args) => (args.json(), inbox::run(args, io).await),
         Command::Deny(args) => (args.json(), decide::deny(args, io).await),
         Command::Approver(command) => (command.json(), approver::run(command, io).await),
         Command::Admission(command) => (command.json(), admission::run(command, io).await),

@@ -16,7 +16,6 @@ pub struct Issuer {
 }
 
 /// Only from a document whose `issuer` is the one that was asked for.
-#[expect(clippy::struct_field_names, reason = "the names of RFC 8414 §2")]
 pub struct Metadata {
     pub token_endpoint: Url,
     pub device_authorization_endpoint: Option<Url>,

@@ -42,6 +42,8 @@ pub enum Stream {
     Output,
     /// Standard output belongs to another command's answer.
     Errors,
+    /// Standard output belongs to another program: our JSON too goes elsewhere.
+    NotOutput,
 }
 
 /// Longer answers are no digits, and asking goes on no longer.
@@ -61,10 +63,9 @@ pub struct Screen<'a> {
 impl ScreenArgs {
     /// Where people read, or whoever reads our JSON.
     pub fn output<'a>(&self, io: &'a mut Io) -> &'a mut Printer {
-        if self.on == Stream::Errors && !self.json {
-            &mut io.errors
-        } else {
-            &mut io.output
+        match (self.on, self.json) {
+            (Stream::Output, _) | (Stream::Errors, true) => &mut io.output,
+            (Stream::Errors, false) | (Stream::NotOutput, _) => &mut io.errors,
         }
     }
 
@@ -109,7 +110,7 @@ impl<'a> Screen<'a> {
     fn show_inbox(&self, io: &mut Io, (uri, binding_message): (&Url, &str), key_words: &str) {
         let args = self.args;
         if args.json {
-            return io.output.json(&json!({
+            return args.output(io).json(&json!({
                 "event": "authorization_request", "inbox_uri": uri.as_str(), "binding_message": binding_message,
                 "key_words": key_words, "expires_at": self.expires_at.seconds()
             }));
@@ -130,7 +131,7 @@ impl<'a> Screen<'a> {
     async fn show_code(&self, io: &mut Io, shown: &DeviceAuthorizationResponse, key_words: &str) {
         let args = self.args;
         if args.json {
-            return io.output.json(&json!({
+            return args.output(io).json(&json!({
                 "event": "authorization_request", "verification_uri": shown.verification_uri,
                 "verification_uri_complete": shown.verification_uri_complete, "user_code": shown.user_code,
                 "key_words": key_words, "expires_at": self.expires_at.seconds()
@@ -173,7 +174,8 @@ impl<'a> Screen<'a> {
     fn tell_that_it_is_pending(&mut self, io: &mut Io) {
         let now = io.now();
         if self.args.json && now - self.told >= Lifetime::from_seconds(60) {
-            io.output
+            self.args
+                .output(io)
                 .json(&json!({"event": "pending", "expires_at": self.expires_at.seconds()}));
             self.told = now;
         }
@@ -241,7 +243,8 @@ impl Waiter for Screen<'_> {
 
     async fn digits(&mut self, io: &mut Io, tries: u32) -> Result<Option<String>, Failure> {
         if self.args.json && self.told_tries.replace(tries) != Some(tries) {
-            io.output
+            self.args
+                .output(io)
                 .json(&json!({"event": "confirmation_required", "tries": tries}));
         }
         match self.args.confirmation_file.clone() {

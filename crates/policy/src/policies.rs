@@ -160,6 +160,11 @@ impl Policies {
         self.stages.get(&step).is_some_and(|stage| stage.is_closed)
     }
 
+    /// The steps that need one.
+    pub fn closed(&self) -> impl Iterator<Item = Step> {
+        Step::ALL.into_iter().filter(|&step| self.is_closed(step))
+    }
+
     /// Whether any policy speaks of a step.
     pub fn speak_of(&self, step: Step) -> bool {
         self.stages.contains_key(&step)

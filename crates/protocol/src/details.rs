@@ -89,7 +89,7 @@ pub struct Types(BTreeMap<String, Type>);
 
 impl Types {
     /// The longest text that is read, and so what a token has to carry to a resource server in one header.
-    const LONGEST: usize = 4096;
+    pub const LONGEST: usize = 4096;
     const MOST: usize = 16;
     const DEEPEST: usize = 8;
 

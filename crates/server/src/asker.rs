@@ -48,13 +48,13 @@ impl Asker {
         (profile, must_be_known): (&Profile, bool),
         refused: Action,
     ) -> Result<Self, Failure> {
-        if profile.demands_key() && asked.proof.is_none() {
+        if profile.demands_key() && asked.proven_key().is_none() {
             return Err(Refusal::DpopProofMissing.into());
         }
         if !profile.may_ask_from(asked.address.address) {
             return Err(Refusal::NetworkNotAllowed.into());
         }
-        let known = match asked.jkt() {
+        let known = match asked.proven_key() {
             Some(jkt) => enrolled(app, asked.client(), jkt).await?,
             None => None,
         };

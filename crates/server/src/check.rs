@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use ipnet::IpNet;
+use protocol::client::{Authentication, Client};
+use protocol::client_certificate;
 use protocol::time::Lifetime;
 use store::{Options, Store};
 
@@ -110,6 +112,7 @@ fn report(config: &Config) -> String {
             format!("{}{}", issuer.origin(), issuer.well_known("oauth-authorization-server")),
         ),
         ("listens on", format!("{}, {}", config.listen, transport(config))),
+        ("certificates", certificates(config)),
         ("data", config.data.display().to_string()),
         (
             "database",
@@ -192,10 +195,12 @@ pub(crate) async fn clients(config: &Config) -> Vec<(&'static str, String)> {
         )];
     };
     let enabled = clients.iter().filter(|client| client.disabled_at.is_none());
-    enabled
-        .flat_map(local::client_warnings)
-        .map(|warning| ("warning", warning))
-        .collect()
+    let is_seen = config.tls.is_some() || !config.mtls.proxies.is_empty();
+    let of = |client| {
+        let warnings = local::client_warnings(client).into_iter();
+        warnings.chain(certificate_warnings(client, is_seen))
+    };
+    enabled.flat_map(of).map(|warning| ("warning", warning)).collect()
 }
 
 fn transport(config: &Config) -> &'static str {
@@ -206,6 +211,44 @@ fn transport(config: &Config) -> &'static str {
         return "plain HTTP, for this machine alone";
     }
     "plain HTTP, behind a proxy"
+}
+
+/// Where clients show theirs, and who tells of them.
+fn certificates(config: &Config) -> String {
+    let mtls = &config.mtls;
+    let asked = match mtls.listen {
+        Some(listen) => Some(format!("asked for on {listen}")),
+        None if config.tls.is_some() => Some(format!("asked for on {}, while a client has one", config.listen)),
+        None => None,
+    };
+    let told = (!mtls.proxies.is_empty()).then(|| format!("told by {}", or_none(&mtls.proxies)));
+    let named = mtls.origin.as_ref().map(|origin| format!("under the name {origin}"));
+    let parts: Vec<String> = [asked, told, named].into_iter().flatten().collect();
+    if parts.is_empty() {
+        return "never seen".to_owned();
+    }
+    parts.join("; ")
+}
+
+/// What a client needs of certificates and cannot have: where this server sees none, or cannot read those it was
+/// registered with.
+pub(crate) fn certificate_warnings(client: &Client, is_seen: bool) -> Vec<String> {
+    let (registration, id) = (&client.registration, &client.client_id);
+    let mut warnings = Vec::new();
+    if !is_seen && (registration.certificate_bound || registration.authentication.is_by_certificate()) {
+        warnings.push(format!(
+            "client {id} has to show a certificate and cannot: this server ends no TLS, and no --mtls-proxy tells of it"
+        ));
+    }
+    let certificates = match &registration.authentication {
+        Authentication::TlsClientAuth { authorities, .. } => authorities,
+        Authentication::SelfSignedTlsClientAuth { certificates } => certificates,
+        _ => return warnings,
+    };
+    if let Err(flaw) = client_certificate::must_be_certificates(certificates) {
+        warnings.push(format!("client {id} cannot authenticate: {}", flaw.0));
+    }
+    warnings
 }
 
 fn key_file(config: &Config) -> String {
@@ -285,10 +328,11 @@ mod tests {
 
     #[test]
     fn a_report_says_what_the_server_would_do() {
-        expect![[r"
+        expect![[r#"
             issuer           https://login.example.com/as
             metadata         https://login.example.com/.well-known/oauth-authorization-server/as
             listens on       127.0.0.1:8628, plain HTTP, behind a proxy
+            certificates     never seen
             data             d
             database         SQLite, in the data directory
             key file         d/key, made on the first start
@@ -309,12 +353,41 @@ mod tests {
             per source       100 open requests
             wrong codes      10 per approver, 30 per source, 1000 in ten minutes
             connections      4096
-        "]]
+        "#]]
         .assert_eq(&report(&args(
             "https://login.example.com/as",
             "127.0.0.1:8628",
             &["::1", "127.0.0.1"],
         )));
+    }
+
+    #[test]
+    fn a_report_says_where_certificates_are_seen() {
+        let told = |config: &Config| super::certificates(config);
+        let proxy = ServeArgs {
+            mtls_proxy: vec!["::1".to_owned()],
+            mtls_origin: Some("https://mtls.example.com".to_owned()),
+            ..args("https://login.example.com", "127.0.0.1:8628", &["::1"])
+        };
+        let mut config = Config::load(&proxy).ok().unwrap();
+        assert_eq!(
+            told(&config),
+            "told by ::1/128; under the name https://mtls.example.com"
+        );
+        let own = ServeArgs {
+            tls_certificate: Some("chain.pem".to_owned()),
+            tls_key: Some("tls.pem".to_owned()),
+            ..args("https://login.example.com", "0.0.0.0:443", &[])
+        };
+        config = Config::load(&own).ok().unwrap();
+        assert_eq!(told(&config), "asked for on 0.0.0.0:443, while a client has one");
+        let second = ServeArgs {
+            mtls_listen: Some("0.0.0.0:8443".to_owned()),
+            ..own
+        };
+        config = Config::load(&second).ok().unwrap();
+        let expected = "asked for on 0.0.0.0:8443; under the name https://login.example.com:8443";
+        assert_eq!(told(&config), expected);
     }
 
     #[test]

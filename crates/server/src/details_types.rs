@@ -6,13 +6,13 @@ use std::path::Path;
 use protocol::details::Types;
 
 use crate::config::Problem;
-use crate::folder::files;
+use crate::folder;
 
 pub fn load(folder: Option<&Path>) -> Result<Types, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut types = Types::built_in();
     for (place, text) in folder
-        .map(|folder| files(folder, "json", &mut problems))
+        .map(|folder| folder::configured(folder, ".json", &mut problems))
         .unwrap_or_default()
     {
         if let Err(text) = types.add(&text) {

@@ -2,7 +2,6 @@
 //! whenever an operator says so; a set with a mistake never takes the place of one without. What policies mean is in
 //! the crate `policy`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,14 +14,14 @@ use store::Batch;
 use crate::app::App;
 use crate::config::Problem;
 use crate::failure::Failure;
+use crate::folder;
 
 /// What is read: policies, and beside them the cases they are tested with.
 pub const POLICIES: &str = ".cedar";
 pub const CASES: &str = ".test.json";
 
-/// The longest file that is read, and how many of one folder.
-const LONGEST: u64 = 256 * 1024;
-const MOST: usize = 1_000;
+/// The longest file that is read.
+const LONGEST_KIB: u64 = 256;
 
 /// As configured: read once, before anything is served.
 #[derive(Clone)]
@@ -123,11 +122,7 @@ pub fn view(in_force: &InForce) -> PolicySetView {
         folder: in_force.folder().map(|folder| folder.display().to_string()),
         version: policies.version().as_str().to_owned(),
         policies: policies.rules().iter().map(crate::local::policies::rule).collect(),
-        closed: policy::Step::ALL
-            .into_iter()
-            .filter(|&step| policies.is_closed(step))
-            .map(|step| step.as_str().to_owned())
-            .collect(),
+        closed: policies.closed().map(|step| step.as_str().to_owned()).collect(),
         mistakes: in_force.refused().iter().map(ToString::to_string).collect(),
     }
 }
@@ -146,31 +141,16 @@ pub fn load(folder: &Path) -> Result<Policies, Vec<Mistake>> {
     Policies::parse(&sources(folder, POLICIES)?)
 }
 
-/// The files whose names end so, in the order of their names.
+/// All files whose names end so, or every mistake.
 pub fn sources(folder: &Path, ending: &str) -> Result<Vec<Source>, Vec<Mistake>> {
-    let unreadable = |error: std::io::Error| {
-        let text = format!("the folder of policies cannot be read: {error}");
-        vec![mistake(folder.display().to_string(), text)]
-    };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        // Whatever cannot be read is told, and not left out: a forbid may stand in it.
-        if name_of(&path).ends_with(ending) {
-            paths.push(path);
-        }
-    }
-    if paths.len() > MOST {
-        let text = format!("{} files, at most {MOST} are read", paths.len());
-        return Err(vec![mistake(folder.display().to_string(), text)]);
-    }
-    paths.sort();
+    let files = folder::files(folder, ending, LONGEST_KIB);
+    let files = files.map_err(|text| vec![mistake(folder.display().to_string(), text)])?;
     let (mut sources, mut mistakes) = (Vec::new(), Vec::new());
-    for path in &paths {
-        let name = name_of(path);
-        match text(path) {
+    for file in files {
+        let name = file.name();
+        match file.text {
             Ok(text) => sources.push(Source { name, text }),
-            Err(error) => mistakes.push(mistake(name, format!("cannot be read: {error}"))),
+            Err(text) => mistakes.push(mistake(name, text)),
         }
     }
     if mistakes.is_empty() {
@@ -178,17 +158,6 @@ pub fn sources(folder: &Path, ending: &str) -> Result<Vec<Source>, Vec<Mistake>>
     } else {
         Err(mistakes)
     }
-}
-
-fn text(path: &Path) -> std::io::Result<String> {
-    if fs::metadata(path)?.len() > LONGEST {
-        return Err(std::io::Error::other("it is larger than 256 KiB"));
-    }
-    fs::read_to_string(path)
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn mistake(file: String, text: String) -> Mistake {

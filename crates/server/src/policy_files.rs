@@ -30,7 +30,7 @@ pub fn check(args: &PolicyFilesArgs) -> ExitCode {
         Err(mistakes) => return told(&mistakes, args.json),
     };
     if args.json {
-        let closed: Vec<Step> = Step::ALL.into_iter().filter(|&step| policies.is_closed(step)).collect();
+        let closed: Vec<Step> = policies.closed().collect();
         let ids: Vec<&str> = policies.rules().iter().map(|rule| rule.id.as_str()).collect();
         let version = policies.version().as_str();
         println!(
@@ -97,11 +97,7 @@ fn outcomes(folder: &Path) -> Result<Vec<Outcome>, Vec<Mistake>> {
 pub fn summary(policies: &Policies) -> String {
     let rules = policies.rules();
     let reports = rules.iter().filter(|rule| rule.mode == Mode::Report).count();
-    let closed: Vec<&str> = Step::ALL
-        .into_iter()
-        .filter(|&step| policies.is_closed(step))
-        .map(Step::as_str)
-        .collect();
+    let closed: Vec<&str> = policies.closed().map(Step::as_str).collect();
     let closed = if closed.is_empty() {
         "none".to_owned()
     } else {

@@ -8,7 +8,7 @@ use protocol::profile::{Profile, Profiles};
 use serde_json::Value;
 
 use crate::config::Problem;
-use crate::folder::files;
+use crate::folder;
 
 /// Each documents itself: `waypass profile show NAME --toml` prints it.
 pub const BUILT_IN: [&str; 4] = [
@@ -36,7 +36,7 @@ pub fn load(folder: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
         }
     }
     for (place, text) in folder
-        .map(|folder| files(folder, "toml", &mut problems))
+        .map(|folder| folder::configured(folder, ".toml", &mut problems))
         .unwrap_or_default()
     {
         let Some(profile) = read(&place, &text, &mut problems) else {

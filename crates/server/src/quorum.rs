@@ -2,11 +2,12 @@
 //! distinct people, is in `protocol/authorization_request.rs`; who they are in `protocol/eligibility.rs`.
 
 use protocol::approver::Approver;
+use protocol::authentication::Demands;
 use protocol::authorization_request::{AuthorizationRequest, State};
 use protocol::client::Client;
 use protocol::decision::{Decision, Evidence, Granted};
 use protocol::eligibility::{self, Decider};
-use protocol::grant::Grant;
+use protocol::grant::{AuthenticationContext, Grant};
 use protocol::network::Place;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
@@ -37,32 +38,57 @@ pub async fn of(app: &App, request: &AuthorizationRequest, profile: &Profile) ->
 
 /// What is there to give still: all that is asked for, less what those who have approved took away.
 pub async fn left(app: &App, request: &AuthorizationRequest) -> Result<Granted, Failure> {
-    let mut left = Granted::all_of(&request.content)?;
-    if !matches!(request.state, State::Pending | State::Viewed { .. }) {
-        for approval in app.store.approvals(&request.content.id).await? {
-            left = left.common(&Decision::from_value(&approval.decision)?.granted);
-        }
+    if matches!(request.state, State::Pending | State::Viewed { .. }) {
+        return Ok(Granted::all_of(&request.content)?);
     }
-    Ok(left)
+    granted(request, &app.store.approvals(&request.content.id).await?)
 }
 
-/// Whoever approved is still one who may: an owner, a member of the group. Asked again before anything comes of it,
-/// of whoever started it (X15) and of the keys that signed as well: one may have been removed because somebody
-/// else had it.
-pub async fn must_still_be(
-    app: &App,
-    request: &AuthorizationRequest,
-    client: &Client,
-    approvers: &[Approver],
-) -> Result<(), Failure> {
+fn granted(request: &AuthorizationRequest, approvals: &[StoredApproval]) -> Result<Granted, Failure> {
+    let mut granted = Granted::all_of(&request.content)?;
+    for approval in approvals {
+        granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
+    }
+    Ok(granted)
+}
+
+/// What stands behind an approved request.
+pub struct Approved {
+    /// All who approved, each still active. They come first who opened it, since access is in their name.
+    pub approvers: Vec<Approver>,
+    /// What all of them granted.
+    pub granted: Granted,
+    /// How the first was authenticated.
+    pub context: AuthenticationContext,
+}
+
+/// Asked again before anything comes of it: whoever approved is still one who may, an owner, a member of the group, and did
+/// so not too long ago; so is whoever started it (X15), and the keys that signed are theirs still: one may have been
+/// removed because somebody else had it.
+pub async fn approved_by(app: &App, request: &AuthorizationRequest, client: &Client) -> Result<Approved, Failure> {
+    let State::Approved { viewer, .. } = &request.state else {
+        return Err(Refusal::DeviceCodeUnknown.into());
+    };
+    let (approvals, approvers) = signed(app, &request.content.id, &viewer.approver_id).await?;
+    let demands = Demands::of(&request.content);
+    for approval in &approvals {
+        demands.must_be_recent(approval.context.auth_time, app.now())?;
+    }
     if let Some(id) = &request.content.initiator {
         let initiator = app.store.approver(id).await?;
         initiator.ok_or(Refusal::ApproverDisabled)?.must_be_active()?;
     }
-    for approval in app.store.approvals(&request.content.id).await? {
-        must_have_its_key(app, &approval).await?;
+    for approval in &approvals {
+        must_have_its_key(app, approval).await?;
     }
-    must_be_theirs_still(app, request, client, approvers).await
+    must_be_theirs_still(app, request, client, &approvers).await?;
+    let granted = granted(request, &approvals)?;
+    let first = approvals.into_iter().next().ok_or(Refusal::GrantEnded)?;
+    Ok(Approved {
+        approvers,
+        granted,
+        context: first.context,
+    })
 }
 
 /// The same of a grant, at every refresh, and who they are. Which key signed is asked no more: whoever removes a key
@@ -72,8 +98,19 @@ pub async fn of_grant(app: &App, grant: &Grant, client: &Client) -> Result<Vec<A
         return Ok(Vec::new());
     };
     let request = app.store.request(id).await?.ok_or(Refusal::GrantEnded)?;
-    let mut approvals = app.store.approvals(id).await?;
-    approvals.sort_by_key(|approval| approval.approver_id != grant.subject);
+    let (_, approvers) = signed(app, id, &grant.subject).await?;
+    let profile = app.profiles().under(client, grant.origin)?;
+    if u32::try_from(approvers.len()).unwrap_or(u32::MAX) < profile.approval.quorum {
+        return Err(Refusal::GrantEnded.into());
+    }
+    must_be_theirs_still(app, &request, client, &approvers).await?;
+    Ok(approvers)
+}
+
+/// Each approval of a request and, in the same order, who gave it: this one first, each still active.
+async fn signed(app: &App, request_id: &str, first: &str) -> Result<(Vec<StoredApproval>, Vec<Approver>), Failure> {
+    let mut approvals = app.store.approvals(request_id).await?;
+    approvals.sort_by_key(|approval| approval.approver_id != first);
     let mut approvers = Vec::with_capacity(approvals.len());
     for approval in &approvals {
         let approver = app.store.approver(&approval.approver_id).await?;
@@ -81,12 +118,7 @@ pub async fn of_grant(app: &App, grant: &Grant, client: &Client) -> Result<Vec<A
         approver.must_be_active()?;
         approvers.push(approver);
     }
-    let profile = app.profiles().under(client, grant.origin)?;
-    if u32::try_from(approvers.len()).unwrap_or(u32::MAX) < profile.approval.quorum {
-        return Err(Refusal::GrantEnded.into());
-    }
-    must_be_theirs_still(app, &request, client, &approvers).await?;
-    Ok(approvers)
+    Ok((approvals, approvers))
 }
 
 async fn must_have_its_key(app: &App, approval: &StoredApproval) -> Result<(), Failure> {

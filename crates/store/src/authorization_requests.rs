@@ -94,12 +94,13 @@ impl<'a> Inbox<'a> {
         }
     }
 
-    /// That it is not what it was.
-    pub fn changed(self) -> Option<Announcement> {
+    /// That it is not what it was. Nobody hears of nobody's, but telling them takes as long: whoever asks must not
+    /// see by the time which it is (I04).
+    pub fn changed(self) -> Announcement {
         match self {
-            Self::OfApprover(id) => Some(Announcement::Inbox(id.to_owned())),
-            Self::OfGroup(name) => Some(Announcement::GroupInbox(name.to_owned())),
-            Self::OfNobody => None,
+            Self::OfApprover(id) => Announcement::Inbox(id.to_owned()),
+            Self::OfGroup(name) => Announcement::GroupInbox(name.to_owned()),
+            Self::OfNobody => Announcement::Inbox(String::new()),
         }
     }
 }
@@ -275,8 +276,8 @@ impl Batch {
     }
 
     fn tell(self, inbox: Option<Inbox<'_>>) -> Self {
-        match inbox.and_then(Inbox::changed) {
-            Some(announcement) => self.announce(announcement),
+        match inbox {
+            Some(inbox) => self.announce(inbox.changed()),
             None => self,
         }
     }

@@ -181,9 +181,9 @@ impl Store {
             Driver::Sqlite(sqlite) => sqlite.commit(batch).await,
             Driver::Postgres(postgres) => postgres.commit(batch).await,
         }?;
-        announcements
-            .into_iter()
-            .for_each(|announcement| self.shared.told.tell(announcement));
+        for announcement in announcements {
+            self.shared.told.tell(announcement);
+        }
         Ok(())
     }
 

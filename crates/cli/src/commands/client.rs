@@ -166,9 +166,10 @@ struct CertificateName {
 /// Change what a client may do; what is not named stays. Its open requests are void then
 ///
 ///   waypass client set cli --data DIR --profile standard
+#[expect(clippy::struct_excessive_bools, reason = "each flag is one")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "grant"])]
+#[group(id = "change", required = true, multiple = true, args = ["profile", "no_profile", "scope", "resource", "details_type", "details", "no_details", "jwks_file", "certificates_file", "certificate_bound", "no_certificate_bound", "grant"])]
 pub struct SetArgs {
     /// The client id
     client_id: String,
@@ -200,6 +201,12 @@ pub struct SetArgs {
     /// Its certificates from now on, or the authorities of them: what it was added with
     #[arg(long, value_name = "FILE")]
     certificates_file: Option<PathBuf>,
+    /// Its codes and tokens are bound to the certificate of its connection from now on
+    #[arg(long)]
+    certificate_bound: bool,
+    /// They are bound to none any more
+    #[arg(long, conflicts_with = "certificate_bound")]
+    no_certificate_bound: bool,
 }
 
 /// The ceiling of what exactly it may ask for (RFC 9396); without it that is nothing.
@@ -285,6 +292,7 @@ async fn set(args: &SetArgs, io: &mut Io) -> Result<(), Failure> {
         jwks: args.jwks_file.as_deref().map(jwks).transpose()?,
         grants: (!args.grant.is_empty()).then(|| args.grant.clone()),
         certificates: args.certificates_file.as_deref().map(certificates).transpose()?,
+        certificate_bound: (args.certificate_bound || args.no_certificate_bound).then_some(args.certificate_bound),
     };
     let value = args
         .local

@@ -2,7 +2,7 @@
 //! that was not checked here first: the server prepares a decision, this program reads it again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::authorization_request::Purpose;
 use protocol::decision::{Decision, Granted};
@@ -20,13 +20,15 @@ use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
 use crate::http::Http;
 use crate::io::Io;
+use crate::keys::Key;
 use crate::metadata::Issuer;
 use crate::print::{Printer, say};
 
 /// What all three commands take.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DecideArgs {
-    /// The code that the requesting device shows; case and dashes do not matter
+    /// The code that the requesting device shows (case and dashes do not matter), or a request of `waypass inbox`
+    #[arg(value_name = "CODE")]
     pub user_code: String,
     /// The authorization server
     #[arg(long, value_name = "URL")]
@@ -132,20 +134,24 @@ impl DenyArgs {
 }
 
 /// The key and the way to its server.
-struct Approver {
+pub struct Approver {
     file: KeyFile,
-    key: crate::keys::Key,
-    issuer: Issuer,
-    http: Http,
+    pub key: Key,
+    pub issuer: Issuer,
+    pub http: Http,
 }
 
 impl Approver {
-    fn open(args: &DecideArgs, io: &Io) -> Result<Self, Failure> {
-        let issuer = Issuer::parse(&args.server)?;
-        let file = KeyFile::read(&args.key_file)?;
+    fn of(args: &DecideArgs, io: &Io) -> Result<Self, Failure> {
+        Self::open(io, &args.server, &args.key_file, args.ca_file.as_deref())
+    }
+
+    pub fn open(io: &Io, server: &str, key_file: &Path, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        let issuer = Issuer::parse(server)?;
+        let file = KeyFile::read(key_file)?;
         file.must_be_for(&issuer)?;
         let key = file.key()?;
-        let http = Http::for_server(io, issuer.url(), args.ca_file.as_deref())?;
+        let http = Http::for_server(io, issuer.url(), ca_file)?;
         Ok(Self {
             file,
             key,
@@ -156,22 +162,21 @@ impl Approver {
 
     /// Looks at the request. It is bound to this key from now on, as it would be to a browser.
     async fn view(&self, args: &DecideArgs, io: &mut Io, caller: &mut Caller<'_>) -> Result<RequestView, Failure> {
+        let user_code = UserCode::parse(&args.user_code).map(|code| code.reveal());
+        let request_id = Some(&args.user_code).filter(|text| is_request_id(text)).cloned();
         // What cannot be a code is not worth one of the few guesses.
-        let user_code = UserCode::parse(&args.user_code).ok_or_else(|| {
-            Failure::new(Exit::UnknownCode, "unknown_code", "this is no code of ours")
-                .hint("it is eight letters, as in WDJB-MJHT")
-        })?;
-        post(
-            io,
-            caller,
-            (&self.issuer, "view"),
-            &ViewRequest {
-                user_code: Some(user_code.reveal()),
-                request_id: None,
-                granted: None,
-            },
-        )
-        .await
+        if user_code.is_none() && request_id.is_none() {
+            return Err(
+                Failure::new(Exit::UnknownCode, "unknown_code", "this is no code of ours")
+                    .hint("it is eight letters, as in WDJB-MJHT, or an id that `waypass inbox` prints"),
+            );
+        }
+        let asked = ViewRequest {
+            user_code,
+            request_id,
+            granted: None,
+        };
+        post(io, caller, (&self.issuer, "view"), &asked).await
     }
 
     /// The same request with only so much of it given.
@@ -191,8 +196,13 @@ impl Approver {
     }
 }
 
+/// As the server writes them: 32 hexadecimal digits in five groups.
+fn is_request_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
 pub async fn show(args: &DecideArgs, io: &mut Io) -> Result<(), Failure> {
-    let approver = Approver::open(args, io)?;
+    let approver = Approver::of(args, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
     let view = approver.view(args, io, &mut caller).await?;
     if args.json {
@@ -216,7 +226,7 @@ pub async fn approve_if(
     io: &mut Io,
     wanted: impl AsyncFnOnce(&mut Io, &RequestView) -> bool,
 ) -> Result<(), Failure> {
-    let approver = Approver::open(args, io)?;
+    let approver = Approver::of(args, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
     let mut view = approver.view(args, io, &mut caller).await?;
     let mut decision = checked(&view, &approver.file)?;
@@ -260,7 +270,7 @@ pub async fn approve_if(
 }
 
 pub async fn deny(args: &DenyArgs, io: &mut Io) -> Result<(), Failure> {
-    let approver = Approver::open(&args.decide, io)?;
+    let approver = Approver::of(&args.decide, io)?;
     let mut caller = Caller::new(&approver.http, &approver.key);
     let view = approver.view(&args.decide, io, &mut caller).await?;
     let body = DenyRequest {

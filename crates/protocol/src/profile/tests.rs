@@ -65,7 +65,7 @@ fn every_mistake_is_named_at_once() {
     expect_test::expect![[r#"
         purpose: must be a text, neither empty nor longer than 2000 bytes
         approval.by: must be one of anyone, owner, group
-        approval.starter: "trust me" is none of own_instance, same_address, listed_network, carried_back
+        approval.starter: "trust me" is none of own_instance, group_instance, same_address, listed_network, carried_back
         colour: is not known here; known are approval, assessment, interval, mitigations, name, posture, purpose, warning
         mitigations.X01.at_least: must be one of unknown, different, same_country, same_operator, same_prefix, same_address
         mitigations.X08: "10.0.0.0/33" is no network, such as 192.0.2.0/24

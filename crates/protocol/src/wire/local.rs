@@ -127,6 +127,9 @@ pub struct ChangeClient {
     /// Its own, or the authorities of its own; each as `x5c` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Vec<String>>,
+    /// RFC 8705 §3.4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_bound: Option<bool>,
 }
 
 /// One client as `client list|show` print it; also the answer to adding one.

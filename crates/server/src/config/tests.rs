@@ -470,7 +470,10 @@ fn a_mail_section_says_where_and_everything_that_is_wrong_with_it() {
     };
     let section = "[mail]\nserver = \"mail.example.com\"\nfrom = \"Waypass <waypass@example.com>\"\n";
     assert_eq!(load(section), (587, Encryption::Starttls));
-    assert_eq!(load(&format!("{section}encryption = \"tls\"\n")), (465, Encryption::Tls));
+    assert_eq!(
+        load(&format!("{section}encryption = \"tls\"\n")),
+        (465, Encryption::Tls)
+    );
     let local = "[mail]\nserver = \"localhost\"\nfrom = \"waypass@example.com\"\nencryption = \"none\"\nport = 2525\n";
     assert_eq!(load(local), (2525, Encryption::Off));
 

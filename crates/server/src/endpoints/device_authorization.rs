@@ -163,7 +163,7 @@ pub fn content(
         authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
         acr_values: demands.acr_values,
         max_age: demands.max_age,
-        jkt: asked.jkt().map(str::to_owned),
+        jkt: asked.proven_key().map(str::to_owned),
         x5t: asked.x5t().map(str::to_owned),
         instance: asker.instance.as_ref().map(|instance| instance.id.clone()),
         owner: asker.instance.as_ref().map(|instance| instance.owner.clone()),

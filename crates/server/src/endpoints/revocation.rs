@@ -1,8 +1,10 @@
-//! RFC 7009. A refresh token takes its grant with it, and so every access token of the grant.
+//! RFC 7009. A refresh token takes its grant with it, and so every access token of the grant; an access token does
+//! where nothing else can come of its grant.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use protocol::event::Action;
+use protocol::grant::{Grant, Origin};
 use protocol::refusal::Refusal;
 use protocol::secret::RefreshToken;
 use protocol::time::Timestamp;
@@ -23,8 +25,9 @@ pub async fn revoke(State(app): State<Shared>, request: Request) -> Result<Statu
             .decide(|| async { end_grant(&app, &asked, &refresh_token).await })
             .await?;
     } else {
-        let batch = revoke_access_token(&app, &asked, token).await?;
-        app.commit(batch).await?;
+        app.store
+            .decide(|| async { revoke_access_token(&app, &asked, token).await })
+            .await?;
     }
     Ok(StatusCode::OK)
 }
@@ -52,11 +55,11 @@ async fn end_grant(app: &App, asked: &ClientRequest, token: &RefreshToken) -> Re
     Ok((batch, ()))
 }
 
-async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> Result<Batch, Failure> {
+async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> Result<(Batch, ()), Failure> {
     let batch = asked.used_up();
     let access = match Access::check(app, token).await {
         Ok(access) => access,
-        Err(Failure::Refusal(_)) => return Ok(batch),
+        Err(Failure::Refusal(_)) => return Ok((batch, ())),
         Err(failure) => return Err(failure),
     };
     if access.grant.client_id != asked.client().client_id {
@@ -66,14 +69,23 @@ async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> R
         text(&access.claims, "jti"),
         access.claims.get("exp").and_then(serde_json::Value::as_i64),
     ) else {
-        return Ok(batch);
+        return Ok((batch, ()));
     };
     let event = app
         .event(Action::TokenRevoked)
         .grant(&access.grant)
         .with("token.kind", "access")
         .with("token.id", jti);
-    Ok(batch
+    let batch = batch
         .revoke_access_token(jti, Timestamp::from_seconds(exp))
-        .record(&event)?)
+        .record(&event)?;
+    if gives_no_other(&access.grant) {
+        return Ok((batch.then(app.end_grant(&access.grant, "revoked_by_client")?), ()));
+    }
+    Ok((batch, ()))
+}
+
+/// A code is redeemed once: without a refresh token that was all.
+fn gives_no_other(grant: &Grant) -> bool {
+    grant.origin != Origin::ClientCredentials && !grant.scope.split(' ').any(|scope| scope == "offline_access")
 }

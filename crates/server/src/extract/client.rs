@@ -146,6 +146,19 @@ impl ClientRequest {
         self.proof.as_ref().map(VerifiedProof::thumbprint)
     }
 
+    /// The same, or of the key that an instance has authenticated with where CIBA has it do that (§7.1).
+    pub fn proven_key(&self) -> Option<&str> {
+        let is_backchannel = self.endpoint == Endpoint::BackchannelAuthentication;
+        self.jkt().or_else(|| self.instance_key().filter(|_| is_backchannel))
+    }
+
+    /// RFC 7523 §3: whoever authenticates as an instance names its key, and signs with it.
+    fn instance_key(&self) -> Option<&str> {
+        let is_instance = matches!(self.client().registration.authentication, Authentication::InstanceKey);
+        let kid = self.authenticated.assertion().and_then(VerifiedAssertion::kid);
+        kid.filter(|_| is_instance)
+    }
+
     /// Thumbprint of the certificate that codes and tokens are bound to: of the one that the connection shows,
     /// where the client is registered for that.
     pub fn x5t(&self) -> Option<&str> {
@@ -174,7 +187,7 @@ impl ClientRequest {
     /// What is known of whoever asks, by this very request.
     pub fn facts(&self, app: &App) -> impl Iterator<Item = Fact> {
         let key = self
-            .jkt()
+            .proven_key()
             .map(|jkt| Fact::new(Fact::KEY_THUMBPRINT, jkt, Source::Proven));
         End::asking(app, self).facts().into_iter().chain(key)
     }
@@ -213,12 +226,8 @@ impl ClientRequest {
             (Some(_), None) if issues => return Err(Refusal::DpopProofMissing),
             _ => {}
         }
-        let is_instance = matches!(self.client().registration.authentication, Authentication::InstanceKey);
-        match (
-            self.authenticated.assertion().and_then(VerifiedAssertion::kid),
-            self.jkt(),
-        ) {
-            (Some(kid), Some(jkt)) if is_instance && kid != jkt => Err(Refusal::ClientAuthenticationFailed),
+        match (self.instance_key(), self.jkt()) {
+            (Some(kid), Some(jkt)) if kid != jkt => Err(Refusal::ClientAuthenticationFailed),
             _ => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use protocol::wire::local::{ChangeClient, ClientView};
 use serde_json::json;
 use store::Batch;
 
-use super::clients::{details_ceiling, find, give, invalid, must_be_certificates, must_be_profile, view};
+use super::clients::{details_ceiling, find, give, grants, invalid, must_be_certificates, must_be_profile, view};
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -36,6 +36,7 @@ pub async fn change(
             .with("resource", registration.resource.clone())
             .with("authorization_details", json!(registration.authorization_details))
             .with("grants", grants(&registration))
+            .with("certificate_bound", registration.certificate_bound)
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
         for request in &open {
@@ -86,6 +87,9 @@ fn changed(app: &App, client: &Client, asked: &ChangeClient) -> Result<Registrat
     if let Some(jwks) = &asked.jwks {
         changed.authentication = other_keys(&changed.authentication, jwks)?;
     }
+    if let Some(is_bound) = asked.certificate_bound {
+        changed.certificate_bound = is_bound;
+    }
     if let Some(certificates) = &asked.certificates {
         must_be_certificates(certificates)?;
         let others = changed.authentication.with_certificates(certificates);
@@ -105,10 +109,4 @@ fn other_keys(authentication: &Authentication, jwks: &serde_json::Value) -> Resu
         jwks: jwks.to_value(),
         audience,
     })
-}
-
-/// The names of those that were given, whatever became of them since.
-pub fn grants(registration: &Registration) -> Vec<&'static str> {
-    let is_given = |origin: &Origin| registration.permission(*origin) != Permission::Withheld;
-    Origin::ALL.into_iter().filter(is_given).map(Origin::as_str).collect()
 }

@@ -16,7 +16,6 @@ use protocol::wire::local::{AddClient, ClientView, TlsClientAuth};
 use serde_json::Value;
 use store::Batch;
 
-use super::client_changes::grants;
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 
@@ -162,6 +161,12 @@ pub fn give(registration: &mut Registration, names: &[String]) -> Result<(), Fai
         return Err(invalid("who gets tokens without a person needs a profile"));
     }
     Ok(())
+}
+
+/// The names of those that were given, whatever became of them since.
+pub fn grants(registration: &Registration) -> Vec<&'static str> {
+    let is_given = |origin: &Origin| registration.permission(*origin) != Permission::Withheld;
+    Origin::ALL.into_iter().filter(is_given).map(Origin::as_str).collect()
 }
 
 pub fn details_ceiling(app: &App, asked: Option<&Value>) -> Result<Details, Failure> {

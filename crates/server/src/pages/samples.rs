@@ -11,14 +11,13 @@ use super::decide::{Approving, DecidePage};
 use super::decided::{DecidedPage, Outcome};
 use super::enroll::EnrollPage;
 use super::failure::{Back, FailurePage};
-use super::home::HomePage;
 use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
-use super::waiting::WaitingLine;
 
 mod devices;
+mod inbox;
 mod narrowing;
 mod notices;
 
@@ -257,36 +256,6 @@ fn session(id: &str, browser: &str, is_this: bool) -> SessionLine {
     }
 }
 
-fn home(frame: Frame, waiting: Vec<WaitingLine>) -> HomePage {
-    HomePage { frame, waiting }
-}
-
-fn waiting() -> WaitingLine {
-    WaitingLine {
-        request_id: "req_7Q2m".to_owned(),
-        client_name: "Build command line".to_owned(),
-        client_id: "build-cli".to_owned(),
-        instance_name: None,
-        binding_message: None,
-        asks: vec!["Act with the permission \u{201c}deploy\u{201d}".to_owned()],
-        people: Some((vec!["bob".to_owned(), "carol".to_owned()], 3)),
-        since: at(15),
-        until: at(525),
-    }
-}
-
-/// What an instance asks its owner, in every part of a line.
-fn asked() -> WaitingLine {
-    WaitingLine {
-        request_id: "req_9X4k".to_owned(),
-        instance_name: Some("build7".to_owned()),
-        binding_message: Some("bright harbour".to_owned()),
-        asks: vec!["Run \"deploy\" in \"/srv/shop\"".to_owned()],
-        people: None,
-        ..waiting()
-    }
-}
-
 /// For the second of a quorum, and with binding data to be typed.
 pub fn quorum_view() -> RequestView {
     RequestView {
@@ -422,11 +391,11 @@ fn without_upstream() -> Vec<Page> {
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
     let all = vec![
-        ("home", html(&home(stranger(), Vec::new()))),
-        ("home-signed-in", html(&home(signed_in(), Vec::new()))),
-        ("inbox-empty", html(&notices::inbox(Vec::new()))),
-        ("inbox", html(&notices::inbox(vec![asked(), waiting()]))),
-        ("home-waiting", html(&home(signed_in(), vec![waiting()]))),
+        ("home", html(&inbox::home(stranger(), Vec::new()))),
+        ("home-signed-in", html(&inbox::home(signed_in(), Vec::new()))),
+        ("inbox-empty", html(&inbox::page(Vec::new()))),
+        ("inbox", html(&inbox::page(vec![inbox::asked(), inbox::endorsed()]))),
+        ("home-waiting", html(&inbox::home(signed_in(), vec![inbox::endorsed()]))),
         (
             "sign-in",
             html(&SignInPage {

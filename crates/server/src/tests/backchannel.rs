@@ -262,7 +262,10 @@ fn x37_an_owner_who_does_not_answer_is_helped_by_the_group() {
         assert!(inbox(world, alice).await.is_empty());
         assert_eq!(poll(world, &asked, key).await.status, StatusCode::OK);
         let approved = &world.events("device.approved").await[0];
-        assert_eq!(approved["detail"]["starter.proofs"], json!(["group_instance"]));
+        assert_eq!(
+            approved["detail"]["starter.proofs"],
+            json!(["group_instance", "same_address"])
+        );
     });
 }
 

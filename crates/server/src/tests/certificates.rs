@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use super::world::{Answer, DEVICE_CODE, Key, World, on_both, with_settings};
+use crate::check;
 use crate::config::{Config, ServeArgs};
 use crate::endpoints::metadata;
 use crate::peer::{Certificates, Peer};
@@ -425,6 +426,70 @@ fn p31_with_a_key_and_a_certificate_both_are_needed() {
             assert_eq!(told(&refresh(world, caller, "app", &token).await), "400 invalid_grant");
         }
         assert_eq!(refresh(world, both, "app", &token).await.status, StatusCode::OK);
+    });
+}
+
+/// What was bound stays so; what is asked for from then on is as the client is registered then.
+#[test]
+fn an_administrator_binds_a_client_to_its_certificate_and_takes_that_back() {
+    on_both(async |world| {
+        service(world, "app", json!({ "public": true })).await;
+        let alice = world.approver("alice").await;
+        let (showing, without) = (Caller::showing(&["self"]), Caller::default());
+        let form = [("client_id", "app"), SCOPE];
+        let ask = async |caller: Caller<'_>| caller.post(world, "/device_authorization", &form).await;
+        let set = async |is_bound: bool| {
+            let body = json!({ "certificate_bound": is_bound });
+            let changed = world.administer("POST", "/local/clients/app/change", &body).await;
+            assert_eq!(changed.body["certificate_bound"], is_bound, "{}", changed.body);
+        };
+        assert_eq!(ask(without).await.status, StatusCode::OK);
+        set(true).await;
+        assert_eq!(told(&ask(without).await), "400 invalid_request");
+        let code = approved(world, showing, "app", &alice).await;
+        let tokens = redeem(world, showing, "app", &code).await;
+        let cnf = json!({ "x5t#S256": thumbprint("self") });
+        assert_eq!(claims(&tokens.text("access_token"))["cnf"], cnf);
+        let events = world.events("client.changed").await;
+        assert_eq!(events[0]["detail"]["certificate_bound"], true);
+        assert_eq!(events[0]["detail"]["requests.voided"], 1);
+
+        set(false).await;
+        assert_eq!(ask(without).await.status, StatusCode::OK);
+        let token = tokens.text("refresh_token");
+        assert_eq!(
+            told(&refresh(world, without, "app", &token).await),
+            "400 invalid_request"
+        );
+        assert_eq!(refresh(world, showing, "app", &token).await.status, StatusCode::OK);
+    });
+}
+
+/// `waypass check`, of a server that can see no certificate, and of one that can.
+#[test]
+fn a_check_names_the_clients_that_cannot_show_their_certificate() {
+    on_both(async |world| {
+        svc(world).await;
+        public(world).await;
+        service(world, "other", json!({ "public": true })).await;
+        let told = check::clients(&world.app.config)
+            .await
+            .into_iter()
+            .map(|(_, text)| text);
+        let told: Vec<String> = told.filter(|text| text.contains("certificate")).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told.iter()
+                .any(|text| text.starts_with("client svc has to show a certificate and cannot"))
+        );
+        let mut client = world.app.store.client("svc").await.unwrap().unwrap();
+        let others = client
+            .registration
+            .authentication
+            .with_certificates(&["bm90aGluZw==".to_owned()]);
+        client.registration.authentication = others.unwrap();
+        let told = check::certificate_warnings(&client, true).concat();
+        assert!(told.starts_with("client svc cannot authenticate: "), "{told}");
     });
 }
 

@@ -33,16 +33,19 @@ async fn machine_of_alice(world: &World, more: Value) -> Key {
 
 async fn ask(world: &World, key: &Key, more: &[(&str, &str)]) -> Answer {
     let assertion = key.assertion("nightly", world.app.now());
-    let mut form = vec![
+    let form = [&form(&assertion), more].concat();
+    world.post_by("/token", &form, key).await
+}
+
+fn form(assertion: &str) -> [(&str, &str); 3] {
+    [
         ("grant_type", "client_credentials"),
         (
             "client_assertion_type",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
-        ("client_assertion", &*assertion),
-    ];
-    form.extend(more);
-    world.post_by("/token", &form, key).await
+        ("client_assertion", assertion),
+    ]
 }
 
 async fn token(world: &World, key: &Key) -> String {
@@ -244,24 +247,8 @@ fn nhi5_a_machine_gets_nothing_beyond_its_clients_ceiling_and_its_profile() {
         let claims = claims(&given.text("access_token"));
         assert_eq!(claims["aud"], "https://api.example");
 
-        let peer = crate::peer::Peer(std::net::SocketAddr::from(([192, 0, 2, 1], 1)));
         let assertion = key.assertion("nightly", world.app.now());
-        let nonce = world.app.derived.nonces.issue(world.app.now());
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair(
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            )
-            .append_pair("client_assertion", &assertion)
-            .finish();
-        let request = http::Request::post("/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("dpop", key.proof("/token", world.app.now(), Some(&nonce)))
-            .extension(peer)
-            .body(axum::body::Body::from(body))
-            .unwrap();
-        let elsewhere = world.send(request).await;
+        let elsewhere = world.post_from([192, 0, 2, 1], "/token", &form(&assertion), &key).await;
         assert_eq!(elsewhere.error(), "unauthorized_client", "X08");
         assert!(elsewhere.text("error_description").contains("from this network"));
     });

@@ -109,6 +109,26 @@ fn a_forbidden_request_gets_no_code_and_is_recorded() {
     });
 }
 
+/// One loud machine hides no refusal of another network's.
+#[test]
+fn refusals_of_two_networks_are_two_on_the_record() {
+    with_policies(&forbid("request"), async |world, _| {
+        world.cli().await;
+        let (form, key) = ([("client_id", "cli"), ("scope", "read")], Key::new());
+        for address in [[192, 0, 2, 1], [198, 51, 100, 1], [192, 0, 2, 1], [198, 51, 100, 1]] {
+            let refused = world.post_from(address, "/device_authorization", &form, &key).await;
+            assert_eq!(refused.error(), "access_denied", "{}", refused.body);
+        }
+        let events = world.events("device.refused").await;
+        let mut from: Vec<_> = events
+            .iter()
+            .map(|event| event["detail"]["requester.ip"].to_string())
+            .collect();
+        from.sort();
+        assert_eq!(from, [r#""192.0.2.1""#, r#""198.51.100.1""#]);
+    });
+}
+
 #[test]
 fn a_forbidden_view_opens_nothing_and_names_the_policy_to_the_approver() {
     with_policies(&forbid("view"), async |world, folder| {

@@ -162,6 +162,8 @@ fn a_machine_that_asks_again_and_again_is_recorded_once_a_minute() {
     with_profiles(&[&profile(DEMAND)], async |world| {
         let fleet = Fleet::new(world).await;
         let tokens = fleet.tokens(world).await;
+        // Of two approvals in one instant nobody could say which was the later.
+        world.advance(1);
         let asked = fleet.ask(world, Some(&stated(world, &fleet.machine, &good()))).await;
         world.approve(&asked.text("user_code"), &fleet.alice).await;
         let asked_for = world.events("device.approved").await.pop().unwrap()["request_id"].clone();

@@ -134,6 +134,26 @@ fn b12_an_access_token_is_revoked_by_its_own_client_alone() {
     });
 }
 
+/// RFC 7009 §2.1: its client says that it is done, and nothing else could come of the grant.
+#[test]
+fn b12_the_only_token_of_a_grant_takes_it_with_it() {
+    on_both(async |world| {
+        world.cli().await;
+        let alice = world.approver("alice").await;
+        let asking = [("client_id", "cli"), ("scope", "read")];
+        let asked = world.post("/device_authorization", &asking).await;
+        world.approve(&asked.text("user_code"), &alice).await;
+        let tokens = world.poll(&asked.text("device_code")).await;
+        assert!(tokens.body["refresh_token"].is_null(), "{}", tokens.body);
+        let form = [("client_id", "cli"), ("token", &*tokens.text("access_token"))];
+        for _ in 0..2 {
+            assert_eq!(world.post("/revoke", &form).await.status, StatusCode::OK);
+        }
+        let ended: Vec<_> = world.events("grant.ended").await;
+        assert_eq!(ended.len(), 1, "{ended:?}");
+    });
+}
+
 /// A profile that takes any stock client is never a default, and never silent.
 #[test]
 fn check_warns_of_every_enabled_client_under_open_beside_a_running_server() {

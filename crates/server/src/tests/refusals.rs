@@ -22,6 +22,7 @@ fn b04_the_table_of_refusals() {
         400 invalid_grant          ApprovalTooWeak
         400 invalid_grant          ApproverDisabled
         409 exists                 ApproverExists
+        400 access_denied          AskedInQuietHours
         401 invalid_client         AssertionInvalid
         401 invalid_client         AssertionReplayed
         400 use_attestation_challenge AttestationChallengeRequired
@@ -33,8 +34,10 @@ fn b04_the_table_of_refusals() {
         403 refused                AuthenticationTooWeak
         400 unmet_authentication_requirements AuthenticationUnmet
         400 authorization_pending  AuthorizationPending
+        400 invalid_request        BackchannelParameterInvalid
         400 invalid_request        BindingDataMissing
         403 refused                BindingDataWrong
+        400 invalid_binding_message BindingMessageInvalid
         403 refused                CeremonyNotAllowed
         400 invalid_request        CertificateHeaderMalformed
         400 invalid_grant          CertificateMismatch

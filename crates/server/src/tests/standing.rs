@@ -1,18 +1,16 @@
 //! Everything that was decided upon, changed between approval and redemption, before a refresh, or while a token is
 //! in use: what each change brings about, as one table on both databases.
 
-use std::net::SocketAddr;
 use std::sync::Mutex;
 
-use axum::body::Body;
 use expect_test::expect;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::instances;
 use super::postgres_server::PostgresServer;
 use super::world::{Answer, Key, Place, World, directory, poll_form, refresh_form, with_profiles};
 use crate::config::ServeArgs;
-use crate::peer::Peer;
 
 /// The owner of the machine asks for nobody: two of a group decide, the first by code.
 const CREW: &str = r#"
@@ -167,18 +165,6 @@ impl Crew {
         world.post_by("/token", &refresh_form(token), &self.machine).await
     }
 
-    async fn ask_elsewhere(&self, world: &World, form: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let nonce = world.app.derived.nonces.issue(world.app.now());
-        let request = http::Request::post("/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("dpop", self.machine.proof("/token", world.app.now(), Some(&nonce)))
-            .extension(Peer(SocketAddr::from(([192, 0, 2, 1], 1))));
-        world.send(request.body(Body::from(body)).unwrap()).await
-    }
-
     async fn change(&self, world: &World, (what, method, path, body): &Change) {
         let instance = world.instance_of(&self.machine).await["instance_id"]
             .as_str()
@@ -317,6 +303,8 @@ async fn a_text_that_changed(place: &Place) {
     world.close().await;
 }
 
+const ELSEWHERE: [u8; 4] = [192, 0, 2, 1];
+
 /// X08: from where a machine may ask is from where it may redeem and refresh.
 #[test]
 fn x08_a_machine_that_left_its_network_gets_no_token_until_it_is_back() {
@@ -327,10 +315,43 @@ fn x08_a_machine_that_left_its_network_gets_no_token_until_it_is_back() {
         let code = crew.approved(world).await;
         let token = tokens.text("refresh_token");
         for form in [poll_form(&code), refresh_form(&token)] {
-            let refused = crew.ask_elsewhere(world, &form).await;
+            let refused = world.post_from(ELSEWHERE, "/token", &form, &crew.machine).await;
             assert_eq!(refused.error(), "unauthorized_client", "{}", refused.body);
         }
         assert_eq!(crew.poll(world, &code).await.status, StatusCode::OK);
         assert_eq!(crew.refresh(world, &token).await.status, StatusCode::OK);
+    });
+}
+
+/// X08: the same of a machine that becomes known, and of one that changes its key.
+#[test]
+fn x08_an_enrollment_ends_and_a_key_changes_only_where_a_machine_may_ask() {
+    let standard = include_str!("../../profiles/standard.toml").replace("name = \"standard\"", "name = \"at-home\"");
+    let at_home = standard.replace("[mitigations]", "[mitigations]\nX08 = [\"127.0.0.0/8\"]");
+    with_profiles(&[&at_home], async |world| {
+        world.client("cli", json!({ "profile": "at-home" })).await;
+        let (browser, passkey) = instances::standard(world, "alice").await;
+        let (key, next) = (Key::new(), Key::new());
+        let asked = instances::ask_to_enroll(world, "cli", &key).await;
+        instances::approve(&browser, &passkey, &asked).await;
+        let code = asked.text("device_code");
+        let form = [("client_id", "cli"), ("device_code", &*code)];
+        let refused = world.post_from(ELSEWHERE, "/enrollment/finish", &form, &key).await;
+        assert_eq!(refused.error(), "unauthorized_client", "{}", refused.body);
+        let finished = instances::finish(world, "cli", &code, &key).await;
+        assert_eq!(finished.status, StatusCode::OK, "{}", finished.body);
+
+        let nonce = world.app.derived.nonces.issue(world.app.now());
+        let proof = next.proof("/instance/rotate", world.app.now(), Some(&nonce));
+        let form = [("client_id", "cli"), ("new_key_proof", &*proof)];
+        let refused = world.post_from(ELSEWHERE, "/instance/rotate", &form, &key).await;
+        assert_eq!(refused.error(), "unauthorized_client", "{}", refused.body);
+        assert!(
+            refused.text("error_description").contains("from this network"),
+            "{}",
+            refused.body
+        );
+        let rotated = instances::rotate(world, "cli", &key, &next).await;
+        assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.body);
     });
 }

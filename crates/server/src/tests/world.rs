@@ -254,15 +254,17 @@ impl World {
         self.post_with(path, form, Some(&proof)).await
     }
 
+    /// The same from an address that is not loopback.
+    pub async fn post_from(&self, address: [u8; 4], path: &str, form: &[(&str, &str)], key: &Key) -> Answer {
+        let nonce = self.app.derived.nonces.issue(self.app.now());
+        let proof = key.proof(path, self.app.now(), Some(&nonce));
+        let mut request = posted(path, form, Some(&proof));
+        request.extensions_mut().insert(Peer(SocketAddr::from((address, 1))));
+        self.send(request).await
+    }
+
     pub async fn post_with(&self, path: &str, form: &[(&str, &str)], proof: Option<&str>) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
-        if let Some(proof) = proof {
-            request = request.header("dpop", proof);
-        }
-        self.send(request.body(Body::from(body)).unwrap()).await
+        self.send(posted(path, form, proof)).await
     }
 
     /// A call of an approver's terminal.
@@ -484,6 +486,17 @@ fn make_key_file(path: &std::path::Path) {
     if let Ok(mut file) = made {
         file.write_all(base64url::encode(&[7; 32]).as_bytes()).unwrap();
     }
+}
+
+fn posted(path: &str, form: &[(&str, &str)], proof: Option<&str>) -> Request<Body> {
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    if let Some(proof) = proof {
+        request = request.header("dpop", proof);
+    }
+    request.body(Body::from(body)).unwrap()
 }
 
 async fn answered(response: axum::response::Response) -> Answer {

@@ -3,6 +3,7 @@
 //! the many clients that know only the RFCs: nothing here is told about Waypass.
 
 mod attested;
+mod backchannel;
 mod javascript;
 mod machine;
 mod mtls;

@@ -43,6 +43,8 @@ mod resource_server;
 #[cfg(test)]
 mod rfc;
 #[cfg(test)]
+mod running;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stories;

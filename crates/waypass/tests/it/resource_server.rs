@@ -80,7 +80,12 @@ impl Refused {
 impl ResourceServer {
     /// Over plain HTTP on loopback. `resource` is its name.
     pub async fn start(issuer: &str, resource: &str) -> Self {
-        Self::serve(issuer, resource, None).await
+        Self::serve(issuer, Some(resource), None).await
+    }
+
+    /// The same by the name of where it is reached.
+    pub async fn at_home(issuer: &str) -> Self {
+        Self::serve(issuer, None, None).await
     }
 
     /// Over TLS, asking for certificates of this authority.
@@ -102,17 +107,17 @@ impl ResourceServer {
                 PrivateKeyDer::from_pem_slice(key).unwrap(),
             )
             .unwrap();
-        Self::serve(issuer, resource, Some(Arc::new(config).into())).await
+        Self::serve(issuer, Some(resource), Some(Arc::new(config).into())).await
     }
 
-    async fn serve(issuer: &str, resource: &str, tls: Option<TlsAcceptor>) -> Self {
+    async fn serve(issuer: &str, resource: Option<&str>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
         let metadata = Answer::to(CLIENT.get(format!("{issuer}/.well-known/oauth-authorization-server"))).await;
         let jwks_uri = metadata.json()["jwks_uri"].as_str().unwrap().to_owned();
         let state = Arc::new(State {
-            resource: resource.to_owned(),
+            resource: resource.unwrap_or(&url).to_owned(),
             url: url.clone(),
             issuer: issuer.to_owned(),
             keys: Answer::to(CLIENT.get(jwks_uri)).await.json(),

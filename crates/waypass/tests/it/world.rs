@@ -37,6 +37,18 @@ macro_rules! on_both {
     )+};
 }
 
+/// On SQLite alone: for what depends on no database.
+macro_rules! on_one {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn on_sqlite() {
+                crate::world::on_sqlite(super::$name);
+            }
+        }
+    )+};
+}
+
 /// The same with a server of the test's own: for what counts guesses, kills, or lists everything.
 macro_rules! alone_on_both {
     ($($name:ident),+ $(,)?) => {$(
@@ -116,7 +128,14 @@ impl World {
     }
 
     fn remember_all(&self, body: &Value) {
-        for name in ["device_code", "user_code", "access_token", "refresh_token", "id_token"] {
+        for name in [
+            "auth_req_id",
+            "device_code",
+            "user_code",
+            "access_token",
+            "refresh_token",
+            "id_token",
+        ] {
             if let Some(secret) = body[name].as_str() {
                 self.remember(secret);
             }

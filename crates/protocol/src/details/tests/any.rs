@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::details::schema::{Form, Schema};
 
 /// Of these a text is drawn: those that its schema takes.
-const TEXTS: [&str; 26] = [
+const TEXTS: [&str; 27] = [
     "a",
     "b",
     "v1",
@@ -34,6 +34,7 @@ const TEXTS: [&str; 26] = [
     "sha256:0000000000000000000000000000000000000000000000000000000000000000",
     "sha256:1111111111111111111111111111111111111111111111111111111111111111",
     "LANG",
+    "escaped",
 ];
 
 pub fn value(schema: &Schema) -> BoxedStrategy<Value> {
@@ -70,7 +71,8 @@ fn object(schema: &Schema) -> BoxedStrategy<Value> {
         let is_there = if is_required {
             Just(true).boxed()
         } else {
-            any::<bool>().boxed()
+            // Where many may be there or not, two that are there alike would be rare.
+            prop::bool::weighted(0.25).boxed()
         };
         (Just(name.to_owned()), is_there, member).boxed()
     });

@@ -21,13 +21,13 @@ use store::{Batch, Fault};
 use super::{answer, must_allow_ceremony, must_know_instances, told};
 use crate::app::{App, Shared};
 use crate::confirmation::{self, Confirmation};
-use crate::endpoints::token::device_code::{self, Approved, CONFIRMATION};
+use crate::endpoints::token::device_code::{self, CONFIRMATION};
 use crate::endpoints::token::polling::{Presented, digits_awaited};
 use crate::extract::client::{ClientRequest, Endpoint};
 use crate::failure::Failure;
 use crate::instances;
 use crate::judging;
-use crate::quorum;
+use crate::quorum::{self, Approved};
 
 pub async fn finish(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let asked = ClientRequest::read(&app, request, Endpoint::EnrollmentFinish).await?;
@@ -94,8 +94,7 @@ async fn enrolled(
     };
     let client = app.stored_client(&request.content.client_id).await?;
     must_still_stand(app, (asked, request), (&client, enrollment), now)?;
-    let Approved { approvers, context, .. } = device_code::approved_by(app, request).await?;
-    quorum::must_still_be(app, request, &client, &approvers).await?;
+    let Approved { approvers, context, .. } = quorum::approved_by(app, request, &client).await?;
     let owner = approvers.iter().find(|approver| approver.id == viewer.approver_id);
     let owner = owner.ok_or(Refusal::ApproverDisabled)?;
     let key = PublicJwk::parse(&enrollment.key)

@@ -1,13 +1,10 @@
 //! RFC 8628 §3.4 and §3.5. A pending poll is answered from memory and writes nothing; a token is issued
 //! only by the compare-and-set of [`redeem`].
 
-use protocol::approver::Approver;
-use protocol::authentication::Demands;
 use protocol::authorization_request::{AuthorizationRequest, CodeKind, Poll, PollMark, State};
-use protocol::decision::{Decision, Granted};
 use protocol::digest::Digest;
 use protocol::event::Action;
-use protocol::grant::{AuthenticationContext, Grant};
+use protocol::grant::Grant;
 use protocol::refusal::Refusal;
 use protocol::resource;
 use protocol::time::Timestamp;
@@ -24,7 +21,7 @@ use crate::holding::Hold;
 use crate::instances;
 use crate::judging;
 use crate::posture;
-use crate::quorum;
+use crate::quorum::{self, Approved};
 
 /// X16: the six digits of the approver's page.
 pub const CONFIRMATION: &str = "confirmation";
@@ -95,8 +92,7 @@ async fn redeemed(
         approvers,
         granted,
         context,
-    } = approved_by(app, request).await?;
-    quorum::must_still_be(app, request, &client, &approvers).await?;
+    } = quorum::approved_by(app, request, &client).await?;
     let approver = approvers.first().ok_or_else(|| missing("an approver"))?;
     let instance = app.named_instance(request.content.instance.as_deref()).await?;
     // The key that asked may have been replaced since, and serve no more.
@@ -152,41 +148,6 @@ async fn redeemed(
         .then(issued.batch)
         .record(&judged.on(event.with("token.id", issued.jti)))?;
     Ok((batch, Ok(issued.response)))
-}
-
-/// What stands behind an approved request.
-pub struct Approved {
-    /// All who approved, each still active. They come first who opened it, since access is in their name.
-    pub approvers: Vec<Approver>,
-    /// What all of them granted.
-    pub granted: Granted,
-    /// How the first was authenticated.
-    pub context: AuthenticationContext,
-}
-
-pub async fn approved_by(app: &App, request: &AuthorizationRequest) -> Result<Approved, Failure> {
-    let State::Approved { viewer, .. } = &request.state else {
-        return Err(Refusal::DeviceCodeUnknown.into());
-    };
-    let mut approvals = app.store.approvals(&request.content.id).await?;
-    approvals.sort_by_key(|approval| approval.approver_id != viewer.approver_id);
-    let mut approvers = Vec::with_capacity(approvals.len());
-    let mut granted = Granted::all_of(&request.content)?;
-    let demands = Demands::of(&request.content);
-    for approval in &approvals {
-        demands.must_be_recent(approval.context.auth_time, app.now())?;
-        granted = granted.common(&Decision::from_value(&approval.decision)?.granted);
-        let approver = app.store.approver(&approval.approver_id).await?;
-        let approver = approver.ok_or_else(|| missing("an approver"))?;
-        approver.must_be_active()?;
-        approvers.push(approver);
-    }
-    let first = approvals.into_iter().next().ok_or_else(|| missing("an approval"))?;
-    Ok(Approved {
-        approvers,
-        granted,
-        context: first.context,
-    })
 }
 
 /// A dead code came up again. It is recorded; unless it looks like the client's own retry, its grant ends.

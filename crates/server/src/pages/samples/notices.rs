@@ -1,20 +1,7 @@
-//! The inbox, and how an approver is told of it.
+//! How an approver is told that something waits.
 
 use super::{at, signed_in};
-use crate::pages::notices::{NoticeLine, NoticesSection, PushOffer};
-use crate::pages::waiting::{InboxPage, WaitingLine};
-
-pub fn inbox(waiting: Vec<WaitingLine>) -> InboxPage {
-    InboxPage {
-        frame: signed_in(),
-        waiting,
-        version: "kX2fJq81bTnYp0aW".to_owned(),
-        push: PushOffer {
-            key: "BPublicKey".to_owned(),
-            known: String::new(),
-        },
-    }
-}
+use crate::pages::notices::{NoticeLine, NoticesSection};
 
 pub fn told() -> NoticesSection {
     let line = |kind, name: &str, act| NoticeLine {

@@ -6,6 +6,7 @@ mod deciding;
 pub mod driver;
 mod forbidden;
 mod governed;
+mod inbox;
 pub mod looks;
 mod mishaps;
 mod notices;

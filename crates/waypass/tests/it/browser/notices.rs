@@ -66,7 +66,9 @@ async fn turned_on(world: &World, browser: &Browser) {
     browser.permit("notifications").await;
     browser.script(STAND_IN, &[]).await;
     browser.click("[data-push] button").await;
-    browser.wait_for_text("This browser tells you when something waits").await;
+    browser
+        .wait_for_text("This browser tells you when something waits")
+        .await;
     look(browser, "inbox-told", false).await;
 }
 
@@ -79,12 +81,18 @@ async fn shown(browser: &Browser) {
         (shown != json!([])).then_some(shown)
     });
     let shown: Option<Value> = found.await;
-    assert_eq!(shown.unwrap(), json!(["Waypass at localhost: 1 request waits for alice."]));
+    assert_eq!(
+        shown.unwrap(),
+        json!(["Waypass at localhost: 1 request waits for alice."])
+    );
 }
 
 async fn listed(world: &World, browser: &Browser) {
     let hook = ["notice", "webhook", "add", "http://127.0.0.1:1/hook"];
-    world.local(&[&hook[..], &["--approver", "alice"]].concat()).await.expect_code(0);
+    world
+        .local(&[&hook[..], &["--approver", "alice"]].concat())
+        .await
+        .expect_code(0);
     world.local(&hook).await.expect_code(0);
     let mail = ["approver", "mail", "alice", "alice@example.com"];
     world.local(&mail).await.expect_code(0);

@@ -48,6 +48,22 @@ impl Person {
         self.browser.click("main form button[type=submit]").await;
     }
 
+    /// Opens what stands in the inbox with these words, and stands before the page that asks for a decision.
+    pub async fn opens_waiting(&self, world: &World, words: &str) {
+        self.browser.open(&world.htu("/inbox")).await;
+        self.browser.wait_for_text(words).await;
+        self.browser.click(&self.waiting_with(words).await).await;
+        self.browser.find("[data-passkey=approve]").await;
+    }
+
+    /// The button of what is listed with these words.
+    pub async fn waiting_with(&self, words: &str) -> String {
+        let form = "const line = [...document.querySelectorAll('.things li')].find(line => line.innerText.includes(arguments[0]));
+            return line.querySelector('form').getAttribute('action')";
+        let action = self.browser.script(form, &[words.into()]).await;
+        format!("form[action='{}'] button", action.as_str().unwrap())
+    }
+
     /// Stands before the page that asks for a decision.
     pub async fn view(&self, world: &World, started: &Started) {
         self.type_code(world, &started.user_code).await;

@@ -3,6 +3,7 @@
 mod administration;
 mod certificates;
 mod certified;
+pub mod inbox;
 mod listening;
 mod local_interface;
 mod machines;
@@ -10,6 +11,9 @@ mod policies;
 mod refreshing;
 mod requesting;
 mod resource;
+mod run;
+mod run_enemy;
+mod run_streams;
 pub mod terminal;
 mod wild_clients;
 pub mod workloads;

@@ -40,7 +40,7 @@ impl Home {
         run(&mut self.command(arguments)).await
     }
 
-    /// `waypass login`, waiting. What comes back from the page goes into the file `digits`.
+    /// `waypass login` with a user code, waiting. What comes back from the page goes into the file `digits`.
     pub async fn login(&self, world: &World, client: &str) -> Asking {
         let issuer = &world.server.issuer;
         let digits = self.path("digits");
@@ -55,6 +55,7 @@ impl Home {
             SCOPES,
             "--confirmation-file",
             &digits,
+            "--user-code",
         ];
         Asking::begin(self.command(&arguments)).await
     }

@@ -32,8 +32,7 @@ pub async fn story(stage: &Stage<'_>) {
     let asking = agent
         .asks("waypass login --details @docs/stories/asks/agent.json")
         .await;
-    alice.type_code(told.world, &asking.user_code).await;
-    alice.browser.find("[data-passkey=approve]").await;
+    alice.opens_waiting(told.world, &asking.words).await;
     told.page(&alice, "asks").await;
     alice.approve().await;
     assert_eq!(asking.ends().await, Some(0));
@@ -77,8 +76,7 @@ async fn deceived(stage: &Stage<'_>, agent: &Terminal<'_>, alice: &Person) {
     let asking = agent
         .asks("waypass login --details @docs/stories/asks/agent-deceived.json")
         .await;
-    alice.type_code(told.world, &asking.user_code).await;
-    alice.browser.find("[data-passkey=approve]").await;
+    alice.opens_waiting(told.world, &asking.words).await;
     told.page(alice, "deceived").await;
     let images = alice.browser.script("return document.images.length", &[]).await;
     assert_eq!(images, 1, "only our own mark");

@@ -24,7 +24,7 @@ pub async fn story(stage: &Stage<'_>) {
 
     // Bob is on duty, in his terminal.
     let asking = jump
-        .asks("waypass login --scope offline_access --details @docs/stories/asks/bootstrap.json")
+        .asks("waypass login --user-code --scope offline_access --details @docs/stories/asks/bootstrap.json")
         .await;
     told.block("asks");
     let decide = format!("{} --server http://localhost:8628 --key-file bob.key", asking.user_code);
@@ -39,18 +39,18 @@ pub async fn story(stage: &Stage<'_>) {
 
     // The secrets want a passkey: the command asks for that by itself, and Bob has none.
     let asking = jump.asks(VAULT).await;
-    let decide = format!("{} --server http://localhost:8628 --key-file bob.key", asking.user_code);
-    let approve = format!("waypass approve {decide}");
+    told.block("wants more");
+    let inbox = "waypass inbox --server http://localhost:8628 --key-file bob.key";
+    let listed = bob.types(inbox).await.expect_code(0);
+    let request = listed.stdout.lines().next().unwrap();
+    let approve = format!("waypass approve {request} --server http://localhost:8628 --key-file bob.key");
+    told.fresh_events().await;
     bob.types(&approve).await.expect_code(5);
+    told.block("too weak");
     let what = "an approval by a software key where a passkey is demanded";
     told.is_refused(what, (&bob, &approve), "refused", Record::Nothing)
         .await;
-    bob.types(&format!("waypass deny {decide}")).await.expect_code(0);
-    assert_eq!(asking.ends().await, Some(5));
-    told.block("too weak");
-    let asking = jump.asks(VAULT).await;
-    alice.type_code(told.world, &asking.user_code).await;
-    alice.browser.find("[data-passkey=approve]").await;
+    alice.opens_waiting(told.world, &asking.words).await;
     told.page(&alice, "page").await;
     alice.approve().await;
     assert_eq!(asking.ends().await, Some(0));
@@ -99,14 +99,17 @@ async fn lasts_five_minutes(stage: &Stage<'_>) {
 async fn replays(stage: &Stage<'_>, jump: &Terminal<'_>, host: &ResourceServer, first: &Heard) {
     let (told, thief) = (&stage.telling, Key::new());
     let world = told.world;
-    let redeemed = stage.tap.heard("/token", "device_code=");
-    for code in [&redeemed, first] {
-        world.remember(&code.field("device_code"));
-    }
+    let redeemed = stage.tap.heard("/token", "auth_req_id=");
+    world.remember(&redeemed.field("auth_req_id"));
+    world.remember(&first.field("device_code"));
     told.fresh_events().await;
     let again = redeemed.again(world).await;
-    told.refuses("the device code again, to the letter", &again.error(), Record::Nothing)
-        .await;
+    told.refuses(
+        "what was redeemed again, to the letter",
+        &again.error(),
+        Record::Nothing,
+    )
+    .await;
     let again = first.by(world, &thief).await;
     let (what, record) = (
         "an earlier device code, by another key: what came of it ends",

@@ -2,17 +2,24 @@
 
 const USER_CODE: &str = "WDJB-MJHT";
 const KEY_WORDS: &str = "almond velvet sunset giant elbow coffee";
+const MESSAGE: &str = "bright harbour";
 
-/// Lines that end with the words of a key.
-const WITH_KEY_WORDS: [&str; 2] = ["Compare these words:", "Key words"];
+/// Lines that end with words: those of a key, or the two that both sides show.
+const WITH_WORDS: [(&str, &str); 5] = [
+    ("Compare these words:", KEY_WORDS),
+    ("And of this key:", KEY_WORDS),
+    ("Key words", KEY_WORDS),
+    ("It shows these words:", MESSAGE),
+    ("  It shows:", MESSAGE),
+];
 
 pub fn in_one_form(text: &str) -> String {
     let lines = text.lines().map(|line| {
-        let label = WITH_KEY_WORDS.into_iter().find(|label| line.starts_with(label));
+        let label = WITH_WORDS.into_iter().find(|(label, _)| line.starts_with(label));
         let told = match label {
-            Some(label) => {
+            Some((label, told)) => {
                 let words = line.trim_start_matches(label).trim_start();
-                line.replace(words, KEY_WORDS)
+                line.replace(words, told)
             }
             None => words_in_one_form(line),
         };
@@ -82,6 +89,10 @@ fn what_no_two_runs_have_in_common_is_told_in_one_form() {
         ("Enter this code:      BJCB-FPXS", "Enter this code:      WDJB-MJHT"),
         ("until 2027-01-31 12:34.", "until 2026-11-24 09:30."),
         ("Decide in   4:12", "Decide in   4:59"),
+        (
+            "It shows these words: silver meadow",
+            "It shows these words: bright harbour",
+        ),
         (
             "instance_01a2070c-2da5-7cc6-b181-ea8edb398079 is known",
             "instance_… is known",

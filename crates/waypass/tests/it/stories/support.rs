@@ -30,8 +30,7 @@ pub async fn story(stage: &Stage<'_>) {
 
     states(true, 0);
     let asking = laptop.asks(LOGIN).await;
-    erin.type_code(told.world, &asking.user_code).await;
-    erin.browser.find("[data-passkey=approve]").await;
+    erin.opens_waiting(told.world, &asking.words).await;
     told.page(&erin, "first").await;
     erin.browser.click("[data-passkey=approve]").await;
     erin.browser.wait_for_text("1 more person").await;

@@ -14,6 +14,9 @@ use crate::chance::unique;
 use crate::process::{Ran, run, waypass};
 use crate::server::Folder;
 
+/// The last line of what is shown, by code and in the inbox.
+const ASKED: [&str; 2] = ["decline it then.\n", "decline it.\n"];
+
 pub struct Terminal<'a> {
     telling: &'a Telling<'a>,
     home: Folder,
@@ -22,7 +25,10 @@ pub struct Terminal<'a> {
 /// A command that waits for somebody's decision.
 pub struct Asking<'a> {
     telling: &'a Telling<'a>,
+    /// Where there is none, it waits in an inbox.
     pub user_code: String,
+    /// What stands in the inbox beside it.
+    pub words: String,
     child: Child,
     output: BufReader<Receiver>,
 }
@@ -78,7 +84,7 @@ impl<'a> Terminal<'a> {
         run(&mut self.command(line)).await
     }
 
-    /// A command that shows a code and waits. What it shows on both streams is told.
+    /// A command that asks somebody and waits. What it shows on both streams is told.
     pub async fn asks(&self, line: &str) -> Asking<'a> {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = self.command(line);
@@ -92,18 +98,24 @@ impl<'a> Terminal<'a> {
         drop(command);
         let mut output = BufReader::new(Receiver::from_owned_fd(OwnedFd::from(reader)).unwrap());
         let mut printed = String::new();
-        while !printed.ends_with("decline it then.\n") {
+        while !ASKED.iter().any(|end| printed.ends_with(end)) {
             let read = output.read_line(&mut printed).await.unwrap();
-            assert_ne!(read, 0, "no code was shown: {printed}");
+            assert_ne!(read, 0, "nobody was asked: {printed}");
         }
         self.telling.prints(&format!("$ {line}"));
         self.telling.prints(&printed);
-        let (_, code) = printed.split_once("Enter this code:").unwrap();
-        let user_code = code.lines().next().unwrap().trim().to_owned();
-        self.telling.world.remember(&user_code);
+        let after = |label: &str| {
+            let rest = printed.split_once(label).and_then(|(_, rest)| rest.lines().next());
+            rest.unwrap_or_default().trim().to_owned()
+        };
+        let (user_code, words) = (after("Enter this code:"), after("It shows these words:"));
+        if !user_code.is_empty() {
+            self.telling.world.remember(&user_code);
+        }
         Asking {
             telling: self.telling,
             user_code,
+            words,
             child,
             output,
         }

@@ -1,0 +1,258 @@
+//! What of a command's requests goes on to the resource: with the run's own secret, to the approved methods and paths,
+//! and in a form that no two readers take for two things. RFC 9110 §7, RFC 9112 §3. Nothing is sent here.
+
+use http::header::{AUTHORIZATION, HOST, HeaderMap, UPGRADE};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use protocol::details::{Details, Types, enforce};
+use subtle::ConstantTimeEq as _;
+use url::Url;
+
+/// The header that brings the secret.
+pub const HEADER: &str = "waypass-run";
+/// For tools that know no header but this one for what they call a key.
+const API_KEY: &str = "x-api-key";
+
+pub struct Rules {
+    pub granted: Details,
+    /// The resource by the name that was approved.
+    pub resource: String,
+    /// Where it is.
+    pub origin: Url,
+    /// What requests call us.
+    pub authority: String,
+    secret: String,
+    types: Types,
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    NoSecret,
+    OtherHost,
+    NoPlainRequest,
+    NotApproved,
+}
+
+impl Turned {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::NoSecret => StatusCode::UNAUTHORIZED,
+            Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoPlainRequest => StatusCode::BAD_REQUEST,
+            Self::NotApproved => StatusCode::FORBIDDEN,
+        }
+    }
+
+    pub fn error(self) -> &'static str {
+        match self {
+            Self::NoSecret => "invalid_secret",
+            Self::OtherHost => "other_host",
+            Self::NoPlainRequest => "invalid_request",
+            Self::NotApproved => "not_approved",
+        }
+    }
+
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NoSecret => "The header Waypass-Run has to bring WAYPASS_SECRET of this run.",
+            Self::OtherHost => {
+                "This endpoint stands for the approved resource alone: ask for what is below WAYPASS_ENDPOINT."
+            }
+            Self::NoPlainRequest => "Only plain requests for a path go on: no CONNECT, no upgrade, no other form.",
+            Self::NotApproved => "This method and path were not approved.",
+        }
+    }
+}
+
+impl Rules {
+    pub fn new(granted: Details, (resource, origin): (String, Url), authority: String, secret: String) -> Self {
+        Self {
+            granted,
+            resource,
+            origin,
+            authority,
+            secret,
+            types: Types::built_in(),
+        }
+    }
+
+    /// Where the request goes on to.
+    pub fn admit(&self, request: &Parts) -> Result<Url, Turned> {
+        if !self.brings_secret(&request.headers) {
+            return Err(Turned::NoSecret);
+        }
+        let is_of_origin = request.uri.scheme().is_none() && request.uri.authority().is_none();
+        let is_plain = request.method != Method::CONNECT && !request.headers.contains_key(UPGRADE);
+        if !is_of_origin || !is_plain || !request.uri.path().starts_with('/') {
+            return Err(Turned::NoPlainRequest);
+        }
+        let mut hosts = request.headers.get_all(HOST).iter();
+        let is_ours = hosts
+            .next()
+            .is_some_and(|host| host.as_bytes() == self.authority.as_bytes());
+        if !is_ours || hosts.next().is_some() {
+            return Err(Turned::OtherHost);
+        }
+        let path = request.uri.path();
+        if !self.permits(request.method.as_str(), path) {
+            return Err(Turned::NotApproved);
+        }
+        self.at(path, request.uri.query()).ok_or(Turned::NotApproved)
+    }
+
+    /// The question that a resource server asks. The body goes by unread, so a detail that names one covers nothing here.
+    fn permits(&self, method: &str, path: &str) -> bool {
+        let act = enforce::request(&self.resource, method, path, &[]).map(|mut act| {
+            if let Some(members) = act.as_object_mut() {
+                members.remove("body_sha256");
+            }
+            act
+        });
+        act.is_some_and(|act| self.types.permits(&self.granted, &act))
+    }
+
+    /// None where the path would be another one there.
+    fn at(&self, path: &str, query: Option<&str>) -> Option<Url> {
+        let mut url = self.origin.clone();
+        url.set_path(path);
+        url.set_query(query);
+        (url.path() == path && url.origin() == self.origin.origin()).then_some(url)
+    }
+
+    fn brings_secret(&self, headers: &HeaderMap) -> bool {
+        let own = headers.get(HEADER).map(http::HeaderValue::as_bytes);
+        let key = || headers.get(API_KEY).map(http::HeaderValue::as_bytes);
+        let bearer = || headers.get(AUTHORIZATION)?.as_bytes().strip_prefix(b"Bearer ");
+        let brought = own.or_else(bearer).or_else(key).unwrap_or_default();
+        brought.ct_eq(self.secret.as_bytes()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use serde_json::json;
+
+    use super::*;
+
+    const CRM: &str = "https://crm.example.com";
+    const SECRET: &str = "the-secret-of-this-run";
+
+    fn rules() -> Rules {
+        let granted = json!([
+            { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*", "/v2/notes/**"] },
+            { "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/v2/body"], "body_sha256": "0".repeat(64) },
+            { "type": "api", "resource": "https://other.example.com", "methods": ["GET"], "paths": ["/**"] },
+        ]);
+        Rules::new(
+            Types::built_in().read(&granted.to_string()).unwrap(),
+            (CRM.to_owned(), Url::parse(CRM).unwrap()),
+            "127.0.0.1:4000".to_owned(),
+            SECRET.to_owned(),
+        )
+    }
+
+    fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Turned> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        rules().admit(&parts).map(String::from)
+    }
+
+    const OURS: [(&str, &str); 2] = [("host", "127.0.0.1:4000"), (HEADER, SECRET)];
+
+    #[test]
+    fn what_was_approved_goes_to_the_resource_and_nothing_else_goes_anywhere() {
+        for (method, target, expected) in [
+            ("GET", "/v2/contacts/7", Ok("https://crm.example.com/v2/contacts/7")),
+            (
+                "GET",
+                "/v2/notes/a/b?q=%2e%2e/x&q=1",
+                Ok("https://crm.example.com/v2/notes/a/b?q=%2e%2e/x&q=1"),
+            ),
+            (
+                "GET",
+                "/v2/contacts/a%20b",
+                Ok("https://crm.example.com/v2/contacts/a%20b"),
+            ),
+            ("POST", "/v2/contacts/7", Err(Turned::NotApproved)),
+            ("HEAD", "/v2/contacts/7", Err(Turned::NotApproved)),
+            ("PUT", "/v2/body", Err(Turned::NotApproved)),
+            ("GET", "/v2/users", Err(Turned::NotApproved)),
+            ("GET", "/", Err(Turned::NotApproved)),
+            ("GET", "/v2/contacts/../users", Err(Turned::NotApproved)),
+            ("GET", "/v2/notes/../../users", Err(Turned::NotApproved)),
+            ("GET", "/v2/notes/%2e%2e/users", Err(Turned::NotApproved)),
+            ("GET", "/v2/notes/%2E%2e;x/users", Err(Turned::NotApproved)),
+            ("GET", "/v2/contacts/7%2fadmin", Err(Turned::NotApproved)),
+            ("GET", "/v2/contacts/7%5cadmin", Err(Turned::NotApproved)),
+            ("GET", "/v2/notes/./x", Err(Turned::NotApproved)),
+            ("GET", "//evil.example/v2/contacts/7", Err(Turned::NotApproved)),
+            (
+                "GET",
+                "https://crm.example.com/v2/contacts/7",
+                Err(Turned::NoPlainRequest),
+            ),
+            ("GET", "http://evil.example/v2/contacts/7", Err(Turned::NoPlainRequest)),
+            ("OPTIONS", "*", Err(Turned::NoPlainRequest)),
+            ("CONNECT", "crm.example.com:443", Err(Turned::NoPlainRequest)),
+        ] {
+            assert_eq!(
+                asked(method, target, &OURS),
+                expected.map(str::to_owned),
+                "{method} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_without_the_secret_of_this_run_learns_nothing() {
+        let host = ("host", "127.0.0.1:4000");
+        for brought in [
+            vec![],
+            vec![(HEADER, "")],
+            vec![(HEADER, "the-secret-of-another-run")],
+            vec![(HEADER, "the-secret-of-this-ru")],
+            vec![("authorization", SECRET)],
+            vec![("authorization", "Basic the-secret-of-this-run")],
+            // What is said first counts.
+            vec![(HEADER, "wrong"), ("authorization", "Bearer the-secret-of-this-run")],
+        ] {
+            let headers = [&[host][..], &brought].concat();
+            for target in ["/v2/contacts/7", "/v2/users", "http://evil.example/"] {
+                assert_eq!(asked("GET", target, &headers), Err(Turned::NoSecret), "{brought:?}");
+            }
+        }
+        for brought in [
+            (HEADER, SECRET),
+            ("authorization", "Bearer the-secret-of-this-run"),
+            ("x-api-key", SECRET),
+        ] {
+            assert!(asked("GET", "/v2/contacts/7", &[host, brought]).is_ok(), "{brought:?}");
+        }
+    }
+
+    #[test]
+    fn another_host_or_another_protocol_is_turned_away() {
+        for (headers, why) in [
+            (vec![("host", "crm.example.com")], Turned::OtherHost),
+            (vec![("host", "127.0.0.1:4001")], Turned::OtherHost),
+            (vec![("host", "evil.example")], Turned::OtherHost),
+            (vec![], Turned::OtherHost),
+            (
+                vec![("host", "127.0.0.1:4000"), ("host", "evil.example")],
+                Turned::OtherHost,
+            ),
+            (
+                vec![("host", "127.0.0.1:4000"), ("upgrade", "websocket")],
+                Turned::NoPlainRequest,
+            ),
+        ] {
+            let headers = [&[(HEADER, SECRET)][..], &headers].concat();
+            assert_eq!(asked("GET", "/v2/contacts/7", &headers), Err(why), "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The endpoint that a command gets instead of a token: on loopback or a Unix socket, for as long as it is held. What
+//! goes through is judged in `admission.rs` and sent in `upstream.rs`; both ways stream.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use reqwest::Body;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
+
+use super::admission::Rules;
+use super::replay::Source;
+use super::upstream::{Outgoing, Sent, Upstream, passed_on};
+
+/// Until it is dropped.
+pub struct Gate {
+    /// `WAYPASS_ENDPOINT`.
+    pub endpoint: String,
+    serving: JoinHandle<()>,
+    folder: Option<PathBuf>,
+}
+
+/// Bound, so that its name is known, and answering nobody yet.
+pub struct Bound {
+    listener: Listener,
+    pub endpoint: String,
+    /// What requests say as their host.
+    pub authority: String,
+    folder: Option<PathBuf>,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+struct Shared {
+    rules: Rules,
+    upstream: Upstream,
+}
+
+impl Bound {
+    pub async fn on_loopback() -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let authority = listener.local_addr()?.to_string();
+        Ok(Self {
+            listener: Listener::Tcp(listener),
+            endpoint: format!("http://{authority}"),
+            authority,
+            folder: None,
+        })
+    }
+
+    /// In a folder of its own that nobody else enters.
+    pub fn on_socket(parent: &Path, name: &str) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let folder = parent.join(format!("waypass-run-{name}"));
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        let path = folder.join("endpoint");
+        Ok(Self {
+            listener: Listener::Unix(UnixListener::bind(&path)?),
+            endpoint: format!("unix:{}", path.display()),
+            authority: "localhost".to_owned(),
+            folder: Some(folder),
+        })
+    }
+
+    pub fn open(self, rules: Rules, upstream: Upstream) -> Gate {
+        let shared = Arc::new(Shared { rules, upstream });
+        Gate {
+            endpoint: self.endpoint,
+            serving: tokio::spawn(serve(self.listener, shared)),
+            folder: self.folder,
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.serving.abort();
+        if let Some(folder) = &self.folder {
+            // What cannot be removed leads nowhere any more.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Connections are tasks of this one, and end with it.
+async fn serve(listener: Listener, shared: Arc<Shared>) {
+    const AFTER_A_FAULT: Duration = Duration::from_millis(100);
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let shared = shared.clone();
+        let accepted = match &listener {
+            Listener::Tcp(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| connections.spawn(connection(stream, shared))),
+            Listener::Unix(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| connections.spawn(connection(stream, shared))),
+        };
+        if accepted.is_err() {
+            tokio::time::sleep(AFTER_A_FAULT).await;
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, shared: Arc<Shared>) {
+    const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+    let service = service_fn(move |request| answer(shared.clone(), request));
+    // A connection that breaks is the command's own.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let url = match shared.rules.admit(&parts) {
+        Ok(url) => url,
+        Err(turned) => return Ok(refusal(turned.status(), turned.error(), turned.sentence())),
+    };
+    let outgoing = Outgoing {
+        method: parts.method,
+        url,
+        headers: passed_on(&parts.headers),
+        body: if body.is_end_stream() {
+            Sent::Nothing
+        } else {
+            Sent::Streamed(Source::of(body))
+        },
+    };
+    let answer = shared.upstream.send(&outgoing).await;
+    Ok(answer.unwrap_or_else(|not| refusal(not.status(), not.error(), &not.sentence())))
+}
+
+/// Ours, told from the resource's by the header.
+fn refusal(status: StatusCode, error: &str, sentence: &str) -> Response<Body> {
+    let body = json!({ "error": error, "error_description": sentence }).to_string();
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CACHE_CONTROL, "no-store")
+        .header("waypass-run", "refused");
+    let response = if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.header(RETRY_AFTER, "0")
+    } else {
+        response
+    };
+    response.body(body.into()).unwrap_or_default()
+}

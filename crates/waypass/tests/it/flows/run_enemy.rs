@@ -1,0 +1,222 @@
+//! The command as the enemy: it knows its secret and its endpoint, runs as the same user, and wants more than was
+//! approved.
+
+use std::time::Duration;
+
+use crate::http::{Answer, CLIENT, raw};
+use crate::resource_server::ResourceServer;
+use crate::running::{Desk, Run};
+use crate::world::World;
+
+on_one!(
+    the_command_reaches_the_approved_methods_and_paths_alone,
+    no_secret_of_another_run_opens_an_endpoint,
+    the_command_cannot_read_the_token_from_the_process_beside_it,
+    a_run_leaves_no_token_behind,
+    a_bound_token_is_never_handed_over,
+);
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+async fn reaching(desk: &Desk<'_>, resource: &ResourceServer, more: &[&str]) -> Run {
+    let flags = [
+        "--resource",
+        &resource.url,
+        "--path",
+        "/v2/contacts/*",
+        "--path",
+        "/v2/notes/**",
+    ];
+    desk.waiting(&[&flags[..], more].concat()).await
+}
+
+async fn the_command_reaches_the_approved_methods_and_paths_alone(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let running = reaching(&desk, &resource, &[]).await;
+    let port = running.port();
+    let sent = async |line: &str, more: &str| {
+        let secret = &running.secret;
+        let request = format!("{line} HTTP/1.1\r\nWaypass-Run: {secret}\r\nConnection: close\r\n{more}\r\n");
+        let answer = raw(port, request.as_bytes(), WITHIN).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+        (status, answer.contains("waypass-run: refused"))
+    };
+    let ours = format!("Host: 127.0.0.1:{port}\r\n");
+    for line in [
+        "GET /v2/contacts/7",
+        "GET /v2/notes/a/b/c?d=/../e",
+        "GET /v2/contacts/a%20b",
+    ] {
+        assert_eq!(sent(line, &ours).await, ("200".to_owned(), false), "{line}");
+    }
+    let elsewhere = ResourceServer::at_home(&world.server.issuer).await;
+    let absolute = format!("GET {}/v2/contacts/7", elsewhere.url);
+    for line in [
+        "POST /v2/contacts/7",
+        "HEAD /v2/contacts/7",
+        "GET /",
+        "GET /run",
+        "GET /v2/users",
+        "GET /v2/contacts/../users",
+        "GET /v2/contacts/%2e%2e",
+        "GET /v2/notes/../../run",
+        "GET /v2/notes/%2e%2e/%2e%2e/run",
+        "GET /v2/notes/..%2frun",
+        "GET /v2/notes/..%5crun",
+        "GET /v2/notes/..;/run",
+        "GET /v2/notes/.%252e/run",
+        "GET //localhost/v2/contacts/7",
+        &absolute,
+        "CONNECT localhost:443",
+        "OPTIONS *",
+    ] {
+        let (status, _) = sent(line, &ours).await;
+        assert!(["400", "403"].contains(&&*status), "{line}: {status}");
+    }
+    for more in [
+        "Host: evil.example\r\n".to_owned(),
+        format!("{ours}Host: evil.example\r\n"),
+        format!("{ours}Connection: upgrade\r\nUpgrade: websocket\r\n"),
+    ] {
+        let (status, _) = sent("GET /v2/contacts/7", &more).await;
+        assert!(["400", "421"].contains(&&*status), "{more}: {status}");
+    }
+    let ended = running.ended().await;
+    assert_eq!(ended.code, 7, "{}", ended.said);
+}
+
+async fn no_secret_of_another_run_opens_an_endpoint(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let one = reaching(&desk, &resource, &[]).await;
+    let other = reaching(&desk, &resource, &[]).await;
+    let by_socket = reaching(&desk, &resource, &["--unix"]).await;
+    assert!(one.secret != other.secret && one.secret.len() >= 43);
+    let url = format!("{}/v2/contacts/7", one.endpoint);
+    for secret in ["", "x", &other.secret, &by_socket.secret] {
+        let answer = Answer::to(CLIENT.get(&url).header("Waypass-Run", secret)).await;
+        assert_eq!(
+            (answer.status, answer.error()),
+            (401, "invalid_secret".to_owned()),
+            "{secret}"
+        );
+    }
+    Answer::to(CLIENT.get(&url)).await.expect(401);
+    for (name, value) in [
+        ("Waypass-Run", one.secret.clone()),
+        ("Authorization", format!("Bearer {}", one.secret)),
+        ("X-API-Key", one.secret.clone()),
+    ] {
+        Answer::to(CLIENT.get(&url).header(name, value)).await.expect(200);
+    }
+    // What the command says of itself beside that does not go on.
+    let lying = one
+        .with_secret("GET", "/v2/contacts/7")
+        .header("DPoP", "x.y.z")
+        .header("Cookie", "a=b");
+    Answer::to(lying.header("Authorization", "DPoP stolen"))
+        .await
+        .expect(200);
+    // The socket is in a folder that only this user enters.
+    let path = by_socket.endpoint.strip_prefix("unix:").unwrap().to_owned();
+    let folder = std::path::Path::new(&path).parent().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(folder).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    let client = reqwest::Client::builder().unix_socket(path.as_str()).build().unwrap();
+    for (secret, status) in [(&one.secret, 401), (&by_socket.secret, 200)] {
+        let request = client
+            .get("http://localhost/v2/contacts/7")
+            .header("Waypass-Run", secret);
+        Answer::to(request).await.expect(status);
+    }
+    let folder = folder.to_owned();
+    for running in [one, other, by_socket] {
+        assert_eq!(running.ended().await.code, 7);
+    }
+    assert!(!folder.exists(), "the socket goes with its run");
+}
+
+/// The command runs as the user that its parent runs as, who may trace and read any other process of theirs.
+async fn the_command_cannot_read_the_token_from_the_process_beside_it(world: &World) {
+    const THIEF: &str = r#"
+        tried() { if "$@" > /dev/null 2>&1; then echo "read: $*"; else echo "refused"; fi; }
+        sleep 60 & beside=$!; sleep 0.2
+        for process in "$beside" "$PPID"; do
+            tried cat "/proc/$process/environ"
+            tried head -c 1 "/proc/$process/auxv"
+            tried ls "/proc/$process/fd/"
+            tried head -c 1 "/proc/$process/maps"
+            tried head -c 1 "/proc/$process/task/$process/io"
+            tried sh -c "exec 9< /proc/$process/mem"
+        done
+        kill "$beside"
+        env | grep -c eyJ
+        id -u
+    "#;
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let flags = ["--resource", &resource.url, "--path", "/v2/contacts/*"];
+    let ended = desk.begun(&flags, &["sh", "-c", THIEF]).await.ended().await;
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    let (theirs, parents) = (&lines[..6], &lines[6..12]);
+    assert!(
+        theirs.iter().all(|line| line.starts_with("read")),
+        "a process that does not hide: {theirs:?}"
+    );
+    assert!(parents.iter().all(|line| *line == "refused"), "{parents:?}");
+    assert_eq!(lines[12], "0", "no token in the environment");
+    assert_ne!(lines[13], "0", "not as root, who reads everything");
+}
+
+async fn a_run_leaves_no_token_behind(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let running = reaching(&desk, &resource, &[]).await;
+    let listed = std::process::Command::new("grep")
+        .args(["-rlE", "eyJ[A-Za-z0-9_-]+\\.eyJ|access_token|refresh_token"])
+        .arg(desk.home.path())
+        .arg("--exclude=waypass")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "", "a token stands in a file");
+    running.request("GET", "/v2/contacts/7").await.expect(200);
+    running.ended().await;
+    let grants = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
+    let grant = grants
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|grant| grant["client_id"] == *desk.client);
+    assert!(
+        !grant.unwrap()["scope"].as_str().unwrap().contains("offline_access"),
+        "{grants}"
+    );
+    let output = desk
+        .command("run", &["--scope", "offline_access"], &["true"])
+        .output()
+        .await;
+    assert_eq!(output.unwrap().status.code(), Some(64));
+}
+
+async fn a_bound_token_is_never_handed_over(world: &World) {
+    let desk = Desk::new(world, None).await;
+    let (asked, code) = desk.ask("run", &["--token-env", "TOKEN"], &["env"]).await;
+    let view = world
+        .approver()
+        .await
+        .view(&world.server, &code)
+        .await
+        .expect(200)
+        .json();
+    assert!(view.to_string().contains("bearer token in the variable"), "{view}");
+    world
+        .approver()
+        .await
+        .approve_view(&world.server, &view)
+        .await
+        .expect(200);
+    let ended = asked.ended().await;
+    assert_eq!((ended.code, &*ended.stdout), (5, ""), "{}", ended.said);
+    assert!(ended.said.contains("token_bound"), "{}", ended.said);
+}

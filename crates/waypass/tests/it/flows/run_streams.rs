@@ -1,0 +1,322 @@
+//! What goes through a run's endpoint: both ways as it comes, nothing kept, redirects told and not followed, over HTTP/2
+//! where the resource speaks it. The resource here believes everybody; `resource_server.rs` does not.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::Answer;
+use crate::running::{Desk, Run};
+use crate::server::{tls_authority, tls_file, tls_key};
+use crate::world::World;
+
+on_one!(
+    events_arrive_one_by_one,
+    large_bodies_go_by_both_ways_and_fill_no_memory,
+    headers_that_are_not_the_commands_stay_here,
+    a_body_is_sent_again_with_the_nonce_that_is_asked_for,
+    http_2_is_spoken_where_the_resource_does,
+);
+
+const MEGABYTE: usize = 1024 * 1024;
+
+/// A body of chunks as they are sent.
+struct Chunks(mpsc::Receiver<Bytes>);
+
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0
+            .poll_recv(context)
+            .map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}
+
+struct Resource {
+    url: String,
+    /// Says one event to whoever listens.
+    say: mpsc::Sender<Bytes>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+struct State {
+    said: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
+}
+
+impl Resource {
+    async fn start(tls: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (say, said) = mpsc::channel(8);
+        let state = Arc::new(State { said: said.into() });
+        let acceptor = tls.then(acceptor);
+        let scheme = if tls { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, acceptor) = (state.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(state.clone(), request));
+                    let http = auto::Builder::new(TokioExecutor::new());
+                    // A connection that breaks is the other side's loss.
+                    let _ = match acceptor {
+                        None => http.serve_connection(TokioIo::new(stream), service).await,
+                        Some(acceptor) => {
+                            let stream = acceptor.accept(stream).await.unwrap();
+                            http.serve_connection(TokioIo::new(stream), service).await
+                        }
+                    };
+                });
+            }
+        });
+        Self { url, say, serving }
+    }
+
+    async fn reached(&self, world: &World, more: &[&str]) -> Run {
+        let desk = Desk::at(world, Some(&self.url)).await;
+        let flags = [
+            "--resource",
+            &self.url,
+            "--path",
+            "/**",
+            "--method",
+            "GET",
+            "--method",
+            "PUT",
+        ];
+        desk.waiting(&[&flags[..], more].concat()).await
+    }
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Of HTTP/2 and nothing else.
+fn acceptor() -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_slice(tls_authority().as_bytes()).unwrap();
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate],
+            PrivateKeyDer::from_pem_slice(tls_key().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config).into()
+}
+
+type Answered = Response<http_body_util::combinators::BoxBody<Bytes, Infallible>>;
+
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answered, Infallible> {
+    let told = |text: String| Response::new(http_body_util::Full::from(text).boxed());
+    Ok(match request.uri().path() {
+        "/events" => {
+            let (chunks, body) = mpsc::channel(8);
+            tokio::spawn(async move {
+                while let Some(event) = state.said.lock().await.recv().await {
+                    let _ = chunks.send(event).await;
+                }
+            });
+            let mut response = Response::new(Chunks(body).boxed());
+            response
+                .headers_mut()
+                .insert("content-type", "text/event-stream".parse().unwrap());
+            response
+        }
+        "/upload" => told(counted(request.into_body()).await.to_string()),
+        "/nonce" => nonce_wanted(request).await,
+        "/download" => {
+            let (chunks, body) = mpsc::channel(8);
+            tokio::spawn(async move {
+                for _ in 0..64 {
+                    let _ = chunks.send(Bytes::from(vec![b'x'; MEGABYTE])).await;
+                }
+            });
+            Response::new(Chunks(body).boxed())
+        }
+        "/redirect" => {
+            let mut response = told("elsewhere".to_owned());
+            *response.status_mut() = hyper::StatusCode::FOUND;
+            response.headers_mut().insert("location", "/upload".parse().unwrap());
+            response
+                .headers_mut()
+                .insert("set-cookie", "session=secret".parse().unwrap());
+            response
+        }
+        _ => {
+            let names = request.headers().iter();
+            let headers: Value = names
+                .map(|(name, value)| (name.to_string(), json!(value.to_str().unwrap())))
+                .collect();
+            told(json!({ "version": format!("{:?}", request.version()), "headers": headers }).to_string())
+        }
+    })
+}
+
+async fn counted(mut body: Incoming) -> usize {
+    let mut count = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        count += frame.data_ref().map_or(0, Bytes::len);
+    }
+    count
+}
+
+/// Reads all of it before it says so (RFC 9449 §9).
+async fn nonce_wanted(request: Request<Incoming>) -> Answered {
+    let proof = request.headers()["dpop"].to_str().unwrap().to_owned();
+    let claims = crate::keys::claims(&proof);
+    let body = counted(request.into_body()).await;
+    let mut response = Response::new(http_body_util::Full::from(body.to_string()).boxed());
+    if claims["nonce"] != "the-nonce" {
+        *response.status_mut() = hyper::StatusCode::UNAUTHORIZED;
+        let headers = response.headers_mut();
+        headers.insert("www-authenticate", r#"DPoP error="use_dpop_nonce""#.parse().unwrap());
+        headers.insert("dpop-nonce", "the-nonce".parse().unwrap());
+    }
+    response
+}
+
+async fn events_arrive_one_by_one(world: &World) {
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    let mut listening = running.with_secret("GET", "/events").send().await.unwrap();
+    assert_eq!(listening.headers()["content-type"], "text/event-stream");
+    for number in 0..3 {
+        let event = format!("data: {number}\n\n");
+        resource.say.send(event.clone().into()).await.unwrap();
+        // The next one is not said before this one is heard.
+        let heard = tokio::time::timeout(Duration::from_secs(20), listening.chunk()).await;
+        assert_eq!(heard.unwrap().unwrap().unwrap(), event);
+    }
+    // With its command the stream ends too.
+    assert_eq!(running.ended().await.code, 7);
+    let heard = tokio::time::timeout(Duration::from_secs(20), listening.chunk()).await;
+    assert!(!matches!(heard.unwrap(), Ok(Some(_))));
+}
+
+fn peak_memory(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+async fn large_bodies_go_by_both_ways_and_fill_no_memory(world: &World) {
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    let process = running.child.id().unwrap();
+    let before = peak_memory(process);
+    let (chunks, body) = mpsc::channel(2);
+    tokio::spawn(async move {
+        for _ in 0..64 {
+            let _ = chunks.send(Bytes::from(vec![b'x'; MEGABYTE])).await;
+        }
+    });
+    let sent = running
+        .with_secret("PUT", "/upload")
+        .body(reqwest::Body::wrap(Chunks(body)));
+    assert_eq!(Answer::to(sent).await.expect(200).body, (64 * MEGABYTE).to_string());
+    let whole = running.with_secret("PUT", "/upload").body(vec![b'x'; 8 * MEGABYTE]);
+    assert_eq!(Answer::to(whole).await.expect(200).body, (8 * MEGABYTE).to_string());
+    let mut answer = running.with_secret("GET", "/download").send().await.unwrap();
+    let mut count = 0;
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        count += chunk.len();
+    }
+    assert_eq!(count, 64 * MEGABYTE);
+    let grown = peak_memory(process) - before;
+    assert!(grown < 24 * MEGABYTE, "{grown} bytes for 136 MiB");
+}
+
+async fn headers_that_are_not_the_commands_stay_here(world: &World) {
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    let request = running.with_secret("GET", "/anything");
+    let request = [
+        ("Authorization", "Bearer of-its-own"),
+        ("DPoP", "a.b.c"),
+        ("Cookie", "a=b"),
+        ("X-API-Key", "k"),
+        ("Proxy-Authorization", "Basic eA=="),
+        ("Connection", "X-Private"),
+        ("X-Private", "1"),
+        ("TE", "trailers"),
+        ("X-Kept", "kept"),
+    ]
+    .iter()
+    .fold(request, |request, (name, value)| request.header(*name, *value));
+    let seen = Answer::to(request).await.expect(200).json();
+    let headers = seen["headers"].as_object().unwrap();
+    assert!(
+        headers["authorization"].as_str().unwrap().starts_with("DPoP eyJ"),
+        "{seen}"
+    );
+    assert_eq!(headers["x-kept"], "kept");
+    assert_eq!(headers["host"], resource.url.strip_prefix("http://").unwrap());
+    for name in [
+        "cookie",
+        "x-api-key",
+        "proxy-authorization",
+        "x-private",
+        "te",
+        "connection",
+        "waypass-run",
+    ] {
+        assert!(!headers.contains_key(name), "{name}: {seen}");
+    }
+    assert_ne!(headers["dpop"], "a.b.c");
+    let answer = running.request("GET", "/redirect").await.expect(302);
+    assert_eq!(
+        (answer.header("location"), answer.header("set-cookie")),
+        (Some("/upload"), None)
+    );
+}
+
+async fn a_body_is_sent_again_with_the_nonce_that_is_asked_for(world: &World) {
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    let small = running.with_secret("PUT", "/nonce").body(vec![b'x'; 100_000]);
+    assert_eq!(Answer::to(small).await.expect(200).body, "100000");
+    drop(running);
+    // What has gone by cannot be sent again by anybody but the command; then it works.
+    let running = resource.reached(world, &[]).await;
+    for (status, expected) in [(503, "send_again"), (200, "1048576")] {
+        let large = running.with_secret("PUT", "/nonce").body(vec![b'x'; MEGABYTE]);
+        let answer = Answer::to(large).await.expect(status);
+        assert!(answer.body.contains(expected), "{answer:?}");
+    }
+}
+
+async fn http_2_is_spoken_where_the_resource_does(world: &World) {
+    let resource = Resource::start(true).await;
+    let ca_file = tls_file("certificate.pem").display().to_string();
+    let running = resource.reached(world, &["--ca-file", &ca_file]).await;
+    let seen = running.request("GET", "/anything").await.expect(200).json();
+    assert_eq!(seen["version"], "HTTP/2.0", "{seen}");
+    let large = running.with_secret("PUT", "/upload").body(vec![b'x'; 4 * MEGABYTE]);
+    assert_eq!(Answer::to(large).await.expect(200).body, (4 * MEGABYTE).to_string());
+}
