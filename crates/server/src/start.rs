@@ -176,6 +176,8 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
     let now = clock.now();
     let keys = signing_keys::open(&store, &derived, &entropy, now).await?;
     let vapid = Vapid::open(&store, &derived, &entropy).await?;
+    let mail = config.mail.as_ref();
+    let mailer = mail.map(|mail| Mailer::open(mail, config.issuer.host())).transpose()?;
     Ok(App {
         keys: ArcSwap::from_pointee(keys),
         derived,
@@ -186,7 +188,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         holds: Holds::new(config.limits.held_requests, store.is_shared()),
         inboxes: Inboxes::default(),
         outbound: Outbound::new(config.issuer.is_loopback_http()),
-        mailer: config.mail.as_ref().map(Mailer::open).transpose()?,
+        mailer,
         vapid,
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 use protocol::approver::Approver;
 use protocol::event::Action;
@@ -28,7 +29,8 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    pub fn open(config: &MailConfig) -> Result<Self, Fault> {
+    /// `own_name`: by which it greets.
+    pub fn open(config: &MailConfig, own_name: &str) -> Result<Self, Fault> {
         let broken = |what: &str| Fault::broken(format!("[mail] {what}"));
         let unusable = |error| broken("TLS cannot be set up").because(error);
         let builder = match config.encryption {
@@ -36,7 +38,10 @@ impl Mailer {
             Encryption::Tls => Transport::relay(&config.server).map_err(unusable)?,
             Encryption::Off => Transport::builder_dangerous(&config.server),
         };
-        let mut builder = builder.port(config.port).timeout(Some(PATIENCE));
+        let mut builder = builder
+            .port(config.port)
+            .timeout(Some(PATIENCE))
+            .hello_name(ClientId::Domain(own_name.to_owned()));
         if let Some(login) = &config.login {
             let file = &login.password_file;
             let password = std::fs::read_to_string(file);

@@ -104,12 +104,11 @@ impl Passing<'_> {
         let Some(most) = asked.profile.limits.prompts_per_hour else {
             return Ok(true);
         };
-        let (before, now) = match self.counts.get(recipient) {
-            Some(counts) => *counts,
-            None => {
-                let stored = self.app.store.notices_counted(recipient, self.now).await?;
-                (stored, stored)
-            }
+        let (before, now) = if let Some(counts) = self.counts.get(recipient) {
+            *counts
+        } else {
+            let stored = self.app.store.notices_counted(recipient, self.now).await?;
+            (stored, stored)
         };
         let may = now < i64::from(most);
         self.counts

@@ -256,7 +256,7 @@ fn only_pages_of_ours_add_a_browser_and_only_at_a_push_service() {
         let sent = subscription.sent(&browser.csrf().await);
         assert_eq!(
             stranger.call("/account/notices/browser", &sent).await.status,
-            StatusCode::UNAUTHORIZED
+            StatusCode::FORBIDDEN
         );
         let forged = browser
             .call("/account/notices/browser", &subscription.sent("another"))
