@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::backchannel::asked;
 use super::super::pages::browser::Browser;
 use super::super::pages::passkey::Passkey;
-use super::super::world::{Answer, Key, World, claims, on_both, with_issuer};
+use super::super::world::{Answer, Key, World, claims, on_both};
 use super::{Receiver, hmac, told};
 
 /// What a browser keeps of one subscription.
@@ -281,15 +281,5 @@ fn only_pages_of_ours_add_a_browser_and_only_at_a_push_service() {
             let added = browser.call("/account/notices/browser", &another).await;
             assert_eq!(added.status.is_success(), number < 10, "{}", added.html);
         }
-    });
-    with_issuer("https://login.example.com", async |world| {
-        let (browser, _) = Browser::enrolled(world, "alice").await;
-        let subscription = Subscription::new().await;
-        let sent = subscription.sent(&browser.csrf().await);
-        assert_eq!(
-            browser.call("/account/notices/browser", &sent).await.error(),
-            "invalid_request",
-            "on loopback"
-        );
     });
 }
