@@ -65,7 +65,7 @@ impl Passing<'_> {
         let own = self.own(notice, &asked).await?;
         for recipient in own {
             if self.may_tell(&recipient, &asked).await? {
-                self.ask(&recipient, &recipient);
+                self.ask_own(&recipient);
                 if recipient == notice.recipient {
                     self.ask_shared(&recipient);
                 }
@@ -116,8 +116,8 @@ impl Passing<'_> {
         Ok(may)
     }
 
-    fn ask(&mut self, owner: &Recipient, recipient: &Recipient) {
-        let Recipient::Approver(id) = owner else {
+    fn ask_own(&mut self, recipient: &Recipient) {
+        let Recipient::Approver(id) = recipient else {
             return;
         };
         for channel in self.channels.own(id) {

@@ -254,13 +254,13 @@ fn account() {
         h2 How you are told
         p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
         p Browser: Firefox on Linux
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/remove]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=Browser 1]
         button [type=submit] Remove Browser Firefox on Linux
         p E-mail: alice@example.org Off
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/on]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=E-mail 1]
@@ -320,13 +320,13 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         h2 How you are told
         p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
         p Browser: Firefox on Linux
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/remove]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=Browser 1]
         button [type=submit] Remove Browser Firefox on Linux
         p E-mail: alice@example.org Off
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/on]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=E-mail 1]
@@ -375,13 +375,13 @@ fn account_with_one_passkey() {
         h2 How you are told
         p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
         p Browser: Firefox on Linux
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/remove]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=Browser 1]
         button [type=submit] Remove Browser Firefox on Linux
         p E-mail: alice@example.org Off
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/on]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=E-mail 1]
@@ -511,13 +511,13 @@ fn account_without_a_passkey() {
         h2 How you are told
         p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
         p Browser: Firefox on Linux
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/remove]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=Browser 1]
         button [type=submit] Remove Browser Firefox on Linux
         p E-mail: alice@example.org Off
-        p since 12 November 2026, 19:25 UTC
+        p Since 12 November 2026, 19:25 UTC
         form [method=post] [action=/as/account/notices/on]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         input [type=hidden] [name=channel] [value=E-mail 1]
