@@ -234,7 +234,7 @@ impl Browser {
 
     /// Hands a message to the page's service worker, as the browser does that fetched it from its push service.
     pub async fn push(&self, message: &str) {
-        let origin = self.script("return location.origin", &[]).await;
+        let origin = self.script("return location.origin + '/'", &[]).await;
         self.devtools("ServiceWorker.enable", &json!({})).await;
         // The first registration of a new profile.
         let delivered = json!({"origin": origin, "registrationId": "0", "data": message});
