@@ -16,6 +16,8 @@ use crate::world::SCOPES;
 
 /// `X11` of `standard`.
 const PROMPTS_PER_HOUR: usize = 30;
+/// As long as a message may be.
+const MARKUP: &str = "</bdi><img src=x onerror=alert(1)><b>Approved</b> &amp; safe {{7*7}} <script>alert(1)</script>";
 /// What one inbox shows at most.
 const SHOWN: usize = 20;
 
@@ -174,8 +176,6 @@ fn x33_hostile_words_beside_a_request_are_refused_or_shown_as_they_are() {
             let asked = attacker.asks_by_inbox(&[("binding_message", hostile)]).await;
             assert_eq!(asked.unwrap_err(), "invalid_binding_message", "{hostile:?}");
         }
-        const MARKUP: &str =
-            "</bdi><img src=x onerror=alert(1)><b>Approved</b> &amp; safe {{7*7}} <script>alert(1)</script>";
         attacker.asks_by_inbox(&[("binding_message", MARKUP)]).await.unwrap();
         person.browser.open(&world.htu("/inbox")).await;
         person.browser.wait_for_text(MARKUP).await;
