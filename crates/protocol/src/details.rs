@@ -16,6 +16,7 @@ pub mod enforce;
 mod path;
 mod schema;
 mod sentence;
+mod since;
 
 use schema::{Form, Schema};
 use sentence::Sentence;

@@ -41,6 +41,8 @@ impl Fact {
     /// The name of the approver who signed at the device that asks (X15).
     pub const INITIATOR: &'static str = "initiator.approver";
     pub const INSTANCE_NAME: &'static str = "instance.name";
+    /// What a command asks for that it was not given the last time.
+    pub const SINCE_LAST: &'static str = "since_last";
     pub const DEVICE_HOST: &'static str = "device.host";
     pub const DEVICE_KEY_STORAGE: &'static str = "device.key_storage";
     pub const DEVICE_SYSTEM: &'static str = "device.system";

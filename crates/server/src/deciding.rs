@@ -10,6 +10,7 @@ use protocol::client::Client;
 use protocol::decision::{Evidence, Granted, StoredKey};
 use protocol::eligibility::{Circumstances, Decider, Eligible, eligible, must_be_theirs};
 use protocol::event::{Action, Event};
+use protocol::fact::Fact;
 use protocol::narrowing;
 use protocol::network;
 use protocol::platform;
@@ -31,6 +32,7 @@ use crate::judging;
 use crate::peer::{self, SeenAddress};
 use crate::quorum;
 use crate::request_view::{self, Offer, Onlooker};
+use crate::since;
 
 /// An approver at work: signed in on a page, or with a proof by a software key.
 pub struct Deciding {
@@ -56,6 +58,8 @@ pub struct Opened {
     /// Where more than one person has to approve.
     pub quorum: Option<Quorum>,
     pub first_seen: FirstSeen,
+    /// What a command asks for that it was not given the last time.
+    pub since: Vec<Fact>,
 }
 
 /// What comes with an approval.
@@ -150,6 +154,7 @@ impl Deciding {
         Ok(Opened {
             quorum: quorum::of(app, &request, &profile).await?,
             left: quorum::left(app, &request).await?,
+            since: since::facts(app, &request.content).await?,
             request,
             client,
             profile,
@@ -283,7 +288,7 @@ impl Deciding {
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
-                .then(inbox::passed_on(&state, &profile))
+                .then(inbox::passed_on(app, &request, &state, &profile))
                 .record(&judged.on(first_seen.on(event)))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };

@@ -39,6 +39,7 @@ mod local;
 mod log;
 mod metrics;
 mod not_opened;
+mod notices;
 mod pages;
 mod passkeys;
 mod peer;
@@ -54,6 +55,7 @@ mod request_view;
 mod routes;
 mod seen;
 mod signing_keys;
+mod since;
 mod start;
 #[cfg(test)]
 mod tests;

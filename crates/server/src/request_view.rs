@@ -194,6 +194,7 @@ fn facts(opened: &Opened, onlooker: &Onlooker<'_>) -> Vec<ShownFact> {
     let compared = Fact::new("network.match", nearness(opened.eligible.network()), Source::Derived);
     let first_seen = opened.first_seen.facts();
     let facts = content.facts.iter().chain(own).chain([&compared]).chain(&first_seen);
+    let facts = facts.chain(&opened.since);
     facts.map(shown_fact).collect()
 }
 
@@ -239,6 +240,7 @@ fn label(name: &str) -> &'static str {
         "posture.root" => "Runs as root",
         "posture.uptime_s" => "Seconds since its start",
         "posture.binary_sha256" => "Digest of the program",
+        Fact::SINCE_LAST => "Since the last time",
         name if name.starts_with("first_seen.") => "For the first time",
         _ => "Other",
     }

@@ -19,6 +19,7 @@ mod limits;
 mod machines;
 mod mitigations;
 mod narrowing;
+mod notices;
 mod pages;
 mod places;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]
@@ -34,6 +35,7 @@ mod refusals;
 mod replay;
 mod secrets;
 mod signed;
+mod since;
 mod standing;
 mod step_up;
 mod waiting;
