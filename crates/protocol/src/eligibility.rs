@@ -117,7 +117,10 @@ pub fn eligible(
         network,
         proofs,
         is_near_enough,
-        is_same_device: is_same_device && around.profile.same_device == SameDevice::Warn,
+        // An instance that asks its owner by inbox has no code that somebody could have passed on.
+        is_same_device: is_same_device
+            && request.content.route.is_none()
+            && around.profile.same_device == SameDevice::Warn,
     })
 }
 

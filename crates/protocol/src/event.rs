@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::authorization_request::{AuthorizationRequest, Content};
+use crate::client::{Client, Kind};
 use crate::decision::Granted;
 use crate::fact::Fact;
 use crate::grant::Grant;
@@ -219,6 +220,16 @@ impl Event {
             .with("instance.id", content.instance.clone())
             .with("owner.id", content.owner.clone())
             .with("facts", facts)
+    }
+
+    /// In the words of OCSF's object of that name: which agent, and which running copy of it. Nothing of other software.
+    pub fn ai_agent(self, client: &Client, instance_id: Option<&str>) -> Self {
+        match client.registration.kind {
+            Kind::Agent => self
+                .with("ai_agent.uid", client.client_id.clone())
+                .with("ai_agent.instance_uid", instance_id),
+            _ => self,
+        }
     }
 
     /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.

@@ -279,7 +279,8 @@ impl Deciding {
                 .with("auth.amr", approval.amr())
                 .with("starter.proofs", proofs)
                 .with("quorum.needed", profile.approval.quorum)
-                .granted(&approval.decision().granted, &request.content);
+                .granted(&approval.decision().granted, &request.content)
+                .ai_agent(&client, request.content.instance.as_deref());
             let batch = first_seen
                 .noted(self.used_up.clone(), now)
                 .move_request(&request, &state)?

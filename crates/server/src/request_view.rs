@@ -150,12 +150,17 @@ pub fn waiting(opened: &Opened, types: &Types) -> Waiting {
         client_name: opened.client.registration.name.clone(),
         instance_name: content.fact(Fact::INSTANCE_NAME).map(|fact| fact.value.clone()),
         binding_message: content.binding_message.clone(),
-        asks: details
-            .chain(permissions.into_iter().map(|permission| permission.sentence))
-            .collect(),
+        asks: details.chain(permissions.iter().map(in_a_line)).collect(),
         quorum: opened.quorum.clone(),
         requested_at: content.requested_at.millis(),
         expires_at: content.expires_at.millis(),
+    }
+}
+
+fn in_a_line(permission: &Permission) -> String {
+    match permission.kind.as_str() {
+        "resource" => format!("{}: {}", permission.sentence, permission.name),
+        _ => permission.sentence.clone(),
     }
 }
 

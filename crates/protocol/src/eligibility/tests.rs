@@ -290,6 +290,31 @@ fn a_listed_network_counts_when_both_are_in_one() {
 }
 
 #[test]
+fn x25_what_an_instance_asks_by_inbox_is_not_warned_of_as_a_code_would_be() {
+    let near = place("203.0.113.7", "DE");
+    let is_warned_of = |route: Option<Route>| {
+        let mut request = request(Some("instance"), State::Pending);
+        request.content.route = route;
+        let decider = Decider {
+            approver_id: "alice",
+            groups: &[],
+            place: &near,
+            now: NOW,
+        };
+        let around = Circumstances {
+            profile: &standard(),
+            requester: &near,
+            listed: &[],
+            shared: &[],
+            is_same_platform: true,
+        };
+        eligible(&request, &decider, &around).map(|eligible| eligible.is_same_device())
+    };
+    assert_eq!(is_warned_of(None), Ok(true));
+    assert_eq!(is_warned_of(Some(Route::Owner)), Ok(false));
+}
+
+#[test]
 fn x15_who_started_it_decides_first() {
     let mut started = request(Some("instance"), State::Pending);
     started.content.initiator = Some("bob".into());

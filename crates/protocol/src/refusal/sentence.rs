@@ -176,7 +176,7 @@ impl Refusal {
                 "This was asked for from too far away. If somebody gave you the code, decline and tell your administrators."
             }
             Self::TooManyPrompts => {
-                "You were asked too often within the hour. If you did not start these requests, tell your administrators."
+                "Whoever decides this was asked too often within the hour. If these requests were not started by you, tell your administrators."
             }
             Self::SignInRequired => "Sign in first.",
             Self::SlowDown => "Polled too soon: keep to the interval from now on.",

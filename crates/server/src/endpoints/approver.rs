@@ -99,6 +99,7 @@ pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<
             .invited_approver(&token, app.now())
             .await?
             .ok_or(Refusal::EnrollmentLinkInvalid)?;
+        must_be_no_instances(&app, call.proof.thumbprint()).await?;
         let batch = enrolled(&app, &call, &approver)?.use_invitation(&token, app.now());
         Ok::<_, Failure>((batch, approver))
     };
@@ -108,6 +109,14 @@ pub async fn enroll(State(app): State<Shared>, request: Request) -> Result<Json<
         approver_id: approver.id,
         thumbprint: call.proof.thumbprint().to_owned(),
     }))
+}
+
+/// A key that asks decides nothing: neither an agent nor any other program becomes a person by a link.
+async fn must_be_no_instances(app: &App, thumbprint: &str) -> Result<(), Failure> {
+    match app.store.instance_by_key(thumbprint, app.now()).await? {
+        Some(_) => Err(Refusal::RequesterIsApprover.into()),
+        None => Ok(()),
+    }
 }
 
 fn enrolled(app: &App, call: &Call<EnrollRequest>, approver: &Approver) -> Result<Batch, Failure> {

@@ -103,10 +103,14 @@ pub fn filed(
         source: &source,
         second_inbox: second_inbox(profile, &request.content),
     };
+    let event = asked
+        .event(app, Action::DeviceRequested)
+        .request(&request)
+        .ai_agent(asked.client(), request.content.instance.as_deref());
     let batch = before
         .has_room(&request.content.client_id, &source, room(app, profile, &request), now)
         .add_request(&request, &filed)?
-        .record(&judged.on(asked.event(app, Action::DeviceRequested).request(&request)))?;
+        .record(&judged.on(event))?;
     remember(app, &request, now);
     Ok((batch, request, device_code))
 }

@@ -16,9 +16,14 @@ pub struct Approver {
 
 impl Approver {
     pub fn new(name: &str) -> Self {
+        Self::with(name, Key::new())
+    }
+
+    /// Whoever has this key.
+    pub fn with(name: &str, key: Key) -> Self {
         Self {
             name: name.to_owned(),
-            key: Key::new(),
+            key,
             nonce: Mutex::new(None),
         }
     }

@@ -17,6 +17,7 @@ use crate::server::{self, Server, Setup, Shared, tls_file};
 
 pub const SCOPES: &str = "openid offline_access profile read";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
 
 /// One runtime for the whole binary, so that connections may be kept between tests.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());

@@ -48,6 +48,7 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
         .grant(&grant)
         .posture(asker.posture())
         .with("instance.id", instance.id.clone())
+        .ai_agent(&client, Some(&instance.id))
         .with("grant.begun", begun);
     let batch = asked
         .used_up()

@@ -138,7 +138,11 @@ async fn redeemed(
     if let Some(instance) = &instance {
         batch = batch.instance_is_unchanged(instance).instance_seen(&instance.id, now);
     }
-    let event = asked.event(app, Action::DeviceRedeemed).grant(&grant).posture(&posture);
+    let event = asked
+        .event(app, Action::DeviceRedeemed)
+        .grant(&grant)
+        .posture(&posture)
+        .ai_agent(&client, grant.instance_id.as_deref());
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,

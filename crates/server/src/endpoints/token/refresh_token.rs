@@ -207,6 +207,7 @@ async fn rotated(
     let event = asked
         .event(app, Action::TokenRefreshed)
         .grant(grant)
+        .ai_agent(asked.client(), grant.instance_id.as_deref())
         .posture(&posture)
         .with("token.id", issued.jti)
         .with("token.incoming_kind", "refresh")

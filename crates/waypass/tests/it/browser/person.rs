@@ -59,6 +59,7 @@ impl Person {
     /// The button of what is listed with these words.
     pub async fn waiting_with(&self, words: &str) -> String {
         let form = "const line = [...document.querySelectorAll('.things li')].find(line => line.innerText.includes(arguments[0]));
+            if (!line) return document.body.innerText;
             return line.querySelector('form').getAttribute('action')";
         let action = self.browser.script(form, &[words.into()]).await;
         format!("form[action='{}'] button", action.as_str().unwrap())

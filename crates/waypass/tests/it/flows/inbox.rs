@@ -15,7 +15,7 @@ use crate::http::Answer;
 use crate::keys::Key;
 use crate::process::{run, waypass};
 use crate::server::{Folder, Server, Setup};
-use crate::world::{RUNTIME, SCOPES, World};
+use crate::world::{CIBA, RUNTIME, SCOPES, World};
 
 on_both!(
     x32_an_enrolled_machine_asks_its_owner_and_shows_no_code,
@@ -23,12 +23,11 @@ on_both!(
     a_user_code_is_shown_where_it_is_asked_for,
 );
 
-const CIBA: &str = "urn:openid:params:grant-type:ciba";
-
 /// A machine that was registered for an owner, at home in a folder of its own.
 pub struct Machine<'a> {
-    world: &'a World,
-    home: Folder,
+    pub world: &'a World,
+    pub client: String,
+    pub home: Folder,
     pub owner: Approver,
 }
 
@@ -49,11 +48,16 @@ impl<'a> Machine<'a> {
 
     /// Owned by the approver of this name.
     pub async fn of(world: &'a World, owner: Approver, name: &str) -> Self {
-        let client = world
-            .client(&["--public", "--profile", "standard", "--scope", SCOPES])
-            .await;
+        Self::with(world, (owner, name), &[]).await
+    }
+
+    /// Of a client with more flags than the name of its profile and its scopes.
+    pub async fn with(world: &'a World, (owner, name): (Approver, &str), flags: &[&str]) -> Self {
+        let usual = ["--public", "--profile", "standard", "--scope", SCOPES];
+        let client = world.client(&[&usual, flags].concat()).await;
         let machine = Self {
             world,
+            client: client.clone(),
             home: Folder::new(),
             owner,
         };
@@ -69,7 +73,7 @@ impl<'a> Machine<'a> {
         machine
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = waypass();
         command.env("HOME", self.home.path()).args(arguments);
         command
@@ -86,12 +90,12 @@ impl<'a> Machine<'a> {
         Login { child, output, asked }
     }
 
-    async fn waiting(&self) -> Vec<Value> {
+    pub async fn waiting(&self) -> Vec<Value> {
         let answer = self.owner.call(&self.world.server, "waiting", &json!({})).await;
         answer.expect(200).json()["requests"].as_array().unwrap().clone()
     }
 
-    async fn view(&self, request: &Value) -> Answer {
+    pub async fn view(&self, request: &Value) -> Answer {
         let body = json!({ "request_id": request["request_id"] });
         self.owner.call(&self.world.server, "view", &body).await
     }
@@ -232,7 +236,7 @@ async fn knows(world: &World, client: &str) {
 }
 
 /// A form with a proof by `key`, its nonce asked for first; the token endpoint may wait with its answer.
-async fn sends(world: &World, path: &str, pairs: &[(&str, &str)], key: &Key) -> Answer {
+pub async fn sends(world: &World, path: &str, pairs: &[(&str, &str)], key: &Key) -> Answer {
     let mut claims = Value::Null;
     loop {
         let proof = key.proof("POST", &world.htu(path), &claims);

@@ -1,6 +1,8 @@
 //! What people do with the product, command by command and end to end.
 
 mod administration;
+mod agents;
+mod broken_link;
 mod certificates;
 mod certified;
 pub mod inbox;

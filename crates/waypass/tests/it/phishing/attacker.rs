@@ -8,7 +8,7 @@ use super::front::ATTACKER;
 use crate::approver::Approver;
 use crate::http::Answer;
 use crate::keys::{Key, sha256};
-use crate::world::{DEVICE_CODE, SCOPES, Started, World, started};
+use crate::world::{CIBA, DEVICE_CODE, SCOPES, Started, World, started};
 
 /// What one of the kits of 2026 called itself.
 const KIT: &str = "kali365-live/1.0";
@@ -145,6 +145,30 @@ impl<'a> Attacker<'a> {
         match (answer.status, bait.way) {
             (200, Way::Enrollment) => Ok(Loot::Instance(answer.json())),
             (200, _) => Ok(Loot::Tokens(answer.json())),
+            _ => Err(answer.error()),
+        }
+    }
+
+    /// Into an inbox, with no code to carry: the `auth_req_id`, or why there is none.
+    pub async fn asks_by_inbox(&self, further: &[(&str, &str)]) -> Result<String, String> {
+        let mut pairs = vec![("client_id", self.client.as_str()), ("scope", SCOPES)];
+        pairs.extend(further);
+        let answer = self.sends("/backchannel_authentication", &pairs, true).await;
+        match answer.status {
+            200 => Ok(answer.json()["auth_req_id"].as_str().unwrap().to_owned()),
+            _ => Err(answer.error()),
+        }
+    }
+
+    pub async fn polls_inbox(&self, auth_req_id: &str) -> Result<Value, String> {
+        let pairs = [
+            ("grant_type", CIBA),
+            ("auth_req_id", auth_req_id),
+            ("client_id", &self.client),
+        ];
+        let answer = self.sends("/token", &pairs, true).await;
+        match answer.status {
+            200 => Ok(answer.json()),
             _ => Err(answer.error()),
         }
     }

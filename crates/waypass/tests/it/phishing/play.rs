@@ -81,6 +81,8 @@ pub enum Stop {
     NoCode(Way, String),
     /// The server would not take the victim's approval, in these words of the page.
     NoApproval(String),
+    /// The server asks nobody for it.
+    NotAsked(String),
     /// The request stands on nobody's page.
     NobodyAsked,
     /// The server gave nothing for it.
@@ -235,6 +237,35 @@ impl<'a> Play<'a> {
         assert_eq!(polled.err().as_deref(), Some(error));
     }
 
+    /// Into the inbox of whoever this leads to.
+    pub async fn asks_by_inbox(&mut self, further: &[(&str, &str)]) -> Option<String> {
+        match self.attacker.asks_by_inbox(further).await {
+            Ok(auth_req_id) => Some(auth_req_id),
+            Err(error) => {
+                self.stopped_by(Stop::NotAsked(error));
+                None
+            }
+        }
+    }
+
+    /// The victim approves whatever stands in the inbox.
+    pub async fn inbox_is_emptied(&mut self) {
+        if victim::approves_everything(&self.stage.person, self.stage.world).await == 0 {
+            self.stopped_by(Stop::NobodyAsked);
+        }
+    }
+
+    pub async fn collects_of_inbox(&mut self, auth_req_id: &str) {
+        match self.attacker.polls_inbox(auth_req_id).await {
+            Ok(tokens) => self.tokens.push(tokens),
+            // What nobody was asked for gives nothing: that is no second obstacle.
+            Err(error) => {
+                assert_eq!(error, "authorization_pending");
+                assert!(self.stops.contains(&Stop::NobodyAsked), "{:?}", self.stops);
+            }
+        }
+    }
+
     /// The victim's own machine, known where the profile asks for that.
     pub async fn own_machine(&self) -> Home {
         let (home, world) = (Home::new(), self.stage.world);
@@ -386,6 +417,7 @@ impl fmt::Display for Stop {
                 let first = words.split(['.', ':']).next().unwrap_or_default();
                 write!(f, "the page refuses (“{}”)", first.trim())
             }
+            Self::NotAsked(error) => write!(f, "it asks nobody (`{error}`)"),
             Self::NobodyAsked => f.write_str("nobody is asked"),
             Self::NoUse(error) => write!(f, "nothing is given out (`{error}`)"),
             Self::NoToken(error) => write!(f, "the victim's token serves no other key (`{error}`)"),

@@ -1,5 +1,6 @@
-//! Ten honest stories: what the same rules that end a campaign ask of people who did start what they approve.
-//! Every act of a person is counted where it is done; docs/rfc10027.md tells them beside the campaigns.
+//! Honest stories: what the same rules that end a campaign ask of people who did start what they approve, each by a
+//! code and by the owner's inbox. Every act of a person is counted where it is done; docs/rfc10027.md tells them beside
+//! the campaigns.
 
 use super::front::{OFFICE, PHONE};
 use super::play::Stage;
@@ -15,19 +16,28 @@ const ABROAD: &str = "203.0.113.90";
 const VPN: &str = "198.51.100.250";
 const HEADQUARTERS: &str = "198.51.100.200";
 
+/// How an enrolled machine asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Code,
+    Inbox,
+}
+
 /// One person, one machine, one client under `standard`.
 pub struct Story<'a> {
     pub stage: &'a Stage<'a>,
     pub walk: Walk,
+    by: By,
     client: String,
     home: Home,
 }
 
 impl<'a> Story<'a> {
-    pub async fn begin(stage: &'a Stage<'a>) -> Self {
+    pub async fn begin(stage: &'a Stage<'a>, by: By) -> Self {
         let flags = ["--public", "--profile", "standard", "--scope", SCOPES];
         Self {
             stage,
+            by,
             client: stage.world.client(&flags).await,
             home: Home::new(),
             walk: Walk::begin(),
@@ -46,6 +56,23 @@ impl<'a> Story<'a> {
         self.walk.opens();
         self.walk.types(person, "#user-code", &asking.user_code).await;
         self.walk.clicks(person, "main form button[type=submit]").await;
+        self.decides(person, asking).await;
+    }
+
+    /// Opens the inbox, finds the words that the terminal shows, and approves.
+    async fn approves_in_inbox(&self, person: &Person, asking: Asking) {
+        let browser = &person.browser;
+        assert_eq!(asking.user_code, "", "an enrolled machine shows a code");
+        browser.open(&self.stage.world.htu("/inbox")).await;
+        self.walk.opens();
+        browser.wait_for_text(&asking.words).await;
+        let opens = person.waiting_with(&asking.words).await;
+        self.walk.clicks(person, &opens).await;
+        self.decides(person, asking).await;
+    }
+
+    async fn decides(&self, person: &Person, asking: Asking) {
+        let browser = &person.browser;
         browser.find(victim::ANSWERED).await;
         let page = browser.text().await;
         assert!(
@@ -65,13 +92,47 @@ impl<'a> Story<'a> {
         self.approves(person, asking).await;
     }
 
+    async fn asks(&self, home: &Home) -> Asking {
+        let world = self.stage.world;
+        match self.by {
+            By::Code => home.login(world, &self.client).await,
+            By::Inbox => home.asks_owner(world, &self.client).await,
+        }
+    }
+
     /// `waypass login` on an enrolled machine, and its owner.
     async fn logs_in(&self, person: &Person) {
         self.walk.commands();
-        let asking = self.home.login(self.stage.world, &self.client).await;
-        self.approves(person, asking).await;
+        let asking = self.asks(&self.home).await;
+        match self.by {
+            By::Code => self.approves(person, asking).await,
+            By::Inbox => self.approves_in_inbox(person, asking).await,
+        }
         self.home.run(&["token"]).await.expect_code(0);
     }
+}
+
+impl By {
+    pub const BOTH: [Self; 2] = [Self::Code, Self::Inbox];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+/// A laptop that was enrolled long ago: one request, and nothing else.
+pub async fn once_more(story: &Story<'_>) {
+    story.at(OFFICE, OFFICE);
+    let person = &story.stage.person;
+    story
+        .home
+        .is_registered(story.stage.world, &story.client, &person.name)
+        .await;
+    story.walk.begins_here();
+    story.logs_in(person).await;
 }
 
 /// Terminal and browser on one office network.
@@ -108,13 +169,18 @@ pub async fn vpn(story: &Story<'_>) {
     story.logs_in(&story.stage.person).await;
 }
 
-/// A machine that nobody sits at, registered once; its owner types the code from the job's log.
+/// A machine that nobody sits at, registered once; by a code its owner types what stands in the job's log.
 pub async fn ci(story: &Story<'_>) {
     story.at(ABROAD, OFFICE);
     (0..2).for_each(|_| story.walk.commands());
     let (world, person) = (story.stage.world, &story.stage.person);
     let key = story.home.key(world, &story.client).await;
     register(world, &story.client, &person.name, &key).await;
+    if story.by == By::Inbox {
+        // Only who knows that it is enrolled asks so.
+        story.walk.commands();
+        story.home.run(&["enroll", "--name", "laptop"]).await.expect_code(0);
+    }
     story.logs_in(person).await;
 }
 
@@ -125,9 +191,17 @@ pub async fn shared_address(story: &Story<'_>) {
     story.is_enrolled_by(person, &story.home).await;
     let (other, neighbour) = (Home::new(), world.new_approver().await);
     other.is_registered(world, &story.client, &neighbour.name).await;
-    let theirs = other.login(world, &story.client).await;
-    victim::type_code(person, world, &theirs.user_code).await;
-    assert!(victim::problem(person).await.is_some(), "a neighbour's request opened");
+    let theirs = story.asks(&other).await;
+    match story.by {
+        By::Code => {
+            victim::type_code(person, world, &theirs.user_code).await;
+            assert!(victim::problem(person).await.is_some(), "a neighbour's request opened");
+        }
+        By::Inbox => {
+            person.browser.open(&world.htu("/inbox")).await;
+            person.browser.wait_for_text("Nothing waits for you").await;
+        }
+    }
     story.logs_in(person).await;
 }
 

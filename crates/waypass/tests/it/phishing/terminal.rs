@@ -14,7 +14,10 @@ pub struct Home(Folder);
 
 /// A command that waits for somebody's decision.
 pub struct Asking {
+    /// Where there is none, it waits in an inbox.
     pub user_code: String,
+    /// What stands in the inbox beside it.
+    pub words: String,
     pub key_words: String,
     child: Child,
     output: BufReader<ChildStdout>,
@@ -40,8 +43,18 @@ impl Home {
         run(&mut self.command(arguments)).await
     }
 
-    /// `waypass login` with a user code, waiting. What comes back from the page goes into the file `digits`.
+    /// `waypass login` with a user code, waiting.
     pub async fn login(&self, world: &World, client: &str) -> Asking {
+        self.logs_in(world, client, &["--user-code"]).await
+    }
+
+    /// The same of an enrolled machine: it asks its owner by itself.
+    pub async fn asks_owner(&self, world: &World, client: &str) -> Asking {
+        self.logs_in(world, client, &[]).await
+    }
+
+    /// What comes back from the page goes into the file `digits`.
+    async fn logs_in(&self, world: &World, client: &str, more: &[&str]) -> Asking {
         let issuer = &world.server.issuer;
         let digits = self.path("digits");
         let arguments = [
@@ -55,9 +68,8 @@ impl Home {
             SCOPES,
             "--confirmation-file",
             &digits,
-            "--user-code",
         ];
-        Asking::begin(self.command(&arguments)).await
+        Asking::begin(self.command(&[&arguments, more].concat())).await
     }
 
     /// `waypass enroll`, waiting for a person.
@@ -125,9 +137,11 @@ impl Asking {
         let mut printed = String::new();
         output.read_line(&mut printed).await.unwrap();
         let asked: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(asked["event"], "authorization_request", "{printed}");
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
         Self {
             user_code: text("user_code"),
+            words: text("binding_message"),
             key_words: text("key_words"),
             child,
             output,

@@ -23,7 +23,7 @@ pub struct Acts {
 
 pub struct Walk {
     acts: Cell<Acts>,
-    began: Instant,
+    began: Cell<Instant>,
 }
 
 impl Acts {
@@ -40,13 +40,19 @@ impl Walk {
     pub fn begin() -> Self {
         Self {
             acts: Cell::default(),
-            began: Instant::now(),
+            began: Cell::new(Instant::now()),
         }
+    }
+
+    /// What came before was somebody else's, or long ago.
+    pub fn begins_here(&self) {
+        self.acts.set(Acts::default());
+        self.began.set(Instant::now());
     }
 
     /// The acts, and the seconds that server, browser and command line took for them.
     pub fn ends(&self) -> (Acts, f32) {
-        (self.acts.get(), self.began.elapsed().as_secs_f32())
+        (self.acts.get(), self.began.get().elapsed().as_secs_f32())
     }
 
     fn counts(&self, act: impl FnOnce(&mut Acts)) {

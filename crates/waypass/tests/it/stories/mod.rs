@@ -1,8 +1,9 @@
-//! Four stories, each from the first command to the last refusal: the built binary as server and command line, a real
+//! The stories, each from the first command to the last refusal: the built binary as server and command line, a real
 //! browser, and the very files that docs/stories.md tells of. That document holds what was measured here.
 
 mod agent;
 mod bootstrap;
+mod crowd;
 mod nightly;
 mod one_form;
 mod support;
@@ -44,6 +45,11 @@ fn a_bootstrap_script_runs_for_five_minutes_and_nothing_of_it_serves_again() {
 #[test]
 fn an_agent_asks_for_one_call_and_gets_no_other() {
     told(Database::Sqlite, "agent", agent::story);
+}
+
+#[test]
+fn ten_agents_ask_one_owner_at_once_and_no_more_than_an_hour_allows() {
+    told(Database::Sqlite, "crowd", crowd::story);
 }
 
 #[test]

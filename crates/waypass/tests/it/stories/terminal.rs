@@ -67,15 +67,21 @@ impl<'a> Terminal<'a> {
 
     /// A command to its end. `> FILE` at the end of the line is what a shell would make of it.
     pub async fn types(&self, line: &str) -> Ran {
+        let ran = self.types_unseen(line).await;
+        self.telling.prints(&format!("$ {line}"));
+        self.telling.prints(&ran.stdout);
+        self.telling.prints(&ran.stderr);
+        ran
+    }
+
+    /// The same, which nobody needs to read.
+    pub async fn types_unseen(&self, line: &str) -> Ran {
         let (typed, file) = line.split_once(" > ").unwrap_or((line, ""));
         let mut ran = run(&mut self.command(typed)).await;
         if !file.is_empty() {
             let file = self.telling.world.server.folder.join(file);
             std::fs::write(file, std::mem::take(&mut ran.stdout)).unwrap();
         }
-        self.telling.prints(&format!("$ {line}"));
-        self.telling.prints(&ran.stdout);
-        self.telling.prints(&ran.stderr);
         ran
     }
 
@@ -86,6 +92,18 @@ impl<'a> Terminal<'a> {
 
     /// A command that asks somebody and waits. What it shows on both streams is told.
     pub async fn asks(&self, line: &str) -> Asking<'a> {
+        let (asking, printed) = self.begins(line).await;
+        self.telling.prints(&format!("$ {line}"));
+        self.telling.prints(&printed);
+        asking
+    }
+
+    /// The same, of which nobody needs to read how it begins.
+    pub async fn asks_unseen(&self, line: &str) -> Asking<'a> {
+        self.begins(line).await.0
+    }
+
+    async fn begins(&self, line: &str) -> (Asking<'a>, String) {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = self.command(line);
         command
@@ -102,8 +120,6 @@ impl<'a> Terminal<'a> {
             let read = output.read_line(&mut printed).await.unwrap();
             assert_ne!(read, 0, "nobody was asked: {printed}");
         }
-        self.telling.prints(&format!("$ {line}"));
-        self.telling.prints(&printed);
         let after = |label: &str| {
             let rest = printed.split_once(label).and_then(|(_, rest)| rest.lines().next());
             rest.unwrap_or_default().trim().to_owned()
@@ -112,13 +128,14 @@ impl<'a> Terminal<'a> {
         if !user_code.is_empty() {
             self.telling.world.remember(&user_code);
         }
-        Asking {
+        let asking = Asking {
             telling: self.telling,
             user_code,
             words,
             child,
             output,
-        }
+        };
+        (asking, printed)
     }
 
     /// An approver whose key is a file.
