@@ -52,7 +52,7 @@ pub use tpm::Tpm;
 
 use commands::{
     admission, approver, call, client, curl, decide, demo, enroll, event, grant, group, inbox, instance, key, login,
-    logout, policy, posture, profile, request, status, token, verify_decision, whoami,
+    logout, notice, policy, posture, profile, request, status, token, verify_decision, whoami,
 };
 
 /// Everything but `serve` and `check`.
@@ -91,6 +91,8 @@ pub enum Command {
     Group(group::GroupCommand),
     #[command(subcommand)]
     Instance(instance::InstanceCommand),
+    #[command(subcommand)]
+    Notice(notice::NoticeCommand),
     #[command(subcommand)]
     Request(request::RequestCommand),
     #[command(subcommand)]
@@ -159,6 +161,7 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
         Command::Profile(command) => (command.json(), profile::run(command, io).await),
         Command::Group(command) => (command.json(), group::run(command, io).await),
         Command::Instance(command) => (command.json(), instance::run(command, io).await),
+        Command::Notice(command) => (command.json(), notice::run(command, io).await),
         Command::Request(command) => (command.json(), request::run(command, io).await),
         Command::Grant(command) => (command.json(), grant::run(command, io).await),
         Command::Key(command) => (command.json(), key::run(command, io).await),

@@ -33,6 +33,7 @@ use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, KeyRing};
 use crate::limits::SourceLimits;
 use crate::metrics::Metrics;
+use crate::notices::{Mailer, Outbound, Vapid};
 use crate::pending::PendingRequests;
 use crate::place::Places;
 use crate::policies::InForce;
@@ -50,6 +51,11 @@ pub struct App {
     pub pending: PendingRequests,
     pub holds: Holds,
     pub inboxes: Inboxes,
+    /// By which notices leave.
+    pub outbound: Outbound,
+    /// None where no mail server is configured.
+    pub mailer: Option<Mailer>,
+    pub vapid: Vapid,
     pub places: Arc<Places>,
     pub policies: InForce,
     pub seen: SeenOnce,

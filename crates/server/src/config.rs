@@ -2,6 +2,7 @@
 //! into every problem at once. Nothing is opened here but the configuration file itself. What a
 //! configuration will do is said in `check`.
 
+mod mail;
 mod mtls;
 mod networks;
 mod passkeys;
@@ -30,6 +31,7 @@ use crate::limits::Rate;
 use crate::policies::Configured;
 use crate::profiles::Loaded;
 
+pub use crate::config::mail::{Encryption, MailConfig};
 pub use crate::config::mtls::Mtls;
 pub use crate::config::networks::Networks;
 pub use crate::config::passkeys::PasskeyRules;
@@ -164,6 +166,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whose word on machines counts.
     pub posture_attesters: Vec<PostureAttester>,
+    /// How notices leave by e-mail, if they do.
+    pub mail: Option<MailConfig>,
     /// Where approvers may sign in elsewhere.
     pub upstream: Option<UpstreamConfig>,
 }
@@ -265,6 +269,7 @@ impl Config {
             issuer.as_ref().is_some_and(|issuer| issuer.value.is_loopback_http()),
         );
         let upstream = upstream::read(sources);
+        let mail = mail::read(sources);
         let posture_attesters = posture::attesters(sources);
 
         if let (Some(issuer), Some(listen)) = (&issuer, &listen) {
@@ -301,6 +306,7 @@ impl Config {
             lifetimes,
             limits,
             posture_attesters,
+            mail,
             upstream,
         })
     }

@@ -287,7 +287,7 @@ impl Deciding {
                 .client_is_unchanged(&client)
                 .approver_is_unchanged(&approver)
                 .then(key_used(signed.evidence, &approval, app))
-                .then(inbox::passed_on(&state, &profile))
+                .then(inbox::passed_on(app, &request, &state, &profile))
                 .record(&judged.on(first_seen.on(event)))?;
             Ok::<_, Failure>((batch, (AuthorizationRequest { state, ..request }, Ok(()))))
         };

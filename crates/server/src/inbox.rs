@@ -42,10 +42,15 @@ impl Inboxes {
 }
 
 /// Of a quorum the others are asked now.
-pub fn passed_on(state: &State, profile: &Profile) -> Batch {
-    match (state, &profile.approval.group) {
-        (State::Endorsed { .. }, Some(group)) => Batch::default().announce(Announcement::GroupInbox(group.clone())),
-        _ => Batch::default(),
+pub fn passed_on(app: &App, request: &AuthorizationRequest, state: &State, profile: &Profile) -> Batch {
+    let (State::Endorsed { .. }, Some(group)) = (state, &profile.approval.group) else {
+        return Batch::default();
+    };
+    let batch = Batch::default().announce(Announcement::GroupInbox(group.clone()));
+    match request.content.instance {
+        Some(_) => batch.file_notice(&request.content.id, Inbox::OfGroup(group), app.now()),
+        // Nobody is told of what a key asks that nobody knows.
+        None => batch,
     }
 }
 
@@ -65,11 +70,32 @@ pub fn version(waiting: &[Opened]) -> String {
         .collect()
 }
 
+/// What may wait for this approver, oldest first.
+pub async fn candidates(app: &App, approver_id: &str) -> Result<Vec<AuthorizationRequest>, Failure> {
+    let groups = app.every_group_of(approver_id).await?;
+    let groups = groups.iter().map(|group| Inbox::OfGroup(group));
+    let inboxes: Vec<Inbox<'_>> = [Inbox::OfApprover(approver_id)].into_iter().chain(groups).collect();
+    candidates_of(app, &inboxes).await
+}
+
+/// What may wait in any of these, and for the others of any quorum.
+pub async fn candidates_of(app: &App, inboxes: &[Inbox<'_>]) -> Result<Vec<AuthorizationRequest>, Failure> {
+    let (store, now) = (&app.store, app.now());
+    let mut found = store.endorsed_requests(now).await?;
+    for inbox in inboxes {
+        found.extend(store.inbox_requests(*inbox, now).await?);
+    }
+    found.sort_by(|one, other| one.content.id.cmp(&other.content.id));
+    let mut seen = BTreeSet::new();
+    found.retain(|request| seen.insert(request.content.id.clone()));
+    Ok(found)
+}
+
 impl Deciding {
     /// What waits for this approver, oldest first: neither what they have approved nor what is not theirs.
     pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
         let mut waiting = Vec::new();
-        for request in self.candidates(app).await? {
+        for request in candidates(app, &self.approver.id).await? {
             match self.visible(app, request).await {
                 Ok(opened) => waiting.push(opened),
                 Err(failure) if failure.refusal().is_some() => {}
@@ -80,19 +106,6 @@ impl Deciding {
             }
         }
         Ok(waiting)
-    }
-
-    async fn candidates(&self, app: &App) -> Result<Vec<AuthorizationRequest>, Failure> {
-        let (store, now) = (&app.store, app.now());
-        let mut found = store.inbox_requests(Inbox::OfApprover(&self.approver.id), now).await?;
-        for group in app.every_group_of(&self.approver.id).await? {
-            found.extend(store.inbox_requests(Inbox::OfGroup(&group), now).await?);
-        }
-        found.extend(store.endorsed_requests(now).await?);
-        found.sort_by(|one, other| one.content.id.cmp(&other.content.id));
-        let mut seen = BTreeSet::new();
-        found.retain(|request| seen.insert(request.content.id.clone()));
-        Ok(found)
     }
 
     async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {

@@ -39,6 +39,7 @@ mod local;
 mod log;
 mod metrics;
 mod not_opened;
+mod notices;
 mod pages;
 mod passkeys;
 mod peer;

@@ -27,11 +27,14 @@ use crate::issuer_keys::IssuerKeys;
 use crate::keys::{DerivedKeys, MasterKey};
 use crate::limits::SourceLimits;
 use crate::listen::ConnectionSettings;
+use crate::notices::{Mailer, Outbound, Vapid};
 use crate::pending::PendingRequests;
 use crate::place::Places;
 use crate::policies::InForce;
 use crate::seen::SeenOnce;
-use crate::{check, failure, listen, local, log, metrics, passkeys, policies, routes, signing_keys, unused, upstream};
+use crate::{
+    check, failure, listen, local, log, metrics, notices, passkeys, policies, routes, signing_keys, unused, upstream,
+};
 
 /// How often what has ended is swept up, and what other nodes changed is read.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -150,6 +153,7 @@ pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running
     }
     tasks.spawn(reload_on_hangup(app.clone(), stopped.clone()));
     tasks.spawn(hear(app.clone(), stopped.clone()));
+    tasks.spawn(notices::work(app.clone(), stopped.clone()));
     tasks.spawn(keep_house(app.clone(), stopped));
     announce(&app).await?;
     Ok(Running { app, stop, tasks })
@@ -171,6 +175,9 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
     signing_keys::check_key_file(&store, &derived).await?;
     let now = clock.now();
     let keys = signing_keys::open(&store, &derived, &entropy, now).await?;
+    let vapid = Vapid::open(&store, &derived, &entropy).await?;
+    let mail = config.mail.as_ref();
+    let mailer = mail.map(|mail| Mailer::open(mail, config.issuer.host())).transpose()?;
     Ok(App {
         keys: ArcSwap::from_pointee(keys),
         derived,
@@ -180,6 +187,9 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
         pending: PendingRequests::new(store.is_shared()),
         holds: Holds::new(config.limits.held_requests, store.is_shared()),
         inboxes: Inboxes::default(),
+        outbound: Outbound::new(config.issuer.is_loopback_http()),
+        mailer,
+        vapid,
         seen: SeenOnce::default(),
         limits: SourceLimits::new(config.limits.requests_per_source),
         issuer_keys: IssuerKeys::default(),

@@ -19,6 +19,7 @@ mod limits;
 mod machines;
 mod mitigations;
 mod narrowing;
+mod notices;
 mod pages;
 mod places;
 #[path = "../../protocol/src/details/tests/poisoned.rs"]

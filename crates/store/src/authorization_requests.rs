@@ -86,7 +86,7 @@ impl<'a> Inbox<'a> {
         })
     }
 
-    fn to_text(self) -> String {
+    pub fn to_text(self) -> String {
         match self {
             Self::OfApprover(id) => format!("approver {id}"),
             Self::OfGroup(name) => format!("group {name}"),
@@ -248,7 +248,16 @@ impl Batch {
             filed.second_inbox.map(|(group, _)| Inbox::OfGroup(group).to_text()),
             filed.second_inbox.map(|(_, from)| from.millis()),
         ];
-        Ok(self.guard(INSERT, arguments).tell(inbox))
+        let batch = self.guard(INSERT, arguments).tell(inbox);
+        // The notices stand and fall with the request.
+        let batch = match inbox {
+            Some(inbox) => batch.file_notice(&content.id, inbox, content.requested_at),
+            None => batch,
+        };
+        Ok(match filed.second_inbox {
+            Some((group, from)) => batch.file_notice(&content.id, Inbox::OfGroup(group), from),
+            None => batch,
+        })
     }
 
     /// Moves the request to `state`, if it is still the one that was decided upon.

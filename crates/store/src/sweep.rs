@@ -13,6 +13,7 @@ const REQUESTS: &str = "DELETE FROM authorization_request
     WHERE expires_at < $1 AND state IN ('pending', 'viewed', 'denied', 'cancelled')
     AND NOT EXISTS (SELECT 1 FROM approval WHERE approval.request_id = authorization_request.id)";
 const PROMPTS: &str = "DELETE FROM prompt_counter WHERE window_start < $1";
+const NOTICES: &str = "DELETE FROM notice_counter WHERE window_start < $1";
 const OFFERS: &str = "DELETE FROM handover WHERE expires_at < $1";
 const REPLAYS: &str = "DELETE FROM replay WHERE expires_at < $1";
 const REVOKED: &str = "DELETE FROM revoked_token WHERE expires_at < $1";
@@ -34,6 +35,7 @@ impl Batch {
         self.any(REQUESTS, args![long_ended])
             .any(MACHINES, args![long_ended])
             .any(PROMPTS, args![long_ended])
+            .any(NOTICES, args![long_ended])
             .any(OFFERS, args![ended])
             .any(REPLAYS, args![ended])
             .any(REVOKED, args![ended])

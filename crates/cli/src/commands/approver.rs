@@ -1,7 +1,7 @@
 //! `waypass approver`: the people who decide. All but `enroll` is for whoever runs the server.
 
 use clap::Subcommand;
-use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink};
+use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink, SetMail};
 use serde_json::Value;
 
 use self::enroll::EnrollArgs;
@@ -23,6 +23,7 @@ pub enum ApproverCommand {
     List(LocalArgs),
     /// For a lost key: end all keys and sessions of an approver and print a new link
     Relink(OneArgs),
+    Mail(MailArgs),
     /// Stop an approver: no sign-in and no decision
     Disable(OneArgs),
     /// Let a disabled approver work again
@@ -37,11 +38,29 @@ pub struct OneArgs {
     local: LocalArgs,
 }
 
+/// Set the address that an approver's notices go to
+///
+/// Only an administrator sets it. A notice says that something waits, and nothing else.
+#[derive(Debug, clap::Args)]
+pub struct MailArgs {
+    /// The approver's name
+    name: String,
+    /// The address; none with --remove
+    #[arg(required_unless_present = "remove", conflicts_with = "remove")]
+    address: Option<String>,
+    /// Take the address away
+    #[arg(long)]
+    remove: bool,
+    #[command(flatten)]
+    local: LocalArgs,
+}
+
 impl ApproverCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Enroll(args) => args.json(),
             Self::List(local) => local.json,
+            Self::Mail(args) => args.local.json,
             Self::Add(args) | Self::Relink(args) | Self::Disable(args) | Self::Enable(args) => args.local.json,
         }
     }
@@ -64,6 +83,20 @@ pub async fn run(command: &ApproverCommand, io: &mut Io) -> Result<(), Failure> 
         ApproverCommand::Relink(args) => {
             let value = post(args, io, "relink").await?;
             args.local.tell(io, value, print_link)
+        }
+        ApproverCommand::Mail(MailArgs {
+            name, address, local, ..
+        }) => {
+            let body = SetMail {
+                address: address.clone(),
+            };
+            let value = local.open()?.post(io, &["approvers", name, "mail"], &body).await?;
+            let sentence = match address {
+                Some(address) => format!("Notices for {name} go to {address}."),
+                None => format!("Notices for {name} go to no address."),
+            };
+            local.tell_done(io, &value, &sentence);
+            Ok(())
         }
         ApproverCommand::Disable(args) => change(args, io, "disable").await,
         ApproverCommand::Enable(args) => change(args, io, "enable").await,

@@ -16,6 +16,7 @@ pub mod instance;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod notice;
 pub mod policy;
 pub mod posture;
 pub mod profile;

@@ -439,3 +439,46 @@ pub struct GroupMemberView {
 pub struct AddGroupMember {
     pub approver: String,
 }
+
+/// `POST /local/webhooks`: of an approver, of a group, or of all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddWebhook {
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// One webhook; its address may be somebody's secret, and only the host is told.
+#[derive(Serialize, Deserialize)]
+pub struct WebhookView {
+    pub id: String,
+    /// The approver's name.
+    pub approver: Option<String>,
+    pub group: Option<String>,
+    pub host: String,
+    pub created_at: i64,
+    /// When its approver turned it off.
+    pub off_at: Option<i64>,
+    /// Told once, when it is added: `whsec_` and base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// `POST /local/webhooks/{id}/test`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WebhookTested {
+    pub delivered: bool,
+    /// `address_not_allowed`, `gone`, `refused`, `unreachable`, `unusable`.
+    pub because: Option<String>,
+}
+
+/// `POST /local/approvers/{name}/mail`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMail {
+    /// None takes it away.
+    pub address: Option<String>,
+}

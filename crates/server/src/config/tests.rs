@@ -459,3 +459,34 @@ fn x01_a_private_address_proves_nothing_to_a_server_that_others_reach() {
         assert_eq!(is_shared(&public, address), shared, "{address}");
     }
 }
+
+#[test]
+fn a_mail_section_says_where_and_everything_that_is_wrong_with_it() {
+    let load = |text: &str| {
+        let file = File::new(&format!("mail-{}", text.len()), text);
+        let loaded = Config::load(&file.args("--data d"));
+        let mail = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).mail.unwrap();
+        (mail.port, mail.encryption)
+    };
+    let section = "[mail]\nserver = \"mail.example.com\"\nfrom = \"Waypass <waypass@example.com>\"\n";
+    assert_eq!(load(section), (587, Encryption::Starttls));
+    assert_eq!(
+        load(&format!("{section}encryption = \"tls\"\n")),
+        (465, Encryption::Tls)
+    );
+    let local = "[mail]\nserver = \"localhost\"\nfrom = \"waypass@example.com\"\nencryption = \"none\"\nport = 2525\n";
+    assert_eq!(load(local), (2525, Encryption::Off));
+
+    let told = |text: &str| format!("problems\n{}", File::new("mail-wrong", text).problems("--data d"));
+    let of_wrong = expect![[r#"
+        problems
+          `mail.server` in FILE: required in this section
+          `mail.encryption` in FILE: may be none on loopback only
+          `mail.port` in FILE: must be a whole number from 1 to 65535
+          `mail.from` in FILE: must be an address, such as `Waypass <waypass@example.com>`
+          `mail.username` in FILE: needs mail.password_file beside it, and the other way round
+          `mail.to` in FILE: no such setting
+    "#]];
+    let wrong = "[mail]\nfrom = \"waypass\"\nencryption = \"none\"\nport = 0\nusername = \"u\"\nto = \"x\"\n";
+    of_wrong.assert_eq(&told(wrong));
+}

@@ -7,12 +7,13 @@ use protocol::approver::{Approver, ID_PREFIX, is_name};
 use protocol::event::Action;
 use protocol::secret::EnrollmentToken;
 use protocol::time::Timestamp;
-use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink};
+use protocol::wire::local::{AddApprover, ApproverView, EnrollmentLink, SetMail};
 use store::Batch;
 
 use crate::app::{App, Shared};
 use crate::failure::Failure;
 use crate::instances::{self, Ended};
+use crate::notices;
 
 pub async fn add(State(app): State<Shared>, request: Request) -> Result<(StatusCode, Json<EnrollmentLink>), Failure> {
     let asked: AddApprover = super::body(request).await?;
@@ -54,7 +55,7 @@ pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<ApproverView>>, 
     Ok(Json(views.collect()))
 }
 
-/// A lost passkey: all keys, upstream identities and sessions end, and what was decided upon them is decided again.
+/// A lost passkey: all keys, upstream identities, sessions and told browsers end, and what was decided upon them is decided again.
 pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Result<Json<EnrollmentLink>, Failure> {
     let attempt = || async {
         let approver = find(&app, &name).await?;
@@ -64,11 +65,24 @@ pub async fn relink(State(app): State<Shared>, Path(name): Path<String>) -> Resu
             .remove_keys(&approver)
             .unlink_upstream_all(&approver)
             .end_browser_sessions(&approver.id)
+            .unsubscribe_all(&approver.id)
             .invite(&approver, &token.digest(), Timestamp::from_millis(link.expires_at))
             .record(&app.event(Action::ApproverRelinked).approver(&approver.id))?;
         Ok::<_, Failure>((batch, link))
     };
     Ok(Json(app.store.decide(attempt).await?))
+}
+
+/// The address that notices go to; without one they go to none.
+pub async fn mail(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    let asked: SetMail = super::body(request).await?;
+    let approver = find(&app, &name).await?;
+    notices::mail::set_address(&app, &approver, asked.address.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn disable(State(app): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, Failure> {

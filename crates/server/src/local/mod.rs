@@ -13,6 +13,7 @@ pub mod policies;
 mod posture;
 mod profiles;
 mod records;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::Request;
@@ -46,6 +47,7 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/approvers/{name}/relink", post(approvers::relink))
         .route("/local/approvers/{name}/disable", post(approvers::disable))
         .route("/local/approvers/{name}/enable", post(approvers::enable))
+        .route("/local/approvers/{name}/mail", post(approvers::mail))
         .route("/local/groups", get(groups::list))
         .route("/local/groups/{name}/members", post(groups::add))
         .route("/local/groups/{name}/members/{approver}", delete(groups::remove))
@@ -63,6 +65,9 @@ pub fn routes(app: Shared) -> Router {
         .route("/local/instances/{id}/resume", post(instances::resume))
         .route("/local/instances/{id}/remove", post(instances::remove))
         .route("/local/instances/{id}/hand-over", post(instances::hand_over))
+        .route("/local/webhooks", get(webhooks::list).post(webhooks::add))
+        .route("/local/webhooks/{id}", delete(webhooks::remove))
+        .route("/local/webhooks/{id}/test", post(webhooks::test))
         .route("/local/keys", get(keys::list))
         .route("/local/keys/rotate", post(keys::rotate))
         .fallback(|| async { Failure::NotFound("The local API has no such path.") })

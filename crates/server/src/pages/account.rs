@@ -17,10 +17,11 @@ use store::browser_sessions::BrowserSession;
 use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::moment::Moment;
+use super::notices::NoticesSection;
 use super::sign_in::{Finished, parameter};
 use super::upstream::UpstreamSection;
 use super::waiting::{self, WaitingLine};
-use super::{Frame, PageFailure, html, upstream};
+use super::{Frame, PageFailure, html, notices, upstream};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
 use crate::extract::session::{SignedIn, through};
@@ -41,6 +42,7 @@ pub struct AccountPage {
     pub sessions: Vec<SessionLine>,
     pub software_keys: Vec<SoftwareKeyLine>,
     pub upstream: Option<UpstreamSection>,
+    pub notices: NoticesSection,
     /// Every group that counts for them now.
     pub groups: Vec<String>,
 }
@@ -118,6 +120,7 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
             .map(SoftwareKeyLine::of)
             .collect(),
         upstream: upstream::section(app, by).await?,
+        notices: notices::section(app, by).await?,
         groups: app.every_group_of(id).await?.iter().map(|group| shown(group)).collect(),
     })
 }
@@ -171,7 +174,7 @@ impl SoftwareKeyLine {
 }
 
 /// By the names that browsers give themselves, the more particular one first: all say Mozilla and Safari.
-fn browser(user_agent: &str) -> String {
+pub fn browser(user_agent: &str) -> String {
     const BROWSERS: [(&str, &str); 5] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -216,6 +219,9 @@ fn notice(act: &str) -> Option<&'static str> {
         "passkey-removed" => Some("The passkey was removed."),
         "upstream-linked" => Some("The account is linked."),
         "upstream-unlinked" => Some("The account is no longer linked."),
+        "notice-off" => Some("You are no longer told that way."),
+        "notice-on" => Some("You are told that way again."),
+        "notice-removed" => Some("That browser is no longer told."),
         "session-ended" => Some("That browser is signed out."),
         _ => None,
     }

@@ -20,7 +20,7 @@ pub struct Asset {
     pub version: String,
 }
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
     [
         asset("style.css", "text/css; charset=utf-8", include_bytes!("style.css")),
         asset(
@@ -34,6 +34,8 @@ static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
             include_bytes!("countdown.js"),
         ),
         asset("inbox.js", "text/javascript; charset=utf-8", include_bytes!("inbox.js")),
+        asset("push.js", "text/javascript; charset=utf-8", include_bytes!("push.js")),
+        asset("sw.js", "text/javascript; charset=utf-8", include_bytes!("sw.js")),
         asset("icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     ]
 });

@@ -1,5 +1,5 @@
 //! What a person sees: one view struct and one template beside it per page, its handlers below, one
-//! style sheet, three small scripts. A struct holds facts that are already labelled; a template only loops
+//! style sheet, a few small scripts. A struct holds facts that are already labelled; a template only loops
 //! and asks whether.
 //!
 //! Not here: anything from elsewhere on the network, inline style or script, a GET that writes.
@@ -33,6 +33,7 @@ pub mod home;
 pub mod instances;
 pub mod moment;
 pub mod narrowing;
+pub mod notices;
 pub mod sign_in;
 pub mod upstream;
 pub mod verify;
@@ -115,6 +116,8 @@ pub fn routes(app: &Shared) -> Router<Shared> {
         .route("/account/devices/{id}/decline", post(instances::decline))
         .route("/account/upstream/start", post(upstream::start_linking))
         .route("/account/upstream/unlink", post(upstream::unlink))
+        .route("/account/notices/browser", post(notices::subscribe))
+        .route("/account/notices/{act}", post(notices::change))
         .route("/account/grants/{id}/revoke", post(account::revoke))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/passkeys/start", post(account::start_passkey))
@@ -139,6 +142,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         worker-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (X_FRAME_OPTIONS, "DENY"),

@@ -19,6 +19,7 @@ use super::verify::VerifyPage;
 mod devices;
 mod inbox;
 mod narrowing;
+mod notices;
 
 pub const NOW: Timestamp = Timestamp::from_seconds(1_795_411_500);
 
@@ -204,6 +205,7 @@ pub fn account() -> AccountPage {
             added_at: at(-500_000),
         }],
         upstream: None,
+        notices: notices::told(),
         groups: Vec::new(),
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use super::moment::Moment;
+use super::notices::{self, PushOffer};
 use super::{Frame, PageFailure, html};
 use crate::app::{App, Shared};
 use crate::deciding::Deciding;
@@ -72,6 +73,7 @@ pub struct InboxPage {
     pub waiting: Vec<WaitingLine>,
     /// What is shown, by name: see [`inbox::version`].
     pub version: String,
+    pub push: PushOffer,
 }
 
 pub async fn show(State(app): State<Shared>, by: SignedIn) -> Result<Html<String>, PageFailure> {
@@ -81,6 +83,7 @@ pub async fn show(State(app): State<Shared>, by: SignedIn) -> Result<Html<String
         frame: Frame::new(&app, Some(&by)),
         waiting: lines.map(WaitingLine::of).collect(),
         version: inbox::version(&opened),
+        push: notices::offer(&app, &by).await?,
     })?)
 }
 

@@ -9,7 +9,7 @@ use super::world::{Answer, Key, World, on_both, with_profiles};
 const CIBA: &str = "urn:openid:params:grant-type:ciba";
 
 /// Members of `ops` stand in for an owner who does not answer within five minutes.
-const ON_CALL: &str = r#"
+pub const ON_CALL: &str = r#"
 name = "on-call"
 purpose = "a test"
 [assessment]
@@ -26,7 +26,7 @@ X02 = 900
 X07 = { ceremony = "off" }
 "#;
 
-const CREW: &str = r#"
+pub const CREW: &str = r#"
 name = "crew"
 purpose = "a test"
 [assessment]
@@ -48,7 +48,7 @@ pub async fn ask(world: &World, key: &Key, more: &[(&str, &str)]) -> Answer {
     world.post_by("/backchannel_authentication", &form, key).await
 }
 
-async fn asked(world: &World, key: &Key, more: &[(&str, &str)]) -> Answer {
+pub async fn asked(world: &World, key: &Key, more: &[(&str, &str)]) -> Answer {
     let answer = ask(world, key, more).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer
@@ -75,7 +75,7 @@ async fn look(world: &World, request: &Value, approver: &Key) -> Answer {
     world.call("/approver/view", &body, approver).await
 }
 
-async fn approve_first(world: &World, approver: &Key) -> Answer {
+pub async fn approve_first(world: &World, approver: &Key) -> Answer {
     let view = look(world, &inbox(world, approver).await[0], approver).await;
     assert_eq!(view.status, StatusCode::OK, "{}", view.body);
     world

@@ -2,6 +2,7 @@
 
 use super::super::Frame;
 use super::super::home::HomePage;
+use super::super::notices::PushOffer;
 use super::super::waiting::{InboxPage, WaitingLine};
 use super::{at, signed_in};
 
@@ -40,5 +41,9 @@ pub fn page(waiting: Vec<WaitingLine>) -> InboxPage {
         frame: signed_in(),
         waiting,
         version: "kX2fJq81bTnYp0aW".to_owned(),
+        push: PushOffer {
+            key: "BPublicKey".to_owned(),
+            known: String::new(),
+        },
     }
 }

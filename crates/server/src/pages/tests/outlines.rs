@@ -251,6 +251,22 @@ fn account() {
         p For example: This phone, Work laptop.
         button [type=button] [disabled] [data-passkey=add] [data-start=/as/account/passkeys/start] Add a passkey
         p Adding a passkey needs JavaScript.
+        h2 How you are told
+        p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
+        p Browser: Firefox on Linux
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/remove]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=Browser 1]
+        button [type=submit] Remove Browser Firefox on Linux
+        p E-mail: alice@example.org Off
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/on]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=E-mail 1]
+        button [type=submit] Turn on E-mail alice@example.org
+        p Webhook: chat.example.org
+        p Set up by an administrator for the group ops , since 12 November 2026, 19:25 UTC
         h2 Where you are signed in
         p Chrome on Android This browser
         p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
@@ -301,6 +317,22 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         p Added 22 November 2026, 05:25 UTC
         p Never used
         p [href=/as/sign-in?next=/as/account] Sign in again with a passkey to add or remove passkeys.
+        h2 How you are told
+        p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
+        p Browser: Firefox on Linux
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/remove]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=Browser 1]
+        button [type=submit] Remove Browser Firefox on Linux
+        p E-mail: alice@example.org Off
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/on]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=E-mail 1]
+        button [type=submit] Turn on E-mail alice@example.org
+        p Webhook: chat.example.org
+        p Set up by an administrator for the group ops , since 12 November 2026, 19:25 UTC
         h2 Where you are signed in
         p Chrome on Android This browser
         p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
@@ -340,6 +372,22 @@ fn account_with_one_passkey() {
             p For example: This phone, Work laptop.
             button [type=button] [disabled] [data-passkey=add] [data-start=/as/account/passkeys/start] Add a passkey
             p Adding a passkey needs JavaScript.
+        h2 How you are told
+        p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
+        p Browser: Firefox on Linux
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/remove]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=Browser 1]
+        button [type=submit] Remove Browser Firefox on Linux
+        p E-mail: alice@example.org Off
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/on]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=E-mail 1]
+        button [type=submit] Turn on E-mail alice@example.org
+        p Webhook: chat.example.org
+        p Set up by an administrator for the group ops , since 12 November 2026, 19:25 UTC
             h2 Where you are signed in
             p Chrome on Android This browser
             p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7
@@ -460,6 +508,22 @@ fn account_without_a_passkey() {
             p It says who you are. Approving still takes your passkey.
             p a1b2-c3d4
             p Last seen 23 November 2026, 05:24 UTC
+        h2 How you are told
+        p When a device of yours or a group you are in asks. A notice holds no code and nothing to press: whoever sends you one with either is not us.
+        p Browser: Firefox on Linux
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/remove]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=Browser 1]
+        button [type=submit] Remove Browser Firefox on Linux
+        p E-mail: alice@example.org Off
+        p Since 12 November 2026, 19:25 UTC
+        form [method=post] [action=/as/account/notices/on]
+        input [type=hidden] [name=csrf] [value=c5rF-t0ken]
+        input [type=hidden] [name=channel] [value=E-mail 1]
+        button [type=submit] Turn on E-mail alice@example.org
+        p Webhook: chat.example.org
+        p Set up by an administrator for the group ops , since 12 November 2026, 19:25 UTC
             h2 Where you are signed in
             p Chrome on Android This browser
             p Signed in 23 November 2026, 03:25 UTC , from 198.51.100.7

@@ -226,6 +226,21 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features).await;
     }
 
+    /// What a person would be asked for, granted.
+    pub async fn permit(&self, name: &str) {
+        let granted = json!({"descriptor": {"name": name}, "state": "granted"});
+        self.post("/permissions", &granted).await;
+    }
+
+    /// Hands a message to the page's service worker, as the browser does that fetched it from its push service.
+    pub async fn push(&self, message: &str) {
+        let origin = self.script("return location.origin", &[]).await;
+        self.devtools("ServiceWorker.enable", &json!({})).await;
+        // The first registration of a new profile.
+        let delivered = json!({"origin": origin, "registrationId": "0", "data": message});
+        self.devtools("ServiceWorker.deliverPushMessage", &delivered).await;
+    }
+
     /// The whole page as PNG, however long it is.
     pub async fn screenshot(&self) -> Vec<u8> {
         let shot = json!({"format": "png", "captureBeyondViewport": true});

@@ -9,5 +9,6 @@ mod governed;
 mod inbox;
 pub mod looks;
 mod mishaps;
+mod notices;
 pub mod person;
 mod upstream;
