@@ -92,6 +92,8 @@ pub struct Approval {
     pub software_keys: bool,
     /// Whether `verification_uri_complete` is returned (design decision G4).
     pub link: bool,
+    /// Whether a command may be handed the token itself, bound to no key.
+    pub token_env: bool,
     /// After so long without a decision a request in the owner's inbox stands in those of the group as well.
     pub escalate_after: Option<Lifetime>,
     /// What proves that the starter is the approver's: one of these has to hold. Empty only for `open`.

@@ -114,6 +114,7 @@ pub enum Refusal {
     SlowDown,
     SoftwareKeyNotAllowed,
     StarterUnproven,
+    TokenHandoverNotAllowed,
     TokenInvalid,
     TooFarAway,
     TooManyMethods,
@@ -233,6 +234,7 @@ impl Refusal {
         Self::SlowDown,
         Self::SoftwareKeyNotAllowed,
         Self::StarterUnproven,
+        Self::TokenHandoverNotAllowed,
         Self::TokenInvalid,
         Self::TooFarAway,
         Self::TooManyMethods,
@@ -315,7 +317,8 @@ impl Refusal {
             | Self::DetailsNotAllowed
             | Self::DetailsTypeUnknown
             | Self::DetailsValueInvalid
-            | Self::DetailsValueOfWrongType => Code::InvalidAuthorizationDetails,
+            | Self::DetailsValueOfWrongType
+            | Self::TokenHandoverNotAllowed => Code::InvalidAuthorizationDetails,
             Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,
             Self::TokenInvalid => Code::InvalidToken,

@@ -28,6 +28,12 @@ impl Details {
         self.iter().any(|detail| type_of(detail) == Some(COMMAND))
     }
 
+    /// A command wants the token itself, in a variable.
+    pub fn hand_over(&self) -> bool {
+        let mut commands = self.iter().filter(|detail| type_of(detail) == Some(COMMAND));
+        commands.any(|command| command.get("token_env").is_some())
+    }
+
     /// Each change by what it was before; none where nothing changed. `None` where `before` has another command or none.
     pub fn changed_since(&self, before: &Self, types: &Types) -> Option<Vec<String>> {
         let (now, then) = (self.command()?, before.command()?);

@@ -129,6 +129,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         max_age: table.seconds("max_age", MINUTE..=DAY, mistakes),
         software_keys: table.switch("software_keys", mistakes),
         link: table.switch("link", mistakes),
+        token_env: table.switch("token_env", mistakes),
         escalate_after: table.seconds("escalate_after", 10..=30 * MINUTE, mistakes),
         starter: starter(&mut table, mistakes),
         by: by?,

@@ -181,6 +181,9 @@ impl Refusal {
             Self::SignInRequired => "Sign in first.",
             Self::SlowDown => "Polled too soon: keep to the interval from now on.",
             Self::SoftwareKeyNotAllowed => "The profile of this client does not allow a decision by a software key.",
+            Self::TokenHandoverNotAllowed => {
+                "The profile of this client lets no command be handed the token itself; and none has a token for later."
+            }
             Self::TokenInvalid => "The access token is malformed, expired, revoked or bound to another key.",
             Self::TooManyMethods => "More than one way of client authentication was used.",
             Self::TooManyOpenRequests => "Too many requests are waiting for a decision already.",

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use protocol::authentication::{Demands, Strength};
 use protocol::authorization_request::{AuthorizationRequest, Content, PollMark, Purpose, Route, State as RequestState};
+use protocol::details::Details;
 use protocol::event::Action;
 use protocol::initiator;
 use protocol::posture;
@@ -164,7 +165,7 @@ pub fn content(
         profile_version: profile.version.as_str().to_owned(),
         scope: scope.to_string(),
         resource,
-        authorization_details: client.requested_details(app.details(), asked.form.get("authorization_details"))?,
+        authorization_details: requested_details(app, asked, profile, &scope)?,
         acr_values: demands.acr_values,
         max_age: demands.max_age,
         jkt: asked.proven_key().map(str::to_owned),
@@ -179,6 +180,17 @@ pub fn content(
         expires_at: now + code_lifetime(app, asked, profile),
         grant_expires_at: now + profile.lifetimes.grant.unwrap_or(lifetimes.grant),
     })
+}
+
+/// A token that a command is handed is bound to no key: it is for the command alone, and not for later.
+fn requested_details(app: &App, asked: &ClientRequest, profile: &Profile, scope: &Scope) -> Result<Details, Refusal> {
+    let details = asked
+        .client()
+        .requested_details(app.details(), asked.form.get("authorization_details"))?;
+    if details.hand_over() && (!profile.approval.token_env || scope.contains("offline_access")) {
+        return Err(Refusal::TokenHandoverNotAllowed);
+    }
+    Ok(details)
 }
 
 /// RFC 9470 §4, as for the authorization endpoint. What no key of any approver could meet is refused at once (A22).

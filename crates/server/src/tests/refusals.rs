@@ -119,6 +119,7 @@ fn b04_the_table_of_refusals() {
         400 slow_down              SlowDown
         403 refused                SoftwareKeyNotAllowed
         403 refused                StarterUnproven
+        400 invalid_authorization_details TokenHandoverNotAllowed
         401 invalid_token          TokenInvalid
         403 refused                TooFarAway
         400 invalid_request        TooManyMethods

@@ -57,7 +57,11 @@ impl<'a> Desk<'a> {
     }
 
     pub async fn at(world: &'a World, resource: Option<&str>) -> Self {
-        let mut flags = vec!["--public", "--profile", "open", "--scope", "read offline_access"];
+        Self::under(world, "open", resource).await
+    }
+
+    pub async fn under(world: &'a World, profile: &str, resource: Option<&str>) -> Self {
+        let mut flags = vec!["--public", "--profile", profile, "--scope", "read offline_access"];
         flags.extend(["--details-type", "command", "--details-type", "api"]);
         flags.extend(resource.iter().flat_map(|resource| ["--resource", resource]));
         let client = world.client(&flags).await;

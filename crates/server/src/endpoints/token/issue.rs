@@ -32,6 +32,8 @@ pub struct Issued {
     pub batch: Batch,
     /// Of the access token.
     pub jti: String,
+    /// To a command, bound to no key.
+    pub is_handed_over: bool,
     pub refresh_token: Option<protocol::digest::Digest>,
 }
 
@@ -54,9 +56,11 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     if let Some(digest) = &digest {
         batch = batch.issue_refresh_token(digest, &grant.id, refresh_expires_at);
     }
+    let is_handed_over = is_handed_over(issue, profile);
+    let is_bound = grant.jkt.is_some() && !is_handed_over;
     let response = TokenResponse {
-        access_token: access_token(app, issue, &jti, expires_at)?,
-        token_type: if grant.jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
+        access_token: access_token(app, issue, (&jti, is_handed_over), expires_at)?,
+        token_type: if is_bound { "DPoP" } else { "Bearer" }.to_owned(),
         expires_in: (expires_at - now).seconds(),
         scope: issue.scope.to_owned(),
         authorization_details: issue.authorization_details.clone(),
@@ -67,6 +71,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
             .transpose()?,
     };
     Ok(Issued {
+        is_handed_over,
         response,
         batch,
         jti,
@@ -74,12 +79,23 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
     })
 }
 
+/// What a person approved and the profile still allows. The grant stays bound to the key that asked.
+fn is_handed_over(issue: &Issue<'_>, profile: &Profile) -> bool {
+    let is_approved = issue.grant.request_id.is_some() && issue.authorization_details.hand_over();
+    is_approved && profile.approval.token_env
+}
+
 pub fn token_lifetime(app: &App, profile: &Profile) -> Lifetime {
     profile.lifetimes.token.unwrap_or(app.config.lifetimes.access_token)
 }
 
 /// RFC 9068 §2.2. `grant_id` names the grant in every token, so that ending a grant reaches all of them.
-fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) -> Result<String, Failure> {
+fn access_token(
+    app: &App,
+    issue: &Issue<'_>,
+    (jti, is_handed_over): (&str, bool),
+    expires_at: Timestamp,
+) -> Result<String, Failure> {
     let grant = issue.grant;
     let mut claims = json!({
         "iss": app.issuer(),
@@ -93,7 +109,7 @@ fn access_token(app: &App, issue: &Issue<'_>, jti: &str, expires_at: Timestamp) 
         "grant_id": grant.id,
     });
     if let Some(members) = claims.as_object_mut() {
-        if let Some(cnf) = confirmation(grant) {
+        if let Some(cnf) = confirmation(grant).filter(|_| !is_handed_over) {
             members.insert("cnf".to_owned(), cnf);
         }
         // RFC 9396 §9.1: "the AS MUST make that data available to the RS".

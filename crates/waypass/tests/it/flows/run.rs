@@ -58,6 +58,30 @@ async fn what_is_declined_or_taken_away_never_runs(world: &World) {
     let ended = asked.ended().await;
     assert_eq!(ended.code, 5, "{}", ended.said);
     assert!(ended.said.contains("access_denied"), "{}", ended.said);
+    // Of the command and what it may reach, one is taken away.
+    let flags = ["--resource", &resource.url, "--path", "/v2/**"];
+    for left in [0, 1] {
+        let (asked, code) = desk.ask("run", &flags, &["touch", &mark]).await;
+        let mut view = world
+            .approver()
+            .await
+            .view(&world.server, &code)
+            .await
+            .expect(200)
+            .json();
+        let details = &mut view["decision"]["granted"]["authorization_details"];
+        *details = json!([details[left]]);
+        let approver = world.approver().await;
+        approver.approve_view(&world.server, &view).await.expect(200);
+        let ended = asked.ended().await;
+        assert_eq!(
+            (ended.code, &ended.event["grant_ended"]),
+            (5, &json!(true)),
+            "{}",
+            ended.said
+        );
+        assert!(ended.said.contains("not_approved"), "{}", ended.said);
+    }
     assert!(!desk.home.join("ran").exists());
 }
 

@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
+use crate::database::Database;
 use crate::http::{Answer, CLIENT, raw};
 use crate::resource_server::ResourceServer;
 use crate::running::{Desk, Run};
-use crate::world::World;
+use crate::server::{Folder, Setup};
+use crate::world::{World, alone_with};
 
 on_one!(
     the_command_reaches_the_approved_methods_and_paths_alone,
     no_secret_of_another_run_opens_an_endpoint,
     the_command_cannot_read_the_token_from_the_process_beside_it,
     a_run_leaves_no_token_behind,
-    a_bound_token_is_never_handed_over,
+    no_token_is_handed_over_under_a_profile_that_does_not_say_so,
 );
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -199,24 +201,74 @@ async fn a_run_leaves_no_token_behind(world: &World) {
     assert_eq!(output.unwrap().status.code(), Some(64));
 }
 
-async fn a_bound_token_is_never_handed_over(world: &World) {
+async fn no_token_is_handed_over_under_a_profile_that_does_not_say_so(world: &World) {
     let desk = Desk::new(world, None).await;
-    let (asked, code) = desk.ask("run", &["--token-env", "TOKEN"], &["env"]).await;
-    let view = world
-        .approver()
-        .await
-        .view(&world.server, &code)
-        .await
-        .expect(200)
-        .json();
-    assert!(view.to_string().contains("bearer token in the variable"), "{view}");
-    world
-        .approver()
-        .await
-        .approve_view(&world.server, &view)
-        .await
-        .expect(200);
-    let ended = asked.ended().await;
-    assert_eq!((ended.code, &*ended.stdout), (5, ""), "{}", ended.said);
-    assert!(ended.said.contains("token_bound"), "{}", ended.said);
+    let mut command = desk.command("run", &["--json", "--token-env", "TOKEN"], &["env"]);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(5), &b""[..]), "{said}");
+    assert!(said.contains("lets no command be handed the token"), "{said}");
+}
+
+const HANDING: &str = r#"
+name = "handing"
+purpose = "commands that know nothing but a token"
+[assessment]
+risk = "A token that whoever reads a variable can use."
+residual = "All that it is good for, for five minutes."
+[approval]
+by = "anyone"
+software_keys = true
+token_env = true
+starter = ["same_address"]
+[mitigations]
+X10 = { token = 300 }
+X12 = true
+"#;
+
+#[test]
+fn a_token_is_handed_over_where_the_profile_and_the_approver_say_so() {
+    let folder = Folder::new();
+    std::fs::write(folder.join("handing.toml"), HANDING).unwrap();
+    let setup = Setup {
+        arguments: vec![format!("--profiles={}", folder.path().display())],
+        ..Setup::default()
+    };
+    alone_with(Database::Sqlite, &setup, async |world| {
+        let resource = ResourceServer::at_home(&world.server.issuer).await;
+        let desk = Desk::under(world, "handing", Some(&resource.url)).await;
+        let flags = ["--token-env", "TOKEN", "--resource", &resource.url, "--path", "/v2/**"];
+        let argv = ["sh", "-c", r#"echo "$TOKEN"; read line"#];
+        let (mut running, code) = desk.ask("run", &flags, &argv).await;
+        let view = world
+            .approver()
+            .await
+            .view(&world.server, &code)
+            .await
+            .expect(200)
+            .json();
+        assert!(
+            view.to_string().contains("handing it a bearer token in the variable"),
+            "{view}"
+        );
+        let approver = world.approver().await;
+        approver.approve_view(&world.server, &view).await.expect(200);
+        running.event("started").await;
+        let token = running.line().await;
+        world.remember(&token);
+        let url = format!("{}/v2/contacts", resource.url);
+        Answer::to(CLIENT.get(&url).bearer_auth(&token)).await.expect(200);
+        let ended = running.ended().await;
+        assert_eq!(ended.event["grant_ended"], serde_json::json!(true), "{}", ended.event);
+        let events = world.events().await;
+        let redeemed = events
+            .iter()
+            .find(|event| event["action"] == "device.redeemed")
+            .unwrap();
+        assert!(redeemed.to_string().contains(r#""token.binding":"none""#), "{redeemed}");
+        // For later it is no token to hand over.
+        let later = ["--token-env", "TOKEN", "--scope", "read offline_access"];
+        let output = desk.command("run", &later, &["env"]).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(64));
+    });
 }
