@@ -14,6 +14,7 @@ use crate::strict_json;
 
 pub mod enforce;
 mod path;
+mod runs;
 mod schema;
 mod sentence;
 mod since;

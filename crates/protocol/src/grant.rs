@@ -38,6 +38,8 @@ pub struct Grant {
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub ended_because: Option<String>,
+    /// Of a command that may be run several times. None where it is run once, with what the code was redeemed for.
+    pub runs_left: Option<i64>,
     pub version: i64,
 }
 
@@ -96,6 +98,7 @@ impl Grant {
         if !content.is_under(ground.profiles.of(ground.client)?) {
             return Err(Refusal::GrantEnded);
         }
+        let runs = granted.authorization_details.runs();
         let grant = Self {
             id,
             origin: Origin::DeviceCode,
@@ -115,6 +118,7 @@ impl Grant {
             expires_at: Timestamp::from_seconds(granted.expires_at),
             ended_at: None,
             ended_because: None,
+            runs_left: (runs > 1).then(|| runs - 1),
             version: 1,
         };
         ground.stands(&grant, now)?;
@@ -149,6 +153,7 @@ impl Grant {
             expires_at: expires_at.min(now + MACHINE_LIFETIME).min(instance.expires_at),
             ended_at: None,
             ended_because: None,
+            runs_left: None,
             version: 1,
         };
         ground.stands(&grant, now)?;
@@ -184,6 +189,15 @@ impl Grant {
             return Err(Refusal::GrantEnded);
         }
         ground.stands(self, now)
+    }
+
+    /// The grant after one more run of its command.
+    pub fn run_again(self) -> Result<Self, Refusal> {
+        let left = self.runs_left.filter(|left| *left > 0).ok_or(Refusal::RunsUsedUp)?;
+        Ok(Self {
+            runs_left: Some(left - 1),
+            ..self
+        })
     }
 
     /// No token outlives its grant.
@@ -247,6 +261,7 @@ impl Ground<'_> {
         if !self.details.is_within_ceiling(&grant.authorization_details, ceiling) {
             return Err(Refusal::DetailsNotAllowed);
         }
+        profile.must_allow_runs(&grant.authorization_details)?;
         let scope = Scope::parse(&grant.scope)?;
         let is_under = |most: &Scope| scope.is_within(most);
         if scope.is_within(&self.client.scope_ceiling()?) && profile.scopes.as_ref().is_none_or(is_under) {

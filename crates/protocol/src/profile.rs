@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::client::{Client, Permission};
+use crate::details::Details;
 use crate::digest::Digest;
 use crate::grant::Origin;
 use crate::network::{self, NetworkMatch};
@@ -94,6 +95,8 @@ pub struct Approval {
     pub link: bool,
     /// Whether a command may be handed the token itself, bound to no key.
     pub token_env: bool,
+    /// How often at most a command may be run under one approval.
+    pub runs: u32,
     /// After so long without a decision a request in the owner's inbox stands in those of the group as well.
     pub escalate_after: Option<Lifetime>,
     /// What proves that the starter is the approver's: one of these has to hold. Empty only for `open`.
@@ -212,6 +215,14 @@ impl Profile {
     /// Tokens may depend on an approve click alone, which is what device code phishing needs.
     pub fn is_open(&self) -> bool {
         self.approval.starter.is_empty()
+    }
+
+    pub fn must_allow_runs(&self, details: &Details) -> Result<(), Refusal> {
+        if details.runs() <= i64::from(self.approval.runs) {
+            Ok(())
+        } else {
+            Err(Refusal::RunsNotAllowed)
+        }
     }
 
     pub fn demands_key(&self) -> bool {

@@ -106,6 +106,8 @@ pub enum Refusal {
     ResourceMalformed,
     ResourceNotAllowed,
     RotationNotAllowed,
+    RunsNotAllowed,
+    RunsUsedUp,
     SameDevice,
     ScopeAmbiguous,
     ScopeMalformed,
@@ -226,6 +228,8 @@ impl Refusal {
         Self::ResourceMalformed,
         Self::ResourceNotAllowed,
         Self::RotationNotAllowed,
+        Self::RunsNotAllowed,
+        Self::RunsUsedUp,
         Self::SameDevice,
         Self::ScopeAmbiguous,
         Self::ScopeMalformed,
@@ -290,6 +294,7 @@ impl Refusal {
             | Self::RefreshTokenUnknown
             | Self::RefreshTokenVoided
             | Self::InstanceGone
+            | Self::RunsUsedUp
             | Self::WorkloadTokenInvalid
             | Self::WorkloadTokenReplayed => Code::InvalidGrant,
             Self::BindingMessageInvalid => Code::InvalidBindingMessage,
@@ -318,6 +323,7 @@ impl Refusal {
             | Self::DetailsTypeUnknown
             | Self::DetailsValueInvalid
             | Self::DetailsValueOfWrongType
+            | Self::RunsNotAllowed
             | Self::TokenHandoverNotAllowed => Code::InvalidAuthorizationDetails,
             Self::AuthenticationTooOld | Self::AuthenticationUnmet => Code::UnmetAuthenticationRequirements,
             Self::ConfirmationWrong => Code::InvalidConfirmation,

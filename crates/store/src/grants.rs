@@ -11,37 +11,39 @@ use crate::{Batch, Fault, Row, Store};
 
 const BY_ID: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant WHERE id = $1";
+    authorization_details, x5t, runs_left FROM access_grant WHERE id = $1";
 const OF_SUBJECT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant
+    authorization_details, x5t, runs_left FROM access_grant
     WHERE subject = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const RECENT: &str = "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
+    authorization_details, x5t, runs_left FROM access_grant ORDER BY created_at DESC, id DESC LIMIT $1";
 const INSERT: &str = "INSERT INTO access_grant (id, request_id, client_id, subject, scope, resource, jkt, acr, amr,
-    auth_time, created_at, expires_at, version, instance_id, origin, authorization_details, x5t)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16)";
+    auth_time, created_at, expires_at, version, instance_id, origin, authorization_details, x5t,
+    runs_left)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17)";
 const END: &str = "UPDATE access_grant SET ended_at = $3, ended_because = $4, version = version + 1
     WHERE id = $1 AND version = $2 AND ended_at IS NULL";
 const OF_CLIENT: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant
+    authorization_details, x5t, runs_left FROM access_grant
     WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const OF_INSTANCE: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant
+    authorization_details, x5t, runs_left FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
 const LAST_OF_INSTANCE: &str =
     "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
     expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t FROM access_grant
+    authorization_details, x5t, runs_left FROM access_grant
     WHERE instance_id = $1 AND origin <> 'client_credentials' ORDER BY created_at DESC, id DESC LIMIT $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
+const RUN: &str = "UPDATE access_grant SET runs_left = runs_left - 1 WHERE id = $1 AND runs_left = $2 AND ended_at IS NULL";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {
@@ -122,6 +124,7 @@ impl Batch {
             grant.origin.as_str(),
             to_json(&grant.authorization_details)?,
             grant.x5t.as_deref(),
+            grant.runs_left,
         ];
         Ok(self.any(INSERT, arguments))
     }
@@ -136,6 +139,11 @@ impl Batch {
             BIND,
             args![&*grant.id, grant.version, grant.jkt.as_deref(), grant.x5t.as_deref()],
         )
+    }
+
+    /// Of any number that run the command at once, each uses up one of its runs: `grant` is as it was before this one.
+    pub fn run_again(self, grant: &Grant) -> Self {
+        self.guard(RUN, args![&*grant.id, grant.runs_left])
     }
 
     pub fn grant_is_unchanged(self, grant: &Grant) -> Self {
@@ -162,6 +170,7 @@ fn grant(row: &Row) -> Result<Grant, Fault> {
         expires_at: Timestamp::from_millis(row.int(11)?),
         ended_at: row.maybe_int(12)?.map(Timestamp::from_millis),
         ended_because: row.maybe_text(13)?,
+        runs_left: row.maybe_int(19)?,
         version: row.int(14)?,
         instance_id: row.maybe_text(15)?,
     })

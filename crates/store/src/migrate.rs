@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[Migration] = &[
     (3, "bound", include_str!("../migrations/0003_bound.sql")),
     (4, "inbox", include_str!("../migrations/0004_inbox.sql")),
     (5, "notices", include_str!("../migrations/0005_notices.sql")),
+    (6, "runs", include_str!("../migrations/0006_runs.sql")),
 ];
 
 // No time column: time comes from the server's clock, and nothing here needs to know when.

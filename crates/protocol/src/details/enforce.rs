@@ -8,10 +8,10 @@ use super::{Details, Types};
 use crate::digest::hexadecimal;
 
 impl Types {
-    /// What is not a detail of a known type is within nothing.
+    /// What is not a detail of a known type is within nothing. The runs of a command are not counted here.
     pub fn permits(&self, granted: &Details, act: &Value) -> bool {
         let act = self.read(&json!([act]).to_string());
-        act.is_ok_and(|act| !act.is_empty() && self.is_within(&act, granted))
+        act.is_ok_and(|act| !act.is_empty() && self.is_within(&act, &granted.once()))
     }
 }
 

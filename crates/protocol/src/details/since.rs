@@ -10,7 +10,7 @@ use super::{Details, Part, Types, canonical, type_of};
 const COMMAND: &str = "command";
 
 /// The members of a command as they are told.
-const MEMBERS: [(&str, &str); 10] = [
+const MEMBERS: [(&str, &str); 11] = [
     ("argv", "The arguments"),
     ("argv_form", "The form of the arguments"),
     ("host", "The host"),
@@ -21,6 +21,7 @@ const MEMBERS: [(&str, &str); 10] = [
     ("environment", "The environment"),
     ("claimed", "What nothing pins"),
     ("token_env", "The variable with the token"),
+    ("runs", "How often"),
 ];
 
 impl Details {

@@ -130,6 +130,7 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         software_keys: table.switch("software_keys", mistakes),
         link: table.switch("link", mistakes),
         token_env: table.switch("token_env", mistakes),
+        runs: table.number("runs", 1..=1000, mistakes).unwrap_or(1),
         escalate_after: table.seconds("escalate_after", 10..=30 * MINUTE, mistakes),
         starter: starter(&mut table, mistakes),
         by: by?,

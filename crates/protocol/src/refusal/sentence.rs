@@ -166,6 +166,10 @@ impl Refusal {
             }
             Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
+            Self::RunsNotAllowed => {
+                "The profile of this client lets no command be run so often under one approval; and none of them has a token for later."
+            }
+            Self::RunsUsedUp => "The command was run as often as was approved.",
             Self::SameDevice => {
                 "The device that asks and this one look the same. Sign in there directly, or approve on another device."
             }

@@ -364,6 +364,9 @@ pub struct GrantView {
     pub expires_at: i64,
     pub ended_at: Option<i64>,
     pub ended_because: Option<String>,
+    /// Of a command that may be run several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_left: Option<i64>,
     /// With `grant show`: the signed decision and all that is needed to check it offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Value>,

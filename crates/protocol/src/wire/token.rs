@@ -21,6 +21,11 @@ pub struct TokenResponse {
     pub refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+    /// Where a command may be run again: the grant under which it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_left: Option<i64>,
 }
 
 /// RFC 7662 §2.2: the claims of the token as they stand in the JWT, and `active`.

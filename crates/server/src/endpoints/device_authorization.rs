@@ -190,7 +190,22 @@ fn requested_details(app: &App, asked: &ClientRequest, profile: &Profile, scope:
     if details.hand_over() && (!profile.approval.token_env || scope.contains("offline_access")) {
         return Err(Refusal::TokenHandoverNotAllowed);
     }
+    must_allow_runs(asked, profile, scope, &details)?;
     Ok(details)
+}
+
+/// Each run after the first is asked for with the key alone.
+fn must_allow_runs(asked: &ClientRequest, profile: &Profile, scope: &Scope, details: &Details) -> Result<(), Refusal> {
+    if details.runs() == 1 {
+        return Ok(());
+    }
+    if asked.proven_key().is_none() {
+        return Err(Refusal::DpopProofMissing);
+    }
+    if scope.contains("offline_access") {
+        return Err(Refusal::RunsNotAllowed);
+    }
+    profile.must_allow_runs(details)
 }
 
 /// RFC 9470 §4, as for the authorization endpoint. What no key of any approver could meet is refused at once (A22).

@@ -85,7 +85,8 @@ async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> R
     Ok((batch, ()))
 }
 
-/// A code is redeemed once: without a refresh token that was all.
+/// A code is redeemed once: without a refresh token, or more runs, that was all.
 fn gives_no_other(grant: &Grant) -> bool {
-    grant.origin != Origin::ClientCredentials && !grant.scope.split(' ').any(|scope| scope == "offline_access")
+    let gives_one = grant.origin != Origin::ClientCredentials && grant.runs_left.is_none();
+    gives_one && !grant.scope.split(' ').any(|scope| scope == "offline_access")
 }

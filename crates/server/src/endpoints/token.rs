@@ -6,6 +6,8 @@ pub mod device_code;
 mod issue;
 pub mod polling;
 mod refresh_token;
+mod run;
+mod standing;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +26,9 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
 pub const REFRESH_TOKEN: &str = "refresh_token";
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
-pub const GRANT_TYPES: [&str; 4] = [CLIENT_CREDENTIALS, CIBA, DEVICE_CODE, REFRESH_TOKEN];
+/// Of ours: one more run of a command under the grant that allows several.
+pub const RUN: &str = "urn:waypass:oauth:grant-type:run";
+pub const GRANT_TYPES: [&str; 5] = [CLIENT_CREDENTIALS, CIBA, DEVICE_CODE, REFRESH_TOKEN, RUN];
 
 pub async fn token(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let mut hold = app.holds.hold(request.headers());
@@ -48,6 +52,7 @@ async fn answered(app: &Shared, request: Request, hold: Option<&mut Hold<'_>>) -
             client_credentials::client_credentials(app, &asked).await?,
         ),
         REFRESH_TOKEN => (REFRESH_TOKEN, refresh_token::refresh_token(app, &asked).await?),
+        RUN => (RUN, run::run(app, &asked).await?),
         _ => return Err(Refusal::GrantTypeUnsupported.into()),
     };
     app.metrics.token_issued(kind);

@@ -105,6 +105,7 @@ fn view(grant: Grant, names: &HashMap<String, String>, evidence: Option<Value>) 
         expires_at: grant.expires_at.millis(),
         ended_at: grant.ended_at.map(Timestamp::millis),
         ended_because: grant.ended_because,
+        runs_left: grant.runs_left,
         evidence,
     }
 }

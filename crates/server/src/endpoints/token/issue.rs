@@ -69,6 +69,8 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
             .contains("openid")
             .then(|| id_token(app, issue, expires_at))
             .transpose()?,
+        grant_id: grant.runs_left.map(|_| grant.id.clone()),
+        runs_left: grant.runs_left,
     };
     Ok(Issued {
         is_handed_over,
