@@ -96,17 +96,20 @@ pub async fn claim(app: &App) -> Result<Vec<Delivery>, Fault> {
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<(), Failure> {
-    let waiting = Waiting::of(app, &delivery.recipient).await?;
     let done = || Batch::default().delivered(delivery, app.now(), REST);
-    let batch = match Channel::parse(&delivery.channel) {
-        Some(channel) if waiting.count > 0 => {
+    let Some(channel) = Channel::parse(&delivery.channel) else {
+        return app.commit(done()).await;
+    };
+    let waiting = Waiting::of(app, &delivery.recipient, channel.kind()).await?;
+    let batch = match waiting {
+        Waiting { count: 1.., .. } => {
             let message = message(app, delivery, &waiting).await?;
             let sent = send(app, &channel, &message).await?;
             after(app, delivery, (&channel, &waiting), sent)?
         }
-        Some(_) if waiting.later => Batch::default().deliver_again(delivery, 0, app.now() + LEASE),
+        Waiting { later: true, .. } => Batch::default().deliver_again(delivery, 0, app.now() + LEASE),
         // Somebody has decided meanwhile.
-        _ => done(),
+        Waiting { .. } => done(),
     };
     app.commit(batch).await
 }
@@ -186,7 +189,7 @@ fn after(
 fn event(app: &App, delivery: &Delivery, channel: &Channel) -> Event {
     let event = app
         .event(Action::NoticeSent)
-        .with("notice.channel", channel.kind())
+        .with("notice.channel", channel.kind().as_str())
         .with("notice.channel_id", channel.id())
         .with("notice.attempt", delivery.attempt);
     match &delivery.recipient {
