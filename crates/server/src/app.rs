@@ -100,12 +100,30 @@ impl App {
     }
 
     /// Ends a grant on the record, with everything that descends from it; nothing where it has ended.
-    pub fn end_grant(&self, grant: &Grant, because: &str) -> Result<Batch, Fault> {
+    pub async fn end_grant(&self, grant: &Grant, because: &str) -> Result<Batch, Fault> {
         if grant.ended_at.is_some() {
             return Ok(Batch::default());
         }
-        let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
+        let event = self.grant_ended(grant, because).await?;
         Batch::default().end_grant(grant, because, self.now()).record(&event)
+    }
+
+    /// For a grant that ends before its time.
+    pub async fn grant_ended(&self, grant: &Grant, because: &str) -> Result<Event, Fault> {
+        let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
+        self.naming_agent(event).await
+    }
+
+    /// Whoever hunts for an agent finds what it was refused, and what became of what it had, by its name too.
+    pub async fn naming_agent(&self, event: Event) -> Result<Event, Fault> {
+        let client = match &event.client_id {
+            Some(client_id) => self.clients.client(&self.store, client_id, self.now()).await?,
+            None => None,
+        };
+        Ok(match client {
+            Some(client) => event.ai_agent(&client),
+            None => event,
+        })
     }
 
     /// Ends a request that nothing has come of, on the record. Whoever commits it forgets its code.

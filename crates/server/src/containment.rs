@@ -14,7 +14,7 @@ pub async fn contained(app: &App, request: &AuthorizationRequest, because: &str)
     let mut ended = vec![request.device_code.clone()];
     let batch = match &request.state {
         State::Redeemed { grant_id, .. } => match app.store.grant(grant_id).await? {
-            Some(grant) => app.end_grant(&grant, because)?,
+            Some(grant) => app.end_grant(&grant, because).await?,
             None => Batch::default(),
         },
         State::Enrolled { instance_id, .. } => match app.store.instance(instance_id).await? {

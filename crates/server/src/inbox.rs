@@ -153,6 +153,7 @@ impl Deciding {
         let judged = judging::viewed(app, self, (request, client), CodeEntry::Push).await?;
         let event = self
             .event(app, Action::DeviceViewed, request)
+            .ai_agent(client)
             .with("code.entry", CodeEntry::Push.as_str())
             .with(
                 "latency.request_to_view_s",

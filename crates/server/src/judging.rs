@@ -150,7 +150,10 @@ pub async fn redeemed(
     };
     let refused = match request {
         Some(request) => asked.event(app, Action::DeviceRefused).request(request),
-        None => asked.event(app, Action::TokenRefused).client(&grant.client_id),
+        None => asked
+            .event(app, Action::TokenRefused)
+            .client(&grant.client_id)
+            .with("instance.id", grant.instance_id.clone()),
     };
     let refused = refused.approver(&grant.subject);
     let whose = request.map_or(&grant.client_id, |request| &request.content.id);

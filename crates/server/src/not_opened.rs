@@ -28,7 +28,9 @@ impl Deciding {
                 let event = app.event(Action::DeviceCodeChecked).failed("unknown_code");
                 return Ok((Batch::default().record(&self.seen_from(app, event))?, Ended::new()));
             };
-            let event = self.event(app, Action::DeviceRefused, &request);
+            let event = app
+                .naming_agent(self.event(app, Action::DeviceRefused, &request))
+                .await?;
             let event = event.failed(refusal.code().as_str()).with("reason", refusal.reason());
             let batch = self.given_back(app, refusal);
             // Policies have recorded their own.
@@ -74,7 +76,7 @@ impl Deciding {
             .event(app, Action::DeviceCodeRepeated, request)
             .with("code.presenters", presenters)
             .with("code.ended", rule.ends);
-        let batch = batch.record(&event)?;
+        let batch = batch.record(&app.naming_agent(event).await?)?;
         if rule.ends {
             let (ends, ended) = contained(app, request, REPEATED).await?;
             return Ok((batch.then(ends), ended));

@@ -247,8 +247,10 @@ async fn revoked(app: &App, by: &SignedIn, id: &str) -> Result<(Batch, ()), Fail
         return Ok((Batch::default(), ()));
     }
     let because = "revoked_by_approver";
-    let event = app.event(Action::GrantEnded).grant(&grant).with("because", because);
-    let event = event.with("session.id", through(&by.session.id));
+    let event = app
+        .grant_ended(&grant, because)
+        .await?
+        .with("session.id", through(&by.session.id));
     Ok((
         Batch::default().end_grant(&grant, because, app.now()).record(&event)?,
         (),

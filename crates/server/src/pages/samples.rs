@@ -87,6 +87,7 @@ pub fn view() -> RequestView {
         request_digest: "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU".to_owned(),
         client_id: "build-cli".to_owned(),
         client_name: "Build command line".to_owned(),
+        client_kind: "cli".to_owned(),
         client_owner: Some("Platform team".to_owned()),
         client_verified: true,
         purpose: Some("Publish release builds".to_owned()),

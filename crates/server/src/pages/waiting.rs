@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use futures_util::stream;
+use protocol::client::Kind;
 use protocol::refusal::Refusal;
 use protocol::shown::shown;
 use protocol::time::Timestamp;
@@ -37,6 +38,7 @@ pub struct WaitingLine {
     pub request_id: String,
     pub client_name: String,
     pub client_id: String,
+    pub is_agent: bool,
     pub instance_name: Option<String>,
     pub binding_message: Option<String>,
     pub asks: Vec<String>,
@@ -53,6 +55,7 @@ impl WaitingLine {
             request_id: waiting.request_id,
             client_name: shown(&waiting.client_name),
             client_id: shown(&waiting.client_id),
+            is_agent: waiting.client_kind == Kind::Agent.as_str(),
             instance_name: waiting.instance_name.as_deref().map(shown),
             binding_message: waiting.binding_message.as_deref().map(shown),
             asks: waiting.asks.iter().map(|sentence| shown(sentence)).collect(),

@@ -142,7 +142,7 @@ async fn redeemed(
         .event(app, Action::DeviceRedeemed)
         .grant(&grant)
         .posture(&posture)
-        .ai_agent(&client, grant.instance_id.as_deref());
+        .ai_agent(&client);
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,
@@ -174,11 +174,12 @@ async fn replayed(
     let event = asked
         .event(app, Action::DeviceReplayed)
         .grant(&grant)
+        .ai_agent(asked.client())
         .with("grant.ended", revoke)
         .failed("invalid_grant");
     let mut batch = Batch::default().request_is_unchanged(request).record(&event)?;
     if revoke {
-        batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
+        batch = batch.then(app.end_grant(&grant, "device_code_replayed").await?);
     }
     Ok((batch, Err(Refusal::DeviceCodeUnknown.into())))
 }

@@ -135,6 +135,7 @@ async fn an_agent_is_told_everything_as_data_and_its_events_name_it(world: &Worl
         "{asked}"
     );
     let waiting = machine.waiting().await;
+    assert_eq!(waiting[0]["client_kind"], "agent");
     let view = machine.view(&waiting[0]).await.expect(200).json();
     machine.owner.approve_view(&world.server, &view).await.expect(200);
     let (code, printed) = login.ends().await;
@@ -164,13 +165,28 @@ async fn an_agent_is_told_everything_as_data_and_its_events_name_it(world: &Worl
         (&json!("failed"), &json!("invalid_target"))
     );
 
+    let listed = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
+    let mut grants = listed.as_array().unwrap().iter();
+    let grant = grants.find(|grant| grant["client_id"] == *machine.client).unwrap();
+    assert_eq!(grant["client_kind"], "agent");
+    let id = grant["grant_id"].as_str().unwrap();
+    let shown = world.local(&["grant", "show", id]).await.expect_code(0);
+    assert!(shown.stdout.contains("of kind agent"), "{}", shown.stdout);
+    world.local(&["grant", "revoke", id]).await.expect_code(0);
+
     let recorded = world.events().await;
     let instance = recorded
         .iter()
         .find(|event| event["client_id"] == *machine.client && event["action"] == "instance.enrolled")
         .unwrap()["detail"]["instance.id"]
         .clone();
-    for action in ["device.requested", "device.approved", "device.redeemed"] {
+    for action in [
+        "device.requested",
+        "device.approved",
+        "device.redeemed",
+        "device.denied",
+        "grant.ended",
+    ] {
         let event = recorded
             .iter()
             .find(|event| event["client_id"] == *machine.client && event["action"] == action)
