@@ -2,6 +2,9 @@
 //! waits is counted when it is sent, and a channel rests after each. What failed is tried again a few times, as long as
 //! something waits.
 
+use std::error::Error;
+use std::io;
+
 use protocol::event::{Action, Event};
 use protocol::shown::shown;
 use protocol::time::Lifetime;
@@ -33,6 +36,10 @@ pub enum Undelivered {
     /// The receiver does not take it.
     Refused,
     Unreachable,
+    /// Its certificate does not prove who it is.
+    Untrusted,
+    /// The mail server lacks what is demanded: STARTTLS, or a way to sign in.
+    Unsupported,
     /// What is stored of the channel cannot be used.
     Unusable,
 }
@@ -44,13 +51,33 @@ impl Undelivered {
             Self::Gone => "gone",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::Unsupported => "unsupported",
+            Self::Untrusted => "untrusted",
             Self::Unusable => "unusable",
+        }
+    }
+
+    /// Of a connection that failed: somebody in between is not the same as nobody there.
+    pub fn unconnected(error: &(dyn Error + 'static)) -> Self {
+        if is_about_trust(error) {
+            Self::Untrusted
+        } else {
+            Self::Unreachable
         }
     }
 
     fn is_final(self) -> bool {
         matches!(self, Self::AddressNotAllowed | Self::Unusable)
     }
+}
+
+fn is_about_trust(error: &(dyn Error + 'static)) -> bool {
+    // What an `io::Error` was made of is not among its sources.
+    if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return is_about_trust(inner);
+    }
+    let is_it = matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)));
+    is_it || error.source().is_some_and(is_about_trust)
 }
 
 /// What a notice says: that something waits, for whom and how much, and where. Nothing in it is of use to whoever else
