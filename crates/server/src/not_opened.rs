@@ -32,6 +32,7 @@ impl Deciding {
                 .naming_agent(self.event(app, Action::DeviceRefused, &request))
                 .await?;
             let event = event.failed(refusal.code().as_str()).with("reason", refusal.reason());
+            let event = event.with("request.state", state(&request, app.now()));
             let batch = self.given_back(app, refusal);
             // Policies have recorded their own.
             let batch = match refusal {
@@ -91,6 +92,14 @@ impl Deciding {
         }
         let client = app.stored_client(&request.content.client_id).await?;
         Ok(self.eligible(app, request, &client).await.is_ok())
+    }
+}
+
+/// Whoever presents it learns none of this: expired, decided and another's look alike to them.
+fn state(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
+    match request.state {
+        State::Pending | State::Viewed { .. } if request.has_expired(now) => "expired",
+        _ => request.state.name(),
     }
 }
 

@@ -44,6 +44,7 @@ pub async fn facts(
         return Ok(facts);
     };
     let event = match refusal {
+        Refusal::PostureInvalid(flaw) => event.with("posture.flaw", flaw.0),
         Refusal::PostureUnmet(lacks) => event.with("posture.lacks", lacks.names()),
         _ => event,
     };
