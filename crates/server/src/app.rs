@@ -127,21 +127,20 @@ impl App {
     }
 
     /// Ends a request that nothing has come of, on the record. Whoever commits it forgets its code.
-    pub fn cancel(&self, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
+    pub async fn cancel(&self, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
         let state = request.act(&Act::Cancel { because }, self.now())?;
-        let event = self.cancelled(request, &state);
+        let event = self.cancelled(request, &state).await?;
         Ok(Batch::default().move_request(request, &state)?.record(&event)?)
     }
 
     /// For a request that ends undone.
-    pub fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Event {
+    pub async fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Result<Event, Fault> {
         let because = match state {
             State::Cancelled { because, .. } => Some(because.clone()),
             _ => None,
         };
-        self.event(Action::DeviceCancelled)
-            .request(request)
-            .with("because", because)
+        let event = self.event(Action::DeviceCancelled).request(request);
+        self.naming_agent(event.with("because", because)).await
     }
 
     /// The client as it stands in the database now: for what is decided for good.

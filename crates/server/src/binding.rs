@@ -53,7 +53,7 @@ impl Deciding {
         let event = app.naming_agent(event).await?;
         let mut batch = self.used_up.clone().move_request(request, &state)?.record(&event)?;
         if let State::Cancelled { .. } = &state {
-            batch = batch.record(&app.cancelled(request, &state))?;
+            batch = batch.record(&app.cancelled(request, &state).await?)?;
         }
         Ok((batch, state))
     }

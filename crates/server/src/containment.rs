@@ -27,13 +27,13 @@ pub async fn contained(app: &App, request: &AuthorizationRequest, because: &str)
             }
             None => Batch::default(),
         },
-        _ => cancelled(app, request, because)?,
+        _ => cancelled(app, request, because).await?,
     };
     Ok((batch, ended))
 }
 
-fn cancelled(app: &App, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
-    match app.cancel(request, because) {
+async fn cancelled(app: &App, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
+    match app.cancel(request, because).await {
         Err(Failure::Refusal(Refusal::AlreadyDecided)) => Ok(Batch::default()),
         cancelled => cancelled,
     }

@@ -133,7 +133,7 @@ async fn ends(app: &App, id: &str, because: &str) -> Result<(Batch, Ended), Fail
     }
     let mut ended = Ended::new();
     for request in app.store.open_requests_of_instance(id, app.now()).await? {
-        batch = batch.then(app.cancel(&request, because)?);
+        batch = batch.then(app.cancel(&request, because).await?);
         ended.push(request.device_code);
     }
     Ok((batch, ended))

@@ -239,6 +239,7 @@ fn grant(id: &str, client_name: &str, key_words: Option<&str>) -> GrantLine {
         id: id.to_owned(),
         client_name: client_name.to_owned(),
         client_id: "build-cli".to_owned(),
+        is_agent: id == "gr_2",
         scopes: vec!["read".to_owned(), "offline_access".to_owned()],
         since: at(-3_600),
         until: at(25_200),

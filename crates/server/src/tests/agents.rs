@@ -39,6 +39,12 @@ fn what_an_agent_was_refused_and_what_it_lost_name_it_too() {
         assert_eq!(others.status, StatusCode::NOT_FOUND, "{}", others.body);
         let page = alice.type_code(&asked.text("user_code")).await;
         alice.post(&format!("{page}/deny"), &[("report", "true")]).await;
+        assert!(alice.get("/account").await.html.contains("AI agent"));
+        world.advance(1);
+        ask(world, "cli", &key).await;
+        let last = world.app.store.recent_requests(1).await.unwrap().remove(0);
+        let cancel = format!("/local/requests/{}/cancel", last.content.id);
+        world.administer("POST", &cancel, &Value::Null).await;
         let grants = world.administer("GET", "/local/grants", &Value::Null).await.body;
         let expected = json!({ "client_name": "cli", "client_kind": "agent", "instance_id": instance });
         for (name, value) in expected.as_object().unwrap() {
@@ -49,10 +55,12 @@ fn what_an_agent_was_refused_and_what_it_lost_name_it_too() {
 
         let actions = [
             "device.approved",
+            "device.cancelled",
             "device.denied",
             "device.redeemed",
             "device.refused",
             "device.reported",
+            "device.requested",
             "device.requested",
             "device.requested",
             "device.viewed",

@@ -67,7 +67,7 @@ async fn redeem(app: &App, presented: &Presented<'_>) -> Result<TokenResponse, F
             Poll::Redeem => redeemed(app, asked, &request, Batch::default(), now).await,
             Poll::Confirm { tries } => {
                 let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
-                match confirmation::check(app, &request, typed)? {
+                match confirmation::check(app, &request, typed).await? {
                     Confirmation::Right(batch) => redeemed(app, asked, &request, batch, now).await,
                     Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
                 }
