@@ -90,7 +90,7 @@ pub struct ExecEnvArgs {
     /// The variable in which it looks for a key, which it sends as a bearer token or in X-API-Key; may be repeated
     #[arg(long, value_name = "NAME")]
     key_env: Vec<String>,
-    /// What the program appends to the address in vain: a path that it takes as a part of it
+    /// What the address ends with, for a program that wants a path in it, as in https://api.example.com/v1
     #[arg(long, value_name = "PATH", default_value = "")]
     base_path: String,
     #[command(flatten)]

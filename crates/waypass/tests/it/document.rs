@@ -1,5 +1,6 @@
 //! Documents that hold what tests measured: a run compares, and with `UPDATE_EXPECT=1` writes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -21,4 +22,15 @@ pub fn compare_section(page: &str, name: &str, measured: &str) {
     let (_, after) = rest.split_once("<!-- end -->").unwrap();
     let expected = format!("{before}{begin}\n{measured}\n<!-- end -->{after}");
     expect_test::expect_file![file].assert_eq(&expected);
+}
+
+/// The members that a table of `docs/PAGE` has for an event: what stands in backticks in its second column.
+pub fn members(page: &str, event: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(folder().join(page)).unwrap();
+    let row = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| `{event}` | ")))
+        .unwrap_or_else(|| panic!("docs/{page} has no {event}"));
+    let names = row.split(" | ").next().unwrap().split('`').skip(1).step_by(2);
+    names.map(str::to_owned).chain(["event".to_owned()]).collect()
 }

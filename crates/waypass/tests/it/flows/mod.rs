@@ -15,6 +15,8 @@ mod requesting;
 mod resource;
 mod run;
 mod run_enemy;
+mod run_ground;
+mod run_promises;
 mod run_streams;
 pub mod terminal;
 mod wild_clients;

@@ -110,12 +110,13 @@ async fn one_request_is_approved_and_sent_without_a_command(world: &World) {
 
 async fn signals_and_exit_codes_pass_through(world: &World) {
     let desk = Desk::new(world, None).await;
-    let trapping = r#"trap "echo TERM; exit 9" TERM; trap "echo USR1" USR1; trap "echo INT" INT
+    let trapping = r#"trap "echo TERM; exit 9" TERM
+        for name in HUP INT QUIT USR1 USR2 WINCH; do trap "echo $name" "$name"; done
         echo ready; while :; do sleep 0.05; done"#;
     let mut running = desk.begun(&[], &["sh", "-c", trapping]).await;
     assert_eq!(running.line().await, "ready");
     let parent = running.child.id().unwrap();
-    for name in ["USR1", "INT", "TERM"] {
+    for name in ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH", "TERM"] {
         signal(name, parent).await;
         assert_eq!(running.line().await, name);
     }

@@ -1,5 +1,5 @@
 //! What goes through a run's endpoint: both ways as it comes, nothing kept, redirects told and not followed, over HTTP/2
-//! where the resource speaks it. The resource here believes everybody; `resource_server.rs` does not.
+//! where the resource speaks it. And the one request of `waypass curl`. The resource here believes everybody; `resource_server.rs` does not.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -31,6 +31,7 @@ on_one!(
     headers_that_are_not_the_commands_stay_here,
     a_body_is_sent_again_with_the_nonce_that_is_asked_for,
     http_2_is_spoken_where_the_resource_does,
+    one_request_is_sent_as_it_was_typed_and_its_status_is_the_exit_code,
 );
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -319,4 +320,76 @@ async fn http_2_is_spoken_where_the_resource_does(world: &World) {
     assert_eq!(seen["version"], "HTTP/2.0", "{seen}");
     let large = running.with_secret("PUT", "/upload").body(vec![b'x'; 4 * MEGABYTE]);
     assert_eq!(Answer::to(large).await.expect(200).body, (4 * MEGABYTE).to_string());
+}
+
+async fn one_request_is_sent_as_it_was_typed_and_its_status_is_the_exit_code(world: &World) {
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let approved = async |path: &str, flags: &[&str]| {
+        let url = format!("{}{path}", resource.url);
+        let (asked, code) = desk.ask("curl", &[flags, &[&url]].concat(), &[]).await;
+        world.approve(&code).await;
+        let ended = asked.ended().await;
+        assert_eq!(ended.event["grant_ended"], json!(true), "{}", ended.said);
+        ended
+    };
+    let (body, answer) = (desk.script("site.json", r#"{"site":7}"#), desk.home.join("answer.json"));
+    let data = [format!("@{body}"), answer.display().to_string()];
+    let headers = [
+        "Content-Type: application/json",
+        "X-Kept: kept",
+        "Authorization: Bearer own",
+        "Host: elsewhere",
+    ];
+    let headers = headers.iter().flat_map(|header| ["-H", *header]);
+    let flags: Vec<_> = ["-X", "PUT", "-d", &data[0], "-o", &data[1]]
+        .into_iter()
+        .chain(headers)
+        .collect();
+    let ended = approved("/anything", &flags).await;
+    assert_eq!((ended.code, &*ended.stdout), (0, ""), "{}", ended.said);
+    let seen: Value = serde_json::from_str(&std::fs::read_to_string(&answer).unwrap()).unwrap();
+    let seen = &seen["headers"];
+    assert_eq!(
+        (&seen["content-type"], &seen["x-kept"]),
+        (&json!("application/json"), &json!("kept")),
+        "{seen}"
+    );
+    assert!(
+        seen["authorization"].as_str().unwrap().starts_with("DPoP eyJ"),
+        "{seen}"
+    );
+    assert_eq!(seen["host"], resource.url.strip_prefix("http://").unwrap());
+    let detail = &world.exported_grant(&desk.client).await["authorization_details"][0];
+    let digest = protocol::digest::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(r#"{"site":7}"#));
+    assert_eq!(
+        (&detail["methods"], &detail["body_sha256"]),
+        (&json!(["PUT"]), &json!(digest)),
+        "{detail}"
+    );
+    // A form where nothing else is said.
+    let seen: Value = serde_json::from_str(&approved("/anything", &["-d", "a=1"]).await.stdout).unwrap();
+    assert_eq!(seen["headers"]["content-type"], "application/x-www-form-urlencoded");
+    // A redirect is told and not followed.
+    let ended = approved("/redirect", &["-i"]).await;
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stdout.contains("302 Found\n") && ended.stdout.contains("location: /upload\n"),
+        "{}",
+        ended.stdout
+    );
+    let ended = approved("/large", &["-d", &"x".repeat(100_000)]).await;
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    // Nobody there.
+    let nowhere = format!("http://localhost:{}", crate::server::free_port());
+    let desk = Desk::at(world, Some(&nowhere)).await;
+    let (asked, code) = desk.ask("curl", &[&nowhere], &[]).await;
+    world.approve(&code).await;
+    let ended = asked.ended().await;
+    assert_eq!(
+        (ended.code, &ended.event["grant_ended"]),
+        (69, &json!(true)),
+        "{}",
+        ended.said
+    );
 }

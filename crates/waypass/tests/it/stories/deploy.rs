@@ -110,7 +110,7 @@ async fn in_its_place(told: &Telling<'_>, coder: &Terminal<'_>, alice: &Person) 
     write_program(told, &program());
     let line = RUN.replace("waypass run", "waypass run --in-place");
     let (code, printed) = approved(coder, alice, (&line, "the other files of"), || {
-        write_program(told, "#!/bin/sh\necho gone\n")
+        write_program(told, "#!/bin/sh\necho gone\n");
     })
     .await;
     assert_eq!(code, Some(5));
