@@ -17,6 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::print::say;
 use crate::run::access::{Access, Ask, origin};
+use crate::run::admission::says_otherwise;
 use crate::run::detail;
 use crate::run::upstream::{Outgoing, Sent, passed_on};
 use crate::screen::{ScreenArgs, Stream};
@@ -106,6 +107,11 @@ impl CurlArgs {
             given.append(name, value);
         }
         headers.extend(given);
+        if says_otherwise(&headers) {
+            return Err(Failure::usage(
+                "a header names another method or path than is asked for",
+            ));
+        }
         Ok(passed_on(&headers))
     }
 }

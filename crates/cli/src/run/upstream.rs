@@ -122,7 +122,12 @@ pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
     for name in [AUTHORIZATION, COOKIE, HOST, CONTENT_LENGTH, EXPECT] {
         headers.remove(name);
     }
-    for name in ["dpop", HEADER, "x-api-key"] {
+    for name in ["dpop", HEADER, "x-api-key", "forwarded", "x-real-ip"] {
+        headers.remove(name);
+    }
+    // Where a request has come by is a proxy's to say.
+    let told = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+    for name in headers.keys().filter(told).cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
     headers

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::agents::events;
 use super::inbox::Machine;
@@ -72,12 +72,9 @@ async fn what_a_dry_run_shows_is_what_is_asked_for_and_nobody_is_asked(world: &W
             "{said}"
         );
     }
-    let asked = |event: &&Value| event["client_id"] == *desk.client && event["action"] == "device.requested";
-    assert_eq!(
-        world.events().await.iter().filter(asked).count(),
-        4,
-        "a dry run asks nobody"
-    );
+    let events = world.events_of(&desk.client).await;
+    let asked = events.iter().filter(|event| event["action"] == "device.requested");
+    assert_eq!(asked.count(), 4, "a dry run asks nobody");
 }
 
 async fn a_program_finds_address_and_key_in_the_variables_that_it_knows(world: &World) {
