@@ -3,6 +3,7 @@
 
 mod agent;
 mod bootstrap;
+mod chat;
 mod crowd;
 mod deploy;
 mod nightly;
