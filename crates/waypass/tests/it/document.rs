@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use serde_json::Value;
+
 /// Tests that run beside each other write one page.
 static PAGE: Mutex<()> = Mutex::new(());
 
@@ -24,13 +26,18 @@ pub fn compare_section(page: &str, name: &str, measured: &str) {
     expect_test::expect_file![file].assert_eq(&expected);
 }
 
-/// The members that a table of `docs/PAGE` has for an event: what stands in backticks in its second column.
-pub fn members(page: &str, event: &str) -> BTreeSet<String> {
+/// The members that a table of `docs/PAGE` has for what is printed: what stands in backticks in its second column.
+pub fn members(page: &str, printed: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(folder().join(page)).unwrap();
     let row = text
         .lines()
-        .find_map(|line| line.strip_prefix(&format!("| `{event}` | ")))
-        .unwrap_or_else(|| panic!("docs/{page} has no {event}"));
+        .find_map(|line| line.strip_prefix(&format!("| `{printed}` | ")))
+        .unwrap_or_else(|| panic!("docs/{page} has no {printed}"));
     let names = row.split(" | ").next().unwrap().split('`').skip(1).step_by(2);
-    names.map(str::to_owned).chain(["event".to_owned()]).collect()
+    names.map(str::to_owned).collect()
+}
+
+/// Those of an object.
+pub fn members_of(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
 }
