@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::chance::until;
 use crate::process::{run, signal};
 use crate::running::Desk;
 use crate::tools;
@@ -17,8 +17,12 @@ on_one!(
     standard_input_arrives_byte_by_byte,
     a_command_under_nohup_is_not_hung_up,
     at_a_terminal_a_command_is_interrupted_stopped_and_brought_back,
+    a_terminal_that_goes_takes_the_command_along_and_its_grant,
+    a_script_runs_as_the_kernel_would_run_it,
     a_program_that_lends_its_owners_rights_is_not_copied,
 );
+
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Folder, limits, descriptors, group and session, signals (of those the C library has two to itself), rights.
 const GROUND: &str = "pwd; umask; ulimit -a; id; ls /proc/self/fd; cut -d' ' -f5,6,19 /proc/self/stat
@@ -97,9 +101,16 @@ impl Typist {
         self.keys.write_all(keys.as_bytes()).await.unwrap();
     }
 
+    /// What is asked for there.
+    async fn is_approved(&mut self, world: &World) {
+        self.sees(r#""user_code":""#).await;
+        let code = self.sees("\"").await;
+        world.remember(&code);
+        world.approve(&code).await;
+    }
+
     /// What stands before it.
     async fn sees(&mut self, text: &str) -> String {
-        const PATIENCE: Duration = Duration::from_mins(1);
         let reading = tokio::time::timeout(PATIENCE, async {
             let mut part = [0; 4096];
             while !self.shown.contains(text) {
@@ -141,12 +152,7 @@ async fn at_a_terminal_a_command_is_interrupted_stopped_and_brought_back(world: 
     let mut typist = Typist::at(shell);
     let words = desk.words("run", &["--json"], &[&talk]).join(" ");
     typist.types(&format!("./waypass {words}\n")).await;
-    typist.sees(r#"{"event":"authorization_request""#).await;
-    let asked = typist.sees("}").await;
-    let asked: Value = serde_json::from_str(&format!(r#"{{"event":""{asked}}}"#)).unwrap();
-    let code = asked["user_code"].as_str().unwrap();
-    world.remember(code);
-    world.approve(code).await;
+    typist.is_approved(world).await;
     typist.sees("ready in 33 222").await;
 
     typist.types("\x03").await;
@@ -164,6 +170,78 @@ async fn at_a_terminal_a_command_is_interrupted_stopped_and_brought_back(world: 
     typist.sees("code 7").await;
     typist.types("exit\n").await;
     typist.child.wait().await.unwrap();
+}
+
+/// As in a window, or over SSH, that was opened for this one command.
+async fn a_terminal_that_goes_takes_the_command_along_and_its_grant(world: &World) {
+    if tools::program(&["script"]).is_none() {
+        return tools::left_out("script", "a command at a terminal");
+    }
+    let desk = Desk::new(world, None).await;
+    let farewell = "#!/bin/sh\ntrap 'echo gone > farewell; exit 3' HUP\necho ready\nwhile :; do sleep 0.05; done\n";
+    let program = desk.script("program", farewell);
+    let words = desk.words("run", &["--json"], &[&program]).join(" ");
+    let mut terminal = desk.program("script");
+    terminal.args(["-qefc", &format!("exec ./waypass {words}"), "/dev/null"]);
+    let mut typist = Typist::at(terminal);
+    typist.is_approved(world).await;
+    typist.sees("ready").await;
+    typist.child.kill().await.unwrap();
+    until("the command is told", PATIENCE, async || {
+        std::fs::read(desk.home.join("farewell")).ok()
+    })
+    .await;
+    until("the grant ends", PATIENCE, async || {
+        let grant = world.exported_grant(&desk.client).await;
+        (grant["ended_because"] == "revoked_by_client").then_some(())
+    })
+    .await;
+}
+
+async fn a_script_runs_as_the_kernel_would_run_it(world: &World) {
+    let desk = Desk::new(world, None).await;
+    let inner = desk.script("inner", "#!/bin/sh\nshift 2; echo \"inner: $# $*\"\n");
+    for first_line in [
+        "#!/bin/sh -e",
+        "#! /bin/sh",
+        "#!/usr/bin/env sh",
+        "#!/usr/bin/env -S sh -e",
+        &format!("#!{inner} and more"),
+    ] {
+        let script = desk.script(
+            "script",
+            &format!("{first_line}\nprintf '<%s>' $# \"$@\"; false\nexit 9\n"),
+        );
+        let words = ["one", "two three", "", "--", "-x", "*"];
+        let plain = run(desk.program(&script).args(words)).await;
+        let (asked, code) = desk.ask("run", &[], &[&[&*script], &words[..]].concat()).await;
+        world.approve(&code).await;
+        let ended = asked.ended().await;
+        assert_eq!((ended.code, ended.stdout), (plain.code, plain.stdout), "{first_line}");
+    }
+    let own = desk.home.join("script").display().to_string();
+    for (text, code) in [
+        ("", 126),
+        ("echo no first line\n", 126),
+        ("#!\n", 126),
+        ("#!/nonexistent/interpreter\n", 127),
+        (&*format!("#!{own}\n"), 126),
+    ] {
+        let script = desk.script("script", text);
+        let refused = run(&mut desk.command("run", &[], &[&script])).await;
+        assert_eq!(refused.code, code, "{text:?}: {}", refused.stderr);
+    }
+    // What only the kernel knows to be no program: it was approved, and its grant ends with that.
+    let broken = desk.script("broken", "\x7fELF and no more");
+    let (asked, code) = desk.ask("run", &[], &[&broken]).await;
+    world.approve(&code).await;
+    let ended = asked.ended().await;
+    assert_eq!(
+        (ended.code, &ended.event["grant_ended"]),
+        (126, &true.into()),
+        "{}",
+        ended.said
+    );
 }
 
 async fn a_program_that_lends_its_owners_rights_is_not_copied(world: &World) {
