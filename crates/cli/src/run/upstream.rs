@@ -139,6 +139,8 @@ fn cleaned(answer: Response<Body>) -> Response<Body> {
     parts.headers = end_to_end(&parts.headers);
     parts.headers.remove(SET_COOKIE);
     parts.headers.remove(NONCE);
+    // What we refuse is told from what the resource does by this.
+    parts.headers.remove(HEADER);
     Response::from_parts(parts, body)
 }
 

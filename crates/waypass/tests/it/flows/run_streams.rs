@@ -18,17 +18,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::Answer;
+use crate::http::{Answer, raw};
+use crate::resource_server::ResourceServer;
 use crate::running::{Desk, Ended, Run};
 use crate::server::{tls_authority, tls_file, tls_key};
 use crate::world::World;
 
 on_one!(
     events_arrive_one_by_one,
+    events_arrive_one_by_one_over_http_2,
     large_bodies_go_by_both_ways_and_fill_no_memory,
     headers_that_are_not_the_commands_stay_here,
+    requests_at_once_are_each_proven,
     a_body_is_sent_again_with_the_nonce_that_is_asked_for,
     http_2_is_spoken_where_the_resource_does,
     one_request_is_sent_as_it_was_typed,
@@ -168,6 +172,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answere
             response
                 .headers_mut()
                 .insert("set-cookie", "session=secret".parse().unwrap());
+            response.headers_mut().insert("waypass-run", "refused".parse().unwrap());
             response
         }
         _ => {
@@ -204,8 +209,17 @@ async fn nonce_wanted(request: Request<Incoming>) -> Answered {
 }
 
 async fn events_arrive_one_by_one(world: &World) {
-    let resource = Resource::start(false).await;
-    let running = resource.reached(world, &[]).await;
+    events_arrive(world, false).await;
+}
+
+async fn events_arrive_one_by_one_over_http_2(world: &World) {
+    events_arrive(world, true).await;
+}
+
+async fn events_arrive(world: &World, over_http_2: bool) {
+    let resource = Resource::start(over_http_2).await;
+    let ca_file = tls_file("certificate.pem").display().to_string();
+    let running = resource.reached(world, &["--ca-file", &ca_file]).await;
     let mut listening = running.with_secret("GET", "/events").send().await.unwrap();
     assert_eq!(listening.headers()["content-type"], "text/event-stream");
     for number in 0..3 {
@@ -298,10 +312,28 @@ async fn headers_that_are_not_the_commands_stay_here(world: &World) {
     }
     assert_ne!(headers["dpop"], "a.b.c");
     let answer = running.request("GET", "/redirect").await.expect(302);
-    assert_eq!(
-        (answer.header("location"), answer.header("set-cookie")),
-        (Some("/upload"), None)
-    );
+    let told = ["location", "set-cookie", "waypass-run"].map(|name| answer.header(name));
+    assert_eq!(told, [Some("/upload"), None, None]);
+    // A body that is empty is said to be, as it was to us.
+    for line in ["Content-Length: 0\r\n", ""] {
+        let (port, secret) = (running.port(), &running.secret);
+        let head = format!("PUT /anything HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nWaypass-Run: {secret}\r\n");
+        let request = format!("{head}{line}Connection: close\r\n\r\n");
+        let seen = raw(port, request.as_bytes(), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(seen.contains(r#""content-length":"0""#), !line.is_empty(), "{seen}");
+    }
+}
+
+async fn requests_at_once_are_each_proven(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let running = desk.waiting(&["--resource", &resource.url, "--path", "/v2/**"]).await;
+    let requests: JoinSet<_> = (0..40)
+        .map(|number| Answer::to(running.with_secret("GET", &format!("/v2/contacts/{number}"))))
+        .collect();
+    for answer in requests.join_all().await {
+        answer.expect(200);
+    }
 }
 
 async fn a_body_is_sent_again_with_the_nonce_that_is_asked_for(world: &World) {
