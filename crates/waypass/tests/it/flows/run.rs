@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::process::signal;
+use crate::process::{run, signal};
 use crate::resource_server::ResourceServer;
 use crate::running::Desk;
 use crate::world::World;
@@ -20,6 +20,7 @@ on_one!(
     signals_and_exit_codes_pass_through,
     arguments_arrive_byte_by_byte,
     what_was_hashed_is_what_runs,
+    a_file_that_is_only_named_is_only_claimed,
     what_changes_in_its_place_never_runs,
     the_environment_is_what_was_declared,
     a_killed_parent_takes_the_endpoint_along,
@@ -186,6 +187,25 @@ async fn what_was_hashed_is_what_runs(world: &World) {
         detail["claimed"].is_null() && detail["argv"][2] == json!(option),
         "{detail}"
     );
+}
+
+async fn a_file_that_is_only_named_is_only_claimed(world: &World) {
+    let desk = Desk::new(world, None).await;
+    let (file, other) = (desk.script("deploy.py", "print(1)\n"), desk.script("site.txt", "7\n"));
+    let (option, input) = (format!("--site={other}"), ["--input", &other]);
+    let claim = json!(["the files that its arguments name"]);
+    for (flags, argv, claimed) in [
+        (&[][..], &["cat", &*file][..], &claim),
+        (&[], &["cat", "deploy.py"], &claim),
+        (&[], &["cat", &option], &claim),
+        (&input, &["cat", &file, &option], &claim),
+        (&input, &["cat", &option, &other], &Value::Null),
+        (&[], &["cat", "nothing.py"], &Value::Null),
+    ] {
+        let dry_run = desk.command("run", &[flags, &["--dry-run", "--json"]].concat(), argv);
+        let shown = run(&mut { dry_run }).await.expect_code(0).json();
+        assert_eq!(shown["authorization_details"][0]["claimed"], *claimed, "{argv:?}");
+    }
 }
 
 async fn what_changes_in_its_place_never_runs(world: &World) {
