@@ -5,6 +5,7 @@ mod agents;
 mod broken_link;
 mod certificates;
 mod certified;
+mod crowding;
 pub mod inbox;
 mod listening;
 mod local_interface;

@@ -3,7 +3,7 @@
 
 mod agent;
 mod bootstrap;
-mod chat;
+pub mod chat;
 mod crowd;
 mod deploy;
 mod nightly;
