@@ -3,5 +3,6 @@
 set -eu
 site=${SITE:-$2}
 digest=$(sha256sum "$0")
-curl --silent --show-error --fail-with-body -H "Waypass-Run: $WAYPASS_SECRET" "$WAYPASS_ENDPOINT/deploys/$site" \
-    --data "{\"argv\": [\"./deploy.sh\", \"--site\", \"$site\"], \"executable_sha256\": \"${digest%% *}\"}"
+printf 'Waypass-Run: %s' "$WAYPASS_SECRET" |
+    curl --silent --show-error --fail-with-body -H @- "$WAYPASS_ENDPOINT/deploys/$site" \
+        --data "{\"argv\": [\"./deploy.sh\", \"--site\", \"$site\"], \"executable_sha256\": \"${digest%% *}\"}"

@@ -21,10 +21,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::document;
 use crate::http::{Answer, raw};
 use crate::resource_server::ResourceServer;
 use crate::running::{Desk, Ended, Run};
 use crate::server::{tls_authority, tls_file, tls_key};
+use crate::tools;
 use crate::world::World;
 
 on_one!(
@@ -35,6 +37,7 @@ on_one!(
     requests_at_once_are_each_proven,
     a_body_is_sent_again_with_the_nonce_that_is_asked_for,
     http_2_is_spoken_where_the_resource_does,
+    the_lines_of_the_document_reach_the_resource,
     one_request_is_sent_as_it_was_typed,
     the_status_of_the_answer_is_the_exit_code,
 );
@@ -359,6 +362,32 @@ async fn http_2_is_spoken_where_the_resource_does(world: &World) {
     assert_eq!(seen["version"], "HTTP/2.0", "{seen}");
     let large = running.with_secret("PUT", "/upload").body(vec![b'x'; 4 * MEGABYTE]);
     assert_eq!(Answer::to(large).await.expect(200).body, (4 * MEGABYTE).to_string());
+}
+
+/// docs/run.md, as somebody copies them.
+async fn the_lines_of_the_document_reach_the_resource(world: &World) {
+    if tools::program(&["curl"]).is_none() {
+        return tools::left_out("curl", "the lines of docs/run.md");
+    }
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let page = std::fs::read_to_string(document::folder().join("run.md")).unwrap();
+    let lines: Vec<_> = page.lines().filter(|line| line.contains("| curl ")).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, more) in lines.into_iter().zip([&[][..], &["--unix"]]) {
+        let reach = ["--resource", &*resource.url, "--method", "POST", "--path", "/deploys/*"];
+        let ended = desk
+            .begun(&[&reach, more].concat(), &["sh", "-c", line])
+            .await
+            .ended()
+            .await;
+        assert!(
+            ended.code == 0 && ended.stdout.contains("DPoP eyJ"),
+            "{line}: {}{}",
+            ended.stdout,
+            ended.said
+        );
+    }
 }
 
 /// One request of `waypass curl`. Whatever comes of it, its grant has ended.
