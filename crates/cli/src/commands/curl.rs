@@ -166,7 +166,12 @@ pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {
         command: "waypass curl",
     };
     let access = Access::ask(io, &ask).await?;
-    let outcome = sent(args, io, &access, (&outgoing, &at, &details)).await;
+    let interrupted = (io.interrupted)();
+    let outcome = tokio::select! {
+        biased;
+        outcome = sent(args, io, &access, (&outgoing, &at, &details)) => outcome,
+        () = interrupted => Err(Failure::new(Exit::Failed, "interrupted", "stopped before the answer had ended")),
+    };
     access.end(io, &screen, None).await;
     outcome
 }

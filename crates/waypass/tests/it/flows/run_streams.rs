@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::document;
 use crate::http::{Answer, raw};
+use crate::process::signal;
 use crate::resource_server::ResourceServer;
 use crate::running::{Desk, Ended, Run};
 use crate::server::{tls_authority, tls_file, tls_key};
@@ -39,6 +40,7 @@ on_one!(
     http_2_is_spoken_where_the_resource_does,
     the_lines_of_the_document_reach_the_resource,
     one_request_is_sent_as_it_was_typed,
+    an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it,
     the_status_of_the_answer_is_the_exit_code,
 );
 
@@ -440,6 +442,26 @@ async fn one_request_is_sent_as_it_was_typed(world: &World) {
     // A form where nothing else is said.
     let seen: Value = serde_json::from_str(&approved(&desk, &url, &["-d", "a=1"]).await.stdout).unwrap();
     assert_eq!(seen["headers"]["content-type"], "application/x-www-form-urlencoded");
+}
+
+async fn an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it(world: &World) {
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let (mut asked, code) = desk.ask("curl", &[&format!("{}/events", resource.url)], &[]).await;
+    world.approve(&code).await;
+    asked.event("answer").await;
+    for number in ["0", "1"] {
+        resource.say.send(format!("{number}\n").into()).await.unwrap();
+        assert_eq!(asked.line().await, number);
+    }
+    signal("INT", asked.child.id().unwrap()).await;
+    let ended = asked.ended().await;
+    assert_eq!(
+        (ended.code, &ended.event["grant_ended"]),
+        (1, &json!(true)),
+        "{}",
+        ended.said
+    );
 }
 
 async fn the_status_of_the_answer_is_the_exit_code(world: &World) {
