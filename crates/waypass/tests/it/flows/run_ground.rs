@@ -130,6 +130,7 @@ impl Typist {
 
 const TALK: &str = r#"#!/bin/sh
 trap 'echo interrupted' INT
+trap 'echo back' CONT
 test -t 0 && test -t 1 && test -t 2 && echo "ready in $(stty size)"
 while :; do
     read -r line && echo "got $line"
@@ -163,10 +164,15 @@ async fn at_a_terminal_a_command_is_interrupted_stopped_and_brought_back(world: 
 
     typist.types("\x1a").await;
     typist.sees("Stopped").await;
+    // Whoever types before the prompt is there types for nobody.
+    typist.sees("$ ").await;
     typist.types("fg\n").await;
+    typist.sees("back").await;
     typist.types("again\n").await;
     typist.sees("got again").await;
-    typist.types("end\necho \"code $?\"\n").await;
+    typist.types("end\n").await;
+    typist.sees("$ ").await;
+    typist.types("echo \"code $?\"\n").await;
     typist.sees("code 7").await;
     typist.types("exit\n").await;
     typist.child.wait().await.unwrap();
