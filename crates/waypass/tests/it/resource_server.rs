@@ -170,6 +170,7 @@ async fn answer(
     let caller = Caller {
         method: parts.method.as_str(),
         path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
         headers: &parts.headers,
         certificate: certificate.as_deref(),
     };
@@ -186,12 +187,19 @@ impl State {
             "/vault" => must_be_strong(&claims, chance::now())?,
             "/run" => self.must_permit(&claims, command(body))?,
             path if path.starts_with("/deploys/") => {
-                self.must_permit(&claims, enforce::request(&self.resource, caller.method, path, body))?;
+                self.must_permit(&claims, self.request(caller, body))?;
                 must_be_of_command(&claims, body)?;
             }
-            path => self.must_permit(&claims, enforce::request(&self.resource, caller.method, path, body))?,
+            _ => self.must_permit(&claims, self.request(caller, body))?,
         }
         Ok(json!({ "done": caller.path, "by": claims["client_id"] }))
+    }
+
+    /// All that is known of it.
+    fn request(&self, caller: &Caller<'_>, body: &[u8]) -> Option<Value> {
+        let mut act = enforce::request(&self.resource, caller.method, caller.path, body)?;
+        act["query"] = caller.query.into();
+        Some(act)
     }
 
     fn must_permit(&self, claims: &Claims, act: Option<Value>) -> Result<(), Refused> {

@@ -89,7 +89,7 @@ async fn what_is_declined_or_taken_away_never_runs(world: &World) {
 async fn one_request_is_approved_and_sent_without_a_command(world: &World) {
     let resource = ResourceServer::at_home(&world.server.issuer).await;
     let desk = Desk::new(world, Some(&resource)).await;
-    let url = format!("{}/v2/notes/a%20b", resource.url);
+    let url = format!("{}/v2/notes/a%20b?page=2", resource.url);
     let (asked, code) = desk.ask("curl", &["-X", "PUT", "-d", "x=1", &url], &[]).await;
     world.approve(&code).await;
     let ended = asked.ended().await;

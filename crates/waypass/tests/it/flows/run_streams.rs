@@ -404,7 +404,7 @@ async fn approved(desk: &Desk<'_>, url: &str, flags: &[&str]) -> Ended {
 async fn one_request_is_sent_as_it_was_typed(world: &World) {
     let resource = Resource::start(false).await;
     let desk = Desk::at(world, Some(&resource.url)).await;
-    let url = format!("{}/anything", resource.url);
+    let url = format!("{}/anything?site=7", resource.url);
     let (body, answer) = (desk.script("site.json", r#"{"site":7}"#), desk.home.join("answer.json"));
     let data = [format!("@{body}"), answer.display().to_string()];
     let headers = [
@@ -434,11 +434,8 @@ async fn one_request_is_sent_as_it_was_typed(world: &World) {
     assert_eq!(seen["host"], resource.url.strip_prefix("http://").unwrap());
     let detail = &world.exported_grant(&desk.client).await["authorization_details"][0];
     let digest = protocol::digest::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(r#"{"site":7}"#));
-    assert_eq!(
-        (&detail["methods"], &detail["body_sha256"]),
-        (&json!(["PUT"]), &json!(digest)),
-        "{detail}"
-    );
+    let asked = ["methods", "query", "body_sha256"].map(|name| detail[name].clone());
+    assert_eq!(asked, [json!(["PUT"]), json!("site=7"), json!(digest)], "{detail}");
     // A form where nothing else is said.
     let seen: Value = serde_json::from_str(&approved(&desk, &url, &["-d", "a=1"]).await.stdout).unwrap();
     assert_eq!(seen["headers"]["content-type"], "application/x-www-form-urlencoded");
