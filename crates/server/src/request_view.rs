@@ -276,6 +276,9 @@ const OF_ENROLLMENT: [&str; 3] = [
     "You can suspend it, remove it or hand it over at any time, under Your devices.",
 ];
 
+const BESIDE_IT: &str =
+    "The command, and whatever runs as the same user there, can read a key that is kept in a file, and ask with it.";
+
 fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -> Vec<String> {
     let first = quorum.and_then(|quorum| quorum.approved_by.first());
     let name = first.map_or("your name".to_owned(), |name| format!("the name of {name}"));
@@ -294,6 +297,13 @@ fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
+    if granted
+        .authorization_details
+        .iter()
+        .any(|detail| detail["type"] == "command")
+    {
+        consequences.push(BESIDE_IT.to_owned());
+    }
     if let Some(max_age) = content.max_age {
         let max_age = span(max_age);
         consequences.push(format!(
