@@ -39,7 +39,7 @@ pub async fn by_code(
     app.profile_of(asked.client())?;
     let presented = Presented::read(app, asked, kind)?;
     presented.decided(app, hold).await?;
-    let answer = redeem(app, &presented).await;
+    let answer = Box::pin(redeem(app, &presented)).await;
     // Digits may have been wrong: how many tries are left is read anew.
     app.pending.forget(&presented.code);
     answer
