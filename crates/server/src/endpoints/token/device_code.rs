@@ -101,7 +101,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
-    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    let refused = || asked.event(app, Action::DeviceRefused).request(request);
     let posture = posture::again(app, asked, app.profile_of(&client)?, (refused, &request.content.id)).await?;
     let ground = app.ground(&client, approver, instance.as_ref());
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
