@@ -34,7 +34,7 @@ pub struct CallArgs {
     #[arg(short = 'X', long)]
     method: Option<String>,
     /// The body of the request
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     data: Option<String>,
     /// What kind of text that is
     #[arg(long, value_name = "TYPE", default_value = "application/json")]

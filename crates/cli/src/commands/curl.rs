@@ -41,7 +41,7 @@ pub struct CurlArgs {
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
     /// The body of the request, or the file that holds it; a form unless a header says otherwise
-    #[arg(short, long, value_name = "TEXT|@FILE")]
+    #[arg(short, long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
     data: Option<String>,
     /// Write the body of the answer to this file
     #[arg(short, long, value_name = "FILE")]

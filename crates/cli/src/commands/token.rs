@@ -32,7 +32,8 @@ pub struct TokenArgs {
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
     dpop: Vec<String>,
     /// The nonce that the resource server asked for (its DPoP-Nonce header)
-    #[arg(long, requires = "dpop")]
+    // One in 64 begins with a hyphen.
+    #[arg(long, requires = "dpop", allow_hyphen_values = true)]
     nonce: Option<String>,
     /// Ask as this machine, without a person, if its client may: after `waypass enroll`, or with an attestation
     #[arg(long)]

@@ -142,7 +142,7 @@ fn dpop_prints_a_proof_for_this_token_and_this_request() {
     let (_server, world) = logged_in(Vec::new());
     let url = "https://api.example/me?x=1#y";
     let ran = world
-        .run(&["token", "--dpop", "GET", url, "--nonce", "n1"])
+        .run(&["token", "--dpop", "GET", url, "--nonce", "-o1_"])
         .must(Exit::Done);
     let (header, claims) = decode(ran.output.trim_end());
     assert_eq!(header["jwk"]["x"], world.credentials()["key"]["x"]);
@@ -152,7 +152,7 @@ fn dpop_prints_a_proof_for_this_token_and_this_request() {
     );
     assert_eq!(
         (&claims["nonce"], &claims["ath"]),
-        (&json!("n1"), &json!(Digest::of(b"at-1").as_str()))
+        (&json!("-o1_"), &json!(Digest::of(b"at-1").as_str()))
     );
     let both = world.run(&["token", "--dpop", "GET", url, "--json"]).json();
     assert_eq!(both["access_token"], "at-1");

@@ -1,6 +1,7 @@
 //! A WebDriver client: as much of the W3C protocol as the tests use, the virtual authenticator of
 //! WebAuthn Level 3 §11 included. Chromium and its driver end by their process ids.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -52,17 +53,8 @@ impl Browser {
             return None;
         };
         let profile = Folder::new();
-        let mut driver = Command::new(chromedriver)
-            .arg("--port=0")
-            // Whatever the browser leaves there goes with the profile.
-            .env("TMPDIR", profile.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let root = format!("http://127.0.0.1:{}", port(&mut driver).await);
+        let (driver, port) = started(&chromedriver, &profile).await;
+        let root = format!("http://127.0.0.1:{port}");
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
         flags.push(format!("--user-data-dir={}", profile.join("profile").display()));
         let capabilities = json!({"capabilities": {"alwaysMatch": {
@@ -302,19 +294,39 @@ impl Drop for Browser {
     }
 }
 
-async fn port(driver: &mut Child) -> u16 {
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let found = async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some(port) = line.split("successfully on port ").nth(1) {
-                return port.trim_end_matches('.').parse().unwrap();
-            }
+/// The driver takes a free port of IPv6 and gives up where IPv4's of the same number is taken: begun anew then.
+async fn started(chromedriver: &Path, profile: &Folder) -> (Child, u16) {
+    for _ in 0..20 {
+        let mut driver = Command::new(chromedriver)
+            .arg("--port=0")
+            // Whatever the browser leaves there goes with the profile.
+            .env("TMPDIR", profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let told = tokio::time::timeout(PATIENCE, port(&mut driver)).await;
+        match told.expect("chromedriver says no port") {
+            Ok(port) => return (driver, port),
+            Err(said) => assert!(said.contains("port not available"), "chromedriver ended: {said}"),
         }
-        panic!("chromedriver ended at once");
-    };
-    tokio::time::timeout(PATIENCE, found)
-        .await
-        .expect("chromedriver says no port")
+    }
+    panic!("chromedriver finds no port");
+}
+
+/// The port, or all it said before it ended.
+async fn port(driver: &mut Child) -> Result<u16, String> {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some(port) = line.split("successfully on port ").nth(1) {
+            return Ok(port.trim_end_matches('.').parse().unwrap());
+        }
+        said += &line;
+    }
+    Err(said)
 }
 
 /// One WebDriver command: its value, or the driver's error.
