@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::fresh_nonce::FreshNonce;
 use crate::hardware::Hardware;
 use crate::holding::Holds;
 use crate::inbox::Inboxes;
@@ -47,6 +48,7 @@ pub struct App {
     pub entropy: EntropySource,
     pub keys: ArcSwap<KeyRing>,
     pub derived: DerivedKeys,
+    pub fresh_nonce: FreshNonce,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
     pub holds: Holds,

@@ -39,7 +39,7 @@ pub async fn by_code(
     app.profile_of(asked.client())?;
     let presented = Presented::read(app, asked, kind)?;
     presented.decided(app, hold).await?;
-    let answer = redeem(app, &presented).await;
+    let answer = Box::pin(redeem(app, &presented)).await;
     // Digits may have been wrong: how many tries are left is read anew.
     app.pending.forget(&presented.code);
     answer
@@ -101,7 +101,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
-    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    let refused = || asked.event(app, Action::DeviceRefused).request(request);
     let posture = posture::again(app, asked, app.profile_of(&client)?, (refused, &request.content.id)).await?;
     let ground = app.ground(&client, approver, instance.as_ref());
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;

@@ -146,11 +146,11 @@ async fn must_still_stand(
     app: &App,
     (grant, ground): (&Grant, &Ground<'_>),
     profile: &Profile,
-    refused: Event,
+    refused: impl FnOnce() -> Event,
 ) -> Result<(), Failure> {
     let judged = grant.must_still_stand(ground, app.now());
     if judged == Err(Refusal::ApprovalTooWeak) {
-        let event = refused
+        let event = refused()
             .with("acr_values", profile.approval.acr.iter().cloned().collect::<Vec<_>>())
             .with("auth.acr", grant.acr.clone())
             .with("auth.amr", grant.amr.clone());
@@ -176,8 +176,8 @@ async fn rotated(
     let now = app.now();
     let ground = app.ground(client, approver, instance.as_ref());
     let profile = app.profiles().under(client, grant.origin)?;
-    let refused = asked.event(app, Action::TokenRefused).grant(grant);
-    must_still_stand(app, (grant, &ground), profile, refused.clone()).await?;
+    let refused = || asked.event(app, Action::TokenRefused).grant(grant);
+    must_still_stand(app, (grant, &ground), profile, refused).await?;
     let approvers = quorum::of_grant(app, grant, client).await?;
     // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
     let posture = posture::again(app, asked, profile, (refused, &grant.id)).await?;
