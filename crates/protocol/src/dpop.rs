@@ -162,9 +162,10 @@ fn check_request(claims: &Claims, expected: &ProofExpectation<'_>) -> Result<Str
     if claims.required_text("htm")? != expected.htm {
         return Err(Flaw("the htm is another method"));
     }
-    let htu = uri::normal(claims.required_text("htu")?).ok_or(Flaw("the htu is no URI"))?;
+    let sent = claims.required_text("htu")?;
+    let htu = uri::normal(sent).ok_or(Flaw("the htu is no URI"))?;
     let mut names = [Some(expected.htu), expected.alias].into_iter().flatten();
-    if !names.any(|name| uri::normal(name).as_ref() == Some(&htu)) {
+    if !names.any(|name| name == sent || uri::normal(name).as_ref() == Some(&htu)) {
         return Err(Flaw("the htu is another URI"));
     }
     if let Some(access_token) = expected.access_token {

@@ -222,14 +222,15 @@ impl Event {
             .with("facts", facts)
     }
 
-    /// In the words of OCSF's object of that name: which agent, and which running copy of it. Nothing of other software.
-    pub fn ai_agent(self, client: &Client, instance_id: Option<&str>) -> Self {
-        match client.registration.kind {
-            Kind::Agent => self
-                .with("ai_agent.uid", client.client_id.clone())
-                .with("ai_agent.instance_uid", instance_id),
-            _ => self,
+    /// In the words of OCSF's object of that name: which agent, and which running copy of it, as far as the event names
+    /// one. Nothing of other software.
+    pub fn ai_agent(self, client: &Client) -> Self {
+        if client.registration.kind != Kind::Agent {
+            return self;
         }
+        let instance = self.detail.get("instance.id").cloned();
+        self.with("ai_agent.uid", client.client_id.clone())
+            .with("ai_agent.instance_uid", instance)
     }
 
     /// What was stated of the machine for a token, each fact with its source; nothing where nothing was.
@@ -258,6 +259,7 @@ impl Event {
         self.client_id = Some(grant.client_id.clone());
         self.approver_id = Some(grant.subject.clone());
         self.with("grant.origin", grant.origin.as_str())
+            .with("instance.id", grant.instance_id.clone())
             .with("scope", grant.scope.clone())
             .with("resource", grant.resource.clone())
             .with("authorization_details", json!(grant.authorization_details))

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 
 /// What is wrong with a key or a token, as a fixed phrase: for an administrator who registers a key and
 /// for tests. Never carries what was sent, and never reaches the sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flaw(pub &'static str);
 
 impl fmt::Display for Flaw {

@@ -74,7 +74,7 @@ pub struct Posture {
 
 /// One that has ended by its own `exp` is stale, whatever a profile says of its age.
 pub fn verify(posture: &str, expected: &PostureExpectation<'_>, now: Timestamp) -> Result<Posture, Refusal> {
-    let (posture, expires_at) = judge(posture, expected, now).map_err(|_| Refusal::PostureInvalid)?;
+    let (posture, expires_at) = judge(posture, expected, now).map_err(Refusal::PostureInvalid)?;
     if now < expires_at {
         Ok(posture)
     } else {

@@ -99,6 +99,8 @@ pub struct Approval {
     pub runs: u32,
     /// After so long without a decision a request in the owner's inbox stands in those of the group as well.
     pub escalate_after: Option<Lifetime>,
+    /// How approvers may be told that a request waits; on none, nobody is.
+    pub notices: Vec<NoticeChannel>,
     /// What proves that the starter is the approver's: one of these has to hold. Empty only for `open`.
     pub starter: Vec<StarterProof>,
 }
@@ -109,6 +111,13 @@ pub enum ApprovedBy {
     /// The owner of the instance that asks; with a quorum the owner first.
     Owner,
     Group,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeChannel {
+    Webhook,
+    Mail,
+    Push,
 }
 
 /// Why a request may be believed to be the approver's own. An approve click is none of these.
@@ -196,6 +205,18 @@ pub enum SameDevice {
     Off,
     Warn,
     Refuse,
+}
+
+impl NoticeChannel {
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Mail, Self::Push];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Mail => "mail",
+            Self::Push => "push",
+        }
+    }
 }
 
 impl Profile {

@@ -6,6 +6,7 @@ mod sentence;
 
 pub use error_code::ErrorCode;
 
+use crate::jwk::Flaw;
 use crate::posture;
 use crate::posture_demand::Lacks;
 
@@ -93,7 +94,8 @@ pub enum Refusal {
     PasskeyInvalid,
     PasskeyKindUnsupported,
     PolicyForbids,
-    PostureInvalid,
+    /// What is wrong with it is for the record, not for who sent it.
+    PostureInvalid(Flaw),
     PostureMissing,
     PostureStale,
     PostureUnmet(Lacks),
@@ -215,7 +217,7 @@ impl Refusal {
         Self::PasskeyInvalid,
         Self::PasskeyKindUnsupported,
         Self::PolicyForbids,
-        Self::PostureInvalid,
+        Self::PostureInvalid(Flaw("")),
         Self::PostureMissing,
         Self::PostureStale,
         Self::PostureUnmet(Lacks::ALL),
@@ -311,7 +313,7 @@ impl Refusal {
             | Self::BindingDataMissing
             | Self::InitiatorInvalid
             | Self::InitiatorMissing
-            | Self::PostureInvalid
+            | Self::PostureInvalid(_)
             | Self::PostureMissing
             | Self::PostureStale => Code::InvalidRequest,
             Self::ScopeAmbiguous | Self::ScopeMalformed | Self::ScopeNotAllowed => Code::InvalidScope,

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::{self, EntropySource};
 use crate::failure::Failure;
+use crate::fresh_nonce::FreshNonce;
 use crate::hardware::Hardware;
 use crate::holding::Holds;
 use crate::inbox::Inboxes;
@@ -47,6 +48,7 @@ pub struct App {
     pub entropy: EntropySource,
     pub keys: ArcSwap<KeyRing>,
     pub derived: DerivedKeys,
+    pub fresh_nonce: FreshNonce,
     pub clients: ClientRegistry,
     pub pending: PendingRequests,
     pub holds: Holds,
@@ -100,30 +102,47 @@ impl App {
     }
 
     /// Ends a grant on the record, with everything that descends from it; nothing where it has ended.
-    pub fn end_grant(&self, grant: &Grant, because: &str) -> Result<Batch, Fault> {
+    pub async fn end_grant(&self, grant: &Grant, because: &str) -> Result<Batch, Fault> {
         if grant.ended_at.is_some() {
             return Ok(Batch::default());
         }
-        let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
+        let event = self.grant_ended(grant, because).await?;
         Batch::default().end_grant(grant, because, self.now()).record(&event)
     }
 
+    /// For a grant that ends before its time.
+    pub async fn grant_ended(&self, grant: &Grant, because: &str) -> Result<Event, Fault> {
+        let event = self.event(Action::GrantEnded).grant(grant).with("because", because);
+        self.naming_agent(event).await
+    }
+
+    /// Whoever hunts for an agent finds what it was refused, and what became of what it had, by its name too.
+    pub async fn naming_agent(&self, event: Event) -> Result<Event, Fault> {
+        let client = match &event.client_id {
+            Some(client_id) => self.clients.client(&self.store, client_id, self.now()).await?,
+            None => None,
+        };
+        Ok(match client {
+            Some(client) => event.ai_agent(&client),
+            None => event,
+        })
+    }
+
     /// Ends a request that nothing has come of, on the record. Whoever commits it forgets its code.
-    pub fn cancel(&self, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
+    pub async fn cancel(&self, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
         let state = request.act(&Act::Cancel { because }, self.now())?;
-        let event = self.cancelled(request, &state);
+        let event = self.cancelled(request, &state).await?;
         Ok(Batch::default().move_request(request, &state)?.record(&event)?)
     }
 
     /// For a request that ends undone.
-    pub fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Event {
+    pub async fn cancelled(&self, request: &AuthorizationRequest, state: &State) -> Result<Event, Fault> {
         let because = match state {
             State::Cancelled { because, .. } => Some(because.clone()),
             _ => None,
         };
-        self.event(Action::DeviceCancelled)
-            .request(request)
-            .with("because", because)
+        let event = self.event(Action::DeviceCancelled).request(request);
+        self.naming_agent(event.with("because", because)).await
     }
 
     /// The client as it stands in the database now: for what is decided for good.

@@ -58,12 +58,15 @@ impl Asker {
             Some(jkt) => enrolled(app, asked.client(), jkt).await?,
             None => None,
         };
-        let refused = asked
-            .event(app, refused)
-            .client(&asked.client().client_id)
-            .with("profile", profile.name.clone())
-            .with("key.jkt", asked.jkt())
-            .with("instance.id", known.as_ref().map(|known| known.id.clone()));
+        let known_id = known.as_ref().map(|known| known.id.clone());
+        let refused = || {
+            asked
+                .event(app, refused)
+                .client(&asked.client().client_id)
+                .with("profile", profile.name.clone())
+                .with("key.jkt", asked.jkt())
+                .with("instance.id", known_id)
+        };
         let (instance, entry) = match known {
             Some(instance) => (Some(instance), Batch::default()),
             None => attested(app, asked).await?,

@@ -43,16 +43,17 @@ pub fn is_right(app: &App, request: &AuthorizationRequest, typed: Option<&str>) 
 
 impl Deciding {
     /// A wrong one is counted by the request's version, and the third ends it.
-    pub fn wrongly_bound(&self, app: &App, request: &AuthorizationRequest) -> Result<(Batch, State), Failure> {
+    pub async fn wrongly_bound(&self, app: &App, request: &AuthorizationRequest) -> Result<(Batch, State), Failure> {
         const WRONG: Refusal = Refusal::BindingDataWrong;
         let state = request.wrongly_bound(app.now())?;
         let event = self
             .event(app, Action::DeviceRefused, request)
             .failed(WRONG.code().as_str())
             .with("reason", WRONG.reason());
+        let event = app.naming_agent(event).await?;
         let mut batch = self.used_up.clone().move_request(request, &state)?.record(&event)?;
         if let State::Cancelled { .. } = &state {
-            batch = batch.record(&app.cancelled(request, &state))?;
+            batch = batch.record(&app.cancelled(request, &state).await?)?;
         }
         Ok((batch, state))
     }

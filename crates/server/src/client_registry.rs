@@ -83,15 +83,20 @@ impl ClientRegistry {
     /// client that it does not know may have been registered this very moment.
     pub async fn client(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<Option<Arc<Client>>, Fault> {
         if store.is_shared() {
-            let is_old = now - self.snapshot.load().loaded_at > Self::REFRESH;
-            if is_old && let Ok(_turn) = self.turn.try_lock() {
-                self.read(store, now).await?;
-            }
-            if self.known(client_id).is_none() && store.client(client_id).await?.is_some() {
-                self.reload(store, now).await?;
-            }
+            Box::pin(self.catch_up(store, client_id, now)).await?;
         }
         Ok(self.known(client_id))
+    }
+
+    async fn catch_up(&self, store: &Store, client_id: &str, now: Timestamp) -> Result<(), Fault> {
+        let is_old = now - self.snapshot.load().loaded_at > Self::REFRESH;
+        if is_old && let Ok(_turn) = self.turn.try_lock() {
+            self.read(store, now).await?;
+        }
+        if self.known(client_id).is_none() && store.client(client_id).await?.is_some() {
+            self.reload(store, now).await?;
+        }
+        Ok(())
     }
 
     fn known(&self, client_id: &str) -> Option<Arc<Client>> {

@@ -42,8 +42,10 @@ pub fn shown_to(app: &App, request: &AuthorizationRequest, to: &Viewer) -> Optio
 
 /// For a request that awaits digits (`Poll::Confirm`). The tries are counted by the request's version: of many
 /// guesses at once only as many count as there are tries.
-pub fn check(app: &App, request: &AuthorizationRequest, typed: &str) -> Result<Confirmation, Failure> {
-    let event = app.event(Action::DeviceConfirmed).request(request);
+pub async fn check(app: &App, request: &AuthorizationRequest, typed: &str) -> Result<Confirmation, Failure> {
+    let event = app
+        .naming_agent(app.event(Action::DeviceConfirmed).request(request))
+        .await?;
     let expected = digits(app, request).digest();
     if ConfirmationDigits::typed(typed).digest().matches(&expected) {
         return Ok(Confirmation::Right(Batch::default().record(&event)?));
@@ -65,7 +67,7 @@ pub fn check(app: &App, request: &AuthorizationRequest, typed: &str) -> Result<C
         _ => (
             batch
                 .record(&event.with("confirmation_tries", 0))?
-                .record(&app.cancelled(request, &state))?,
+                .record(&app.cancelled(request, &state).await?)?,
             Refusal::AccessDenied.into(),
         ),
     };

@@ -14,7 +14,7 @@ pub async fn contained(app: &App, request: &AuthorizationRequest, because: &str)
     let mut ended = vec![request.device_code.clone()];
     let batch = match &request.state {
         State::Redeemed { grant_id, .. } => match app.store.grant(grant_id).await? {
-            Some(grant) => app.end_grant(&grant, because)?,
+            Some(grant) => app.end_grant(&grant, because).await?,
             None => Batch::default(),
         },
         State::Enrolled { instance_id, .. } => match app.store.instance(instance_id).await? {
@@ -27,13 +27,13 @@ pub async fn contained(app: &App, request: &AuthorizationRequest, because: &str)
             }
             None => Batch::default(),
         },
-        _ => cancelled(app, request, because)?,
+        _ => cancelled(app, request, because).await?,
     };
     Ok((batch, ended))
 }
 
-fn cancelled(app: &App, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
-    match app.cancel(request, because) {
+async fn cancelled(app: &App, request: &AuthorizationRequest, because: &str) -> Result<Batch, Failure> {
+    match app.cancel(request, because).await {
         Err(Failure::Refusal(Refusal::AlreadyDecided)) => Ok(Batch::default()),
         cancelled => cancelled,
     }

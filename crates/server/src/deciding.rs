@@ -120,6 +120,7 @@ impl Deciding {
             let seconds = (now - request.content.requested_at).seconds();
             let event = self
                 .event(app, Action::DeviceViewed, &request)
+                .ai_agent(&client)
                 .with("code.entry", entry.as_str())
                 .with("latency.request_to_view_s", seconds);
             let batch = self
@@ -256,7 +257,7 @@ impl Deciding {
                 ..
             } = opened;
             if !binding::is_right(app, &request, signed.binding_data)? {
-                let (batch, state) = self.wrongly_bound(app, &request)?;
+                let (batch, state) = self.wrongly_bound(app, &request).await?;
                 let request = AuthorizationRequest { state, ..request };
                 return Ok((batch, (request, Err(Refusal::BindingDataWrong))));
             }
@@ -280,7 +281,7 @@ impl Deciding {
                 .with("starter.proofs", proofs)
                 .with("quorum.needed", profile.approval.quorum)
                 .granted(&approval.decision().granted, &request.content)
-                .ai_agent(&client, request.content.instance.as_deref());
+                .ai_agent(&client);
             let batch = first_seen
                 .noted(self.used_up.clone(), now)
                 .move_request(&request, &state)?
@@ -330,14 +331,17 @@ impl Deciding {
                 },
                 app.now(),
             )?;
-            let event = self.decided(app, Action::DeviceDenied, &request);
+            let event = app
+                .naming_agent(self.decided(app, Action::DeviceDenied, &request))
+                .await?;
             let mut batch = self
                 .used_up
                 .clone()
                 .move_request(&request, &state)?
                 .record(&event.with("reported", reported))?;
             if reported {
-                batch = batch.record(&self.event(app, Action::DeviceReported, &request))?;
+                let event = self.event(app, Action::DeviceReported, &request);
+                batch = batch.record(&app.naming_agent(event).await?)?;
             }
             Ok::<_, Failure>((batch, request.device_code))
         };

@@ -1,7 +1,8 @@
 //! What waits for an approver without a code: what an instance asks its owner or a group, and what others of a
 //! quorum have approved. The same on pages and in terminals. Whoever looks is on the record and locks nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use protocol::authorization_request::{Act, AuthorizationRequest, CodeEntry, State};
 use protocol::digest::Digest;
@@ -11,33 +12,55 @@ use protocol::refusal::Refusal;
 use store::Batch;
 use store::announcement::Announcement;
 use store::authorization_requests::Inbox;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::app::App;
 use crate::deciding::{Deciding, Opened};
 use crate::failure::Failure;
+use crate::holding::Place;
 use crate::judging;
 
 /// So many are listed at once.
 const MOST: usize = 20;
 
+/// So many pages of one approver hear of changes at once: whoever has more windows open looks now and then. Without a
+/// bound one session could take the places of everybody who waits.
+const MOST_LISTENING: usize = 8;
+
 /// Where open pages hear that an inbox is not what it was.
-pub struct Inboxes(broadcast::Sender<Announcement>);
+pub struct Inboxes {
+    told: broadcast::Sender<Announcement>,
+    /// The places of each approver who has a page open.
+    places: Mutex<BTreeMap<String, Weak<Semaphore>>>,
+}
 
 impl Default for Inboxes {
     fn default() -> Self {
-        Self(broadcast::Sender::new(256))
+        Self {
+            told: broadcast::Sender::new(256),
+            places: Mutex::default(),
+        }
     }
 }
 
 impl Inboxes {
     pub fn tell(&self, announcement: Announcement) {
         // An error means that no page is open.
-        let _ = self.0.send(announcement);
+        let _ = self.told.send(announcement);
     }
 
     pub fn listen(&self) -> broadcast::Receiver<Announcement> {
-        self.0.subscribe()
+        self.told.subscribe()
+    }
+
+    /// For one more page of this approver, as long as it is kept; none where they have enough.
+    pub fn place(&self, approver_id: &str) -> Option<Place> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|_, own| own.strong_count() > 0);
+        let own = places.get(approver_id).and_then(Weak::upgrade);
+        let own = own.unwrap_or_else(|| Arc::new(Semaphore::new(MOST_LISTENING)));
+        places.insert(approver_id.to_owned(), Arc::downgrade(&own));
+        own.try_acquire_owned().ok()
     }
 }
 
@@ -153,6 +176,7 @@ impl Deciding {
         let judged = judging::viewed(app, self, (request, client), CodeEntry::Push).await?;
         let event = self
             .event(app, Action::DeviceViewed, request)
+            .ai_agent(client)
             .with("code.entry", CodeEntry::Push.as_str())
             .with(
                 "latency.request_to_view_s",

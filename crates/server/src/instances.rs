@@ -129,11 +129,11 @@ fn changed(instance: &Instance, act: &Act<'_>, now: Timestamp) -> Result<Instanc
 async fn ends(app: &App, id: &str, because: &str) -> Result<(Batch, Ended), Failure> {
     let mut batch = Batch::default();
     for grant in app.store.grants_of_instance(id, app.now()).await? {
-        batch = batch.then(app.end_grant(&grant, because)?);
+        batch = batch.then(app.end_grant(&grant, because).await?);
     }
     let mut ended = Ended::new();
     for request in app.store.open_requests_of_instance(id, app.now()).await? {
-        batch = batch.then(app.cancel(&request, because)?);
+        batch = batch.then(app.cancel(&request, because).await?);
         ended.push(request.device_code);
     }
     Ok((batch, ended))

@@ -46,14 +46,14 @@ impl Judgement {
     }
 
     /// Decision, deciding policies and input, on the event of the step.
-    pub fn on(&self, event: Event) -> Event {
+    pub fn on(self, event: Event) -> Event {
         event
             .with("policy.step", self.step.as_str())
             .with("policy.decision", self.verdict.decision.as_str())
-            .with("policy.ids", self.verdict.ids.clone())
-            .with("policy.reported", self.verdict.reported.clone())
-            .with("policy.version", self.version.clone())
-            .with("policy.input", self.input.clone())
+            .with("policy.ids", self.verdict.ids)
+            .with("policy.reported", self.verdict.reported)
+            .with("policy.version", self.version)
+            .with("policy.input", self.input)
     }
 }
 
@@ -68,7 +68,7 @@ pub async fn asked(
         requester: place(app, &End::asking(app, asked)),
         ..of_content(app, Step::Request, (content, asked.client()), instance)
     };
-    let refused = asked.event(app, Action::DeviceRefused).content(content);
+    let refused = || asked.event(app, Action::DeviceRefused).content(content);
     must_permit(app, &input, (refused, peer::network(asked.address.counted).to_string())).await
 }
 
@@ -83,7 +83,7 @@ pub async fn viewed(
         entry: Some(entry.as_str().to_owned()),
         ..of_person(app, Step::View, deciding, (request, client)).await?
     };
-    let refused = deciding.event(app, Action::DeviceRefused, request);
+    let refused = || deciding.event(app, Action::DeviceRefused, request);
     must_permit(app, &input, (refused, deciding.approver.id.clone())).await
 }
 
@@ -126,7 +126,7 @@ pub async fn approved(
         amr: approval.amr().into_iter().map(str::to_owned).collect(),
         ..input
     };
-    let refused = deciding.event(app, Action::DeviceRefused, request);
+    let refused = || deciding.event(app, Action::DeviceRefused, request);
     must_permit(app, &input, (refused, deciding.approver.id.clone())).await
 }
 
@@ -148,11 +148,16 @@ pub async fn redeemed(
         approvals: request.map_or(0, approvals),
         ..input
     };
-    let refused = match request {
-        Some(request) => asked.event(app, Action::DeviceRefused).request(request),
-        None => asked.event(app, Action::TokenRefused).client(&grant.client_id),
+    let refused = || {
+        let event = match request {
+            Some(request) => asked.event(app, Action::DeviceRefused).request(request),
+            None => asked
+                .event(app, Action::TokenRefused)
+                .client(&grant.client_id)
+                .with("instance.id", grant.instance_id.clone()),
+        };
+        event.approver(&grant.subject)
     };
-    let refused = refused.approver(&grant.subject);
     let whose = request.map_or(&grant.client_id, |request| &request.content.id);
     must_permit(app, &input, (refused, whose.clone())).await
 }
@@ -177,7 +182,7 @@ pub async fn enrolled(
         age: (app.now() - context.auth_time).seconds(),
         ..input
     };
-    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    let refused = || asked.event(app, Action::DeviceRefused).request(request);
     must_permit(app, &input, (refused, content.id.clone())).await
 }
 
@@ -189,8 +194,8 @@ pub async fn admitted(
     instance: &Instance,
     owner: &Approver,
 ) -> Result<Judgement, Failure> {
-    let refused = asked.event(app, Action::DeviceRefused).instance(instance);
-    let refused = (refused, peer::network(asked.address.counted).to_string());
+    let refused = || asked.event(app, Action::DeviceRefused).instance(instance);
+    let whose = peer::network(asked.address.counted).to_string();
     let input = Input {
         binding: binding(None, asked.jkt()).to_owned(),
         instance: Some(of_instance(instance)),
@@ -204,13 +209,13 @@ pub async fn admitted(
         facts: asked.facts(app).chain(asker::facts_of(instance)).collect(),
         ..of_client(app, Step::Request, asked.client())
     };
-    must_permit(app, &input, refused.clone()).await?;
+    must_permit(app, &input, (refused, whose.clone())).await?;
     let input = Input {
         step: Step::Redeem,
         approver: Some(approver(app, owner).await?),
         ..input
     };
-    must_permit(app, &input, refused).await
+    must_permit(app, &input, (refused, whose)).await
 }
 
 /// A refresh token is presented; scope, audience and details are those of the next access token.
@@ -233,7 +238,7 @@ pub async fn refreshed(
         },
         ..input
     };
-    let refused = asked.event(app, Action::TokenRefused).grant(grant);
+    let refused = || asked.event(app, Action::TokenRefused).grant(grant);
     must_permit(app, &input, (refused, grant.id.clone())).await
 }
 
@@ -243,7 +248,7 @@ pub async fn introspected(app: &App, access: &Access, reader: &str) -> Result<()
         return Ok(());
     }
     let (input, grant) = (of_token(app, access, reader).await?, &access.grant);
-    let refused = app.event(Action::TokenRefused).grant(grant).with("reader", reader);
+    let refused = || app.event(Action::TokenRefused).grant(grant).with("reader", reader);
     must_permit(app, &input, (refused, grant.id.clone())).await.map(|_| ())
 }
 
@@ -280,7 +285,11 @@ async fn of_token(app: &App, access: &Access, reader: &str) -> Result<Input, Fai
 
 /// Permitted, with what goes on the event of the step; else refused, on the record. `whose`: what tells refusals of
 /// one step apart.
-async fn must_permit(app: &App, input: &Input, (event, whose): (Event, String)) -> Result<Judgement, Failure> {
+async fn must_permit(
+    app: &App,
+    input: &Input,
+    (refused, whose): (impl FnOnce() -> Event, String),
+) -> Result<Judgement, Failure> {
     let policies = app.policies.now();
     let judgement = Judgement::of(&policies, input);
     app.metrics.policy_decided(input.step, &judgement.verdict);
@@ -288,7 +297,8 @@ async fn must_permit(app: &App, input: &Input, (event, whose): (Event, String)) 
         return Ok(judgement);
     }
     let apart = [input.step.as_str(), &whose, &judgement.verdict.ids.join(" ")];
-    let reference = refused::record(app, judgement.on(event), Refusal::PolicyForbids, &apart).await?;
+    let event = judgement.clone().on(refused());
+    let reference = refused::record(app, event, Refusal::PolicyForbids, &apart).await?;
     Err(forbidden(judgement, reference))
 }
 

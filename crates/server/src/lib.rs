@@ -23,6 +23,7 @@ mod extract;
 mod failure;
 mod first_seen;
 mod folder;
+mod fresh_nonce;
 mod hardware;
 mod health;
 mod holding;

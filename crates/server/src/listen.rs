@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -211,8 +211,8 @@ impl Talk {
             certificates,
             settings,
         } = self;
-        let (open, watched) = watch::channel(0);
-        let open = Arc::new(open);
+        let usage = Arc::new(Usage::new(&settings));
+        let used = usage.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             if let Some(peer) = peer {
@@ -221,7 +221,7 @@ impl Talk {
             if let Some(certificates) = certificates.clone() {
                 request.extensions_mut().insert(certificates);
             }
-            answer(router.clone(), request, settings.request, OpenRequest::new(&open))
+            answer(router.clone(), request, settings.request, OpenRequest::begin(&used))
         });
         let builder = builder(&settings);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -229,7 +229,7 @@ impl Talk {
             // Its end, or an error that concerns the other side alone.
             _ = connection.as_mut() => return,
             () = begun(&mut stopped) => {}
-            () = quiet(watched, &settings) => {}
+            () = usage.quiet() => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(settings.drain, connection).await;
@@ -254,38 +254,63 @@ fn builder(settings: &ConnectionSettings) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Returns when no request has been open for a while. Covers what hyper does not: silence before the
-/// version of HTTP is known, and HTTP/2 connections that are kept alive by pings alone.
-async fn quiet(mut open: watch::Receiver<u32>, settings: &ConnectionSettings) {
-    let mut patience = settings.head;
-    loop {
-        let is_open = *open.borrow_and_update() > 0;
-        let changed = open.changed();
-        let change = if is_open {
-            Ok(changed.await)
-        } else {
-            timeout(patience, changed).await
-        };
-        if !matches!(change, Ok(Ok(()))) {
-            return;
+/// Which requests of a connection are open. Looked at when silence may have lasted long enough, so that a request
+/// wakes nobody.
+struct Usage {
+    idle: Duration,
+    now: Mutex<Requests>,
+}
+
+struct Requests {
+    open: u32,
+    /// When silence that goes on until then has lasted long enough.
+    quiet_at: Instant,
+}
+
+impl Usage {
+    fn new(settings: &ConnectionSettings) -> Self {
+        Self {
+            idle: settings.idle,
+            now: Mutex::new(Requests {
+                open: 0,
+                quiet_at: Instant::now() + settings.head,
+            }),
         }
-        patience = settings.idle;
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when no request has been open for a while. Covers what hyper does not: silence before the
+    /// version of HTTP is known, and HTTP/2 connections that are kept alive by pings alone.
+    async fn quiet(&self) {
+        loop {
+            let look_at = match *self.requests() {
+                Requests { open: 0, quiet_at } if quiet_at <= Instant::now() => return,
+                Requests { open: 0, quiet_at } => quiet_at,
+                _ => Instant::now() + self.idle,
+            };
+            sleep_until(look_at).await;
+        }
     }
 }
 
 /// Counts a request of a connection for as long as it lives.
-struct OpenRequest(Arc<watch::Sender<u32>>);
+struct OpenRequest(Arc<Usage>);
 
 impl OpenRequest {
-    fn new(open: &Arc<watch::Sender<u32>>) -> Self {
-        open.send_modify(|count| *count += 1);
-        Self(open.clone())
+    fn begin(usage: &Arc<Usage>) -> Self {
+        usage.requests().open += 1;
+        Self(usage.clone())
     }
 }
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        let mut requests = self.0.requests();
+        requests.open -= 1;
+        requests.quiet_at = Instant::now() + self.0.idle;
     }
 }
 

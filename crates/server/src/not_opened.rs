@@ -28,8 +28,11 @@ impl Deciding {
                 let event = app.event(Action::DeviceCodeChecked).failed("unknown_code");
                 return Ok((Batch::default().record(&self.seen_from(app, event))?, Ended::new()));
             };
-            let event = self.event(app, Action::DeviceRefused, &request);
+            let event = app
+                .naming_agent(self.event(app, Action::DeviceRefused, &request))
+                .await?;
             let event = event.failed(refusal.code().as_str()).with("reason", refusal.reason());
+            let event = event.with("request.state", state(&request, app.now()));
             let batch = self.given_back(app, refusal);
             // Policies have recorded their own.
             let batch = match refusal {
@@ -74,7 +77,7 @@ impl Deciding {
             .event(app, Action::DeviceCodeRepeated, request)
             .with("code.presenters", presenters)
             .with("code.ended", rule.ends);
-        let batch = batch.record(&event)?;
+        let batch = batch.record(&app.naming_agent(event).await?)?;
         if rule.ends {
             let (ends, ended) = contained(app, request, REPEATED).await?;
             return Ok((batch.then(ends), ended));
@@ -89,6 +92,14 @@ impl Deciding {
         }
         let client = app.stored_client(&request.content.client_id).await?;
         Ok(self.eligible(app, request, &client).await.is_ok())
+    }
+}
+
+/// Whoever presents it learns none of this: expired, decided and another's look alike to them.
+fn state(request: &AuthorizationRequest, now: Timestamp) -> &'static str {
+    match request.state {
+        State::Pending | State::Viewed { .. } if request.has_expired(now) => "expired",
+        _ => request.state.name(),
     }
 }
 

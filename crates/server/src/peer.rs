@@ -65,7 +65,7 @@ impl Via {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Network(IpAddr);
 
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// A chain of trusted proxies is short; a longer one is somebody playing with the header.
 const MOST_HOPS: usize = 16;
@@ -138,7 +138,7 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 /// A proxy writes one of the two headers and lets the other through as the client sent it, and we cannot
 /// know which. So where there are two, they must agree: a forger makes its own address unknown, no more.
 fn forwarded(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
-    let standard = || requester(headers, FORWARDED.as_str(), forwarded_hops, trusted);
+    let standard = || requester(headers, FORWARDED, forwarded_hops, trusted);
     let customary = || requester(headers, X_FORWARDED_FOR, x_forwarded_for_hops, trusted);
     match (headers.contains_key(FORWARDED), headers.contains_key(X_FORWARDED_FOR)) {
         (true, true) => standard().filter(|address| customary() == Some(*address)),
@@ -152,7 +152,7 @@ fn forwarded(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
 /// leftwards past trusted hops only. If all are trusted, the first of them asked.
 fn requester(
     headers: &HeaderMap,
-    name: &str,
+    name: HeaderName,
     hops: fn(&str) -> Vec<Option<IpAddr>>,
     trusted: &[IpNet],
 ) -> Option<IpAddr> {

@@ -17,7 +17,7 @@ pub async fn again(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    refused: (Event, &str),
+    refused: (impl FnOnce() -> Event, &str),
 ) -> Result<Vec<Fact>, Failure> {
     if !profile.may_ask_from(asked.address.address) {
         return Err(Refusal::NetworkNotAllowed.into());
@@ -31,7 +31,7 @@ pub async fn facts(
     app: &App,
     asked: &ClientRequest,
     profile: &Profile,
-    (event, whose): (Event, &str),
+    (refused, whose): (impl FnOnce() -> Event, &str),
 ) -> Result<Vec<Fact>, Failure> {
     let (facts, judged) = match verified(app, asked) {
         Ok(Some(posture)) => (posture.facts(), enough(app, &posture, profile)),
@@ -44,8 +44,9 @@ pub async fn facts(
         return Ok(facts);
     };
     let event = match refusal {
-        Refusal::PostureUnmet(lacks) => event.with("posture.lacks", lacks.names()),
-        _ => event,
+        Refusal::PostureInvalid(flaw) => refused().with("posture.flaw", flaw.0),
+        Refusal::PostureUnmet(lacks) => refused().with("posture.lacks", lacks.names()),
+        _ => refused(),
     };
     refused::record(app, event.posture(&facts), refusal, &[whose]).await?;
     Err(refusal.into())

@@ -24,7 +24,11 @@ pub async fn record(app: &App, event: Event, refusal: Refusal, apart: &[&str]) -
     if !app.seen.is_first(&alike, now + ALIKE, now) {
         return Ok(None);
     }
-    let event = event.failed(refusal.code().as_str()).with("reason", reason);
+    let event = app
+        .naming_agent(event)
+        .await?
+        .failed(refusal.code().as_str())
+        .with("reason", reason);
     app.commit(Batch::default().record(&event)?).await?;
     Ok(Some(event.id))
 }

@@ -55,6 +55,7 @@ pub fn view(opened: &Opened, onlooker: &Onlooker<'_>) -> Result<RequestView, Ref
         request_digest: request.digest.as_str().to_owned(),
         client_id: content.client_id.clone(),
         client_name: registration.name.clone(),
+        client_kind: registration.kind.as_str().to_owned(),
         client_owner: registration.owner.clone(),
         client_verified: registration.verified,
         purpose: registration.purpose.clone(),
@@ -148,6 +149,7 @@ pub fn waiting(opened: &Opened, types: &Types) -> Waiting {
         request_id: content.id.clone(),
         client_id: content.client_id.clone(),
         client_name: opened.client.registration.name.clone(),
+        client_kind: opened.client.registration.kind.as_str().to_owned(),
         instance_name: content.fact(Fact::INSTANCE_NAME).map(|fact| fact.value.clone()),
         binding_message: content.binding_message.clone(),
         asks: details.chain(permissions.iter().map(in_a_line)).collect(),
@@ -274,6 +276,9 @@ const OF_ENROLLMENT: [&str; 3] = [
     "You can suspend it, remove it or hand it over at any time, under Your devices.",
 ];
 
+const BESIDE_IT: &str =
+    "The command, and whatever runs as the same user there, can read a key that is kept in a file, and ask with it.";
+
 fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -> Vec<String> {
     let first = quorum.and_then(|quorum| quorum.approved_by.first());
     let name = first.map_or("your name".to_owned(), |name| format!("the name of {name}"));
@@ -292,6 +297,13 @@ fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
+    if granted
+        .authorization_details
+        .iter()
+        .any(|detail| detail["type"] == "command")
+    {
+        consequences.push(BESIDE_IT.to_owned());
+    }
     if let Some(max_age) = content.max_age {
         let max_age = span(max_age);
         consequences.push(format!(

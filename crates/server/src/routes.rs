@@ -1,22 +1,19 @@
 //! Every route, grouped by who calls.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{any, get, post};
-use http::{HeaderName, HeaderValue};
 
 use crate::app::Shared;
 use crate::endpoints::{
     approver, backchannel_authentication, challenge, code_reports, device_authorization, enrollment, introspection,
     jwks, metadata, revocation, token, userinfo,
 };
-use crate::extract::attestation::{ATTESTATION, CHALLENGE};
 use crate::failure::Failure;
+use crate::fresh_nonce::fresh_nonce;
 use crate::{health, log, pages};
-
-const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub fn routes(app: &Shared) -> Router {
     let served = clients()
@@ -120,18 +117,4 @@ pub async fn carried_through(request: Request, next: Next) -> Response {
         // A panic goes on to where panics are caught.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Design decision G3: every answer brings the nonce for the next proof, so that no poll is lost to one; to an
-/// attested client it is its next challenge too.
-async fn fresh_nonce(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let is_attested = request.headers().contains_key(ATTESTATION);
-    let mut response = next.run(request).await.into_response();
-    if let Ok(nonce) = HeaderValue::from_str(&app.derived.nonces.issue(app.now())) {
-        if is_attested {
-            response.headers_mut().insert(CHALLENGE, nonce.clone());
-        }
-        response.headers_mut().insert(DPOP_NONCE, nonce);
-    }
-    response
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, EX_CONFIG, ServeArgs};
 use crate::entropy::EntropySource;
 use crate::failure::Failure;
+use crate::fresh_nonce::FreshNonce;
 use crate::hardware::Hardware;
 use crate::holding::Holds;
 use crate::inbox::Inboxes;
@@ -181,6 +182,7 @@ pub(crate) async fn open(config: Config, surroundings: Surroundings) -> Result<A
     Ok(App {
         keys: ArcSwap::from_pointee(keys),
         derived,
+        fresh_nonce: FreshNonce::default(),
         clients: ClientRegistry::load(&store, now).await?,
         places: Arc::new(Places::open(&config.networks).map_err(|problem| Fault::broken(problem.to_string()))?),
         policies: InForce::new(&config.policies),

@@ -2,6 +2,7 @@
 //! seed, on SQLite and on PostgreSQL. What needs a socket, a browser or a foreign client is in
 //! `crates/waypass/tests`.
 
+mod agents;
 mod attested;
 mod backchannel;
 mod binding;

@@ -43,7 +43,8 @@ const LAST_OF_INSTANCE: &str =
     WHERE instance_id = $1 AND origin <> 'client_credentials' ORDER BY created_at DESC, id DESC LIMIT $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
-const RUN: &str = "UPDATE access_grant SET runs_left = runs_left - 1 WHERE id = $1 AND runs_left = $2 AND ended_at IS NULL";
+const RUN: &str =
+    "UPDATE access_grant SET runs_left = runs_left - 1 WHERE id = $1 AND runs_left = $2 AND ended_at IS NULL";
 const UNCHANGED: &str = "SELECT 1 FROM access_grant WHERE id = $1 AND version = $2";
 
 impl Store {

@@ -17,6 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::print::say;
 use crate::run::access::{Access, Ask, origin};
+use crate::run::admission::says_otherwise;
 use crate::run::detail;
 use crate::run::upstream::{Outgoing, Sent, passed_on};
 use crate::screen::{ScreenArgs, Stream};
@@ -24,7 +25,7 @@ use crate::target::TargetArgs;
 
 /// Send one request when somebody has approved exactly this request, and print the answer
 ///
-/// Method, path and body are what is approved. Redirects are not followed. It ends with 0 where the resource answered with
+/// Method, path, query and body are what is approved. Redirects are not followed. It ends with 0 where the resource answered with
 /// 2xx, with 5 where it refused with 401 or 403, else with 1.
 ///
 ///   waypass curl https://api.example.com/me
@@ -106,6 +107,11 @@ impl CurlArgs {
             given.append(name, value);
         }
         headers.extend(given);
+        if says_otherwise(&headers) {
+            return Err(Failure::usage(
+                "a header names another method or path than is asked for",
+            ));
+        }
         Ok(passed_on(&headers))
     }
 }
@@ -125,8 +131,11 @@ fn details(outgoing: &Outgoing, resource: &str) -> Result<Details, Failure> {
     };
     let act = enforce::request(resource, outgoing.method.as_str(), outgoing.url.path(), body);
     let mut act = act.ok_or_else(|| Failure::usage("this path can be taken for another, and is not asked for"))?;
-    if let (Some(members), true) = (act.as_object_mut(), matches!(outgoing.body, Sent::Nothing)) {
-        members.remove("body_sha256");
+    if let Some(members) = act.as_object_mut() {
+        if matches!(outgoing.body, Sent::Nothing) {
+            members.remove("body_sha256");
+        }
+        members.extend(outgoing.url.query().map(|query| ("query".to_owned(), query.into())));
     }
     detail::checked(&[act])
 }
@@ -160,7 +169,12 @@ pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {
         command: "waypass curl",
     };
     let access = Access::ask(io, &ask).await?;
-    let outcome = sent(args, io, &access, (&outgoing, &at, &details)).await;
+    let interrupted = (io.interrupted)();
+    let outcome = tokio::select! {
+        biased;
+        outcome = sent(args, io, &access, (&outgoing, &at, &details)) => outcome,
+        () = interrupted => Err(Failure::new(Exit::Failed, "interrupted", "stopped before the answer had ended")),
+    };
     access.end(io, &screen, None).await;
     outcome
 }

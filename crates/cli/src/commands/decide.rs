@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use protocol::authorization_request::Purpose;
+use protocol::client::Kind;
 use protocol::decision::{Decision, Granted};
 use protocol::details::{self, Part, Types};
 use protocol::narrowing;
@@ -376,6 +377,12 @@ pub fn print(printer: &mut Printer, view: &RequestView, raw: bool, now: Timestam
         ("Owner", view.client_owner.clone().unwrap_or_else(nobody)),
     ];
     let mut add = |name, text: String| fields.push((name, text));
+    if view.client_kind == Kind::Agent.as_str() {
+        add(
+            "Kind",
+            "an AI AGENT asks: what made it ask may be a text of somebody else".to_owned(),
+        );
+    }
     view.purpose.iter().for_each(|purpose| add("Purpose", purpose.clone()));
     if let Some(asked) = &view.enrollment {
         let environment = asked.environment.as_deref().unwrap_or("no environment named");

@@ -88,6 +88,10 @@ fn list(io: &mut Io, grants: Vec<GrantView>) {
 
 fn show(io: &mut Io, grant: GrantView) {
     let state = state(&grant, io.now());
+    let client = match (&grant.client_name, grant.client_kind.as_deref()) {
+        (Some(name), Some(kind)) => format!("{name} ({}), of kind {kind}", grant.client_id),
+        _ => grant.client_id,
+    };
     let evidence = grant.evidence.map(|_| "kept: see --json".to_owned());
     io.output.fields([
         ("Grant", grant.grant_id),
@@ -96,7 +100,8 @@ fn show(io: &mut Io, grant: GrantView) {
             "Request",
             grant.request_id.unwrap_or_else(|| "nobody was asked".to_owned()),
         ),
-        ("Client", grant.client_id),
+        ("Client", client),
+        ("Instance", or_dash(grant.instance_id)),
         ("Approver", grant.approver),
         ("Scope", grant.scope),
         ("Resources", grant.resource.join(" ")),

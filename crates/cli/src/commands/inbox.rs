@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use protocol::client::Kind;
 use protocol::time::Timestamp;
 use protocol::wire::approver::{Waiting, WaitingRequest, WaitingResponse};
 use serde_json::json;
@@ -62,8 +63,12 @@ fn print(io: &mut Io, request: &Waiting) {
         Some(instance) => format!("{} on {instance}", request.client_name),
         None => request.client_name.clone(),
     };
+    let kind = match &*request.client_kind {
+        agent if agent == Kind::Agent.as_str() => "an AI agent, ",
+        _ => "",
+    };
     say!(io.output, "{}", request.request_id);
-    say!(io.output, "  {by} ({}), {left} left", request.client_id);
+    say!(io.output, "  {by} ({}), {kind}{left} left", request.client_id);
     if let Some(message) = &request.binding_message {
         say!(io.output, "  It shows: {message}");
     }

@@ -69,7 +69,7 @@ pub struct ResourceArgs {
     /// A method that it may use there; may be repeated
     #[arg(long, value_name = "METHOD", default_value = "GET", requires = "resource")]
     pub method: Vec<String>,
-    /// A path that it may use there, where * is one segment and ** at the end any that follow; may be repeated
+    /// A path that it may use there, where * is one segment that is not empty and ** at the end any that follow; may be repeated
     #[arg(long, value_name = "PATH", requires = "resource")]
     pub path: Vec<String>,
 }
@@ -90,7 +90,7 @@ pub struct ExecEnvArgs {
     /// The variable in which it looks for a key, which it sends as a bearer token or in X-API-Key; may be repeated
     #[arg(long, value_name = "NAME")]
     key_env: Vec<String>,
-    /// What the program appends to the address in vain: a path that it takes as a part of it
+    /// What the address ends with, for a program that wants a path in it, as in https://api.example.com/v1
     #[arg(long, value_name = "PATH", default_value = "")]
     base_path: String,
     #[command(flatten)]

@@ -13,6 +13,20 @@ pub const HEADER: &str = "waypass-run";
 /// For tools that know no header but this one for what they call a key.
 const API_KEY: &str = "x-api-key";
 
+/// By which some servers take a request for another one than its first line says.
+const OTHERWISE: [&str; 5] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// Whether the headers name another method or path than was approved.
+pub fn says_otherwise(headers: &HeaderMap) -> bool {
+    OTHERWISE.iter().any(|name| headers.contains_key(*name))
+}
+
 pub struct Rules {
     pub granted: Details,
     /// The resource by the name that was approved.
@@ -60,7 +74,7 @@ impl Turned {
                 "This endpoint stands for the approved resource alone: ask for what is below WAYPASS_ENDPOINT."
             }
             Self::NoPlainRequest => "Only plain requests for a path go on: no CONNECT, no upgrade, no other form.",
-            Self::NotApproved => "This method and path were not approved.",
+            Self::NotApproved => "This method and path were not approved, or a header names others.",
         }
     }
 }
@@ -95,7 +109,7 @@ impl Rules {
             return Err(Turned::OtherHost);
         }
         let path = request.uri.path();
-        if !self.permits(request.method.as_str(), path) {
+        if !self.permits(request.method.as_str(), path) || says_otherwise(&request.headers) {
             return Err(Turned::NotApproved);
         }
         self.at(path, request.uri.query()).ok_or(Turned::NotApproved)

@@ -85,8 +85,10 @@ fn unsayable(refusal: Refusal, length: usize) -> Failure {
     } else {
         format!("this cannot be asked for: {}", refusal.sentence())
     };
-    Failure::usage(what)
-        .hint("at most 64 arguments of 1024 characters; longer ones can stand in a file that --input names")
+    Failure::usage(what).hint(
+        "at most 64 arguments of 1024 characters, longer ones in a file that --input names; in a path * is one whole \
+             segment, and ** stands at the end",
+    )
 }
 
 /// SHA-256 over the canonical bytes (RFC 8785).

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -137,11 +137,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Ok(url) => url,
         Err(turned) => return Ok(refusal(turned.status(), turned.error(), turned.sentence())),
     };
+    let (is_empty, mut headers) = (body.is_end_stream(), passed_on(&parts.headers));
+    if is_empty && parts.headers.contains_key(CONTENT_LENGTH) {
+        // RFC 9110 §8.6: that it is none is said too.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
     let outgoing = Outgoing {
         method: parts.method,
         url,
-        headers: passed_on(&parts.headers),
-        body: if body.is_end_stream() {
+        headers,
+        body: if is_empty {
             Sent::Nothing
         } else {
             Sent::Streamed(Source::of(body))

@@ -71,7 +71,21 @@ impl Program {
         for name in inputs {
             program.add_input(name, way)?;
         }
+        if program.names_another_file() {
+            program.claimed.push("the files that its arguments name".to_owned());
+        }
         Ok(program)
+    }
+
+    /// In an argument, or after its `=`; and no input.
+    fn names_another_file(&self) -> bool {
+        let is_input = |word: &OsStr| self.inputs.iter().any(|input| prefix(word, &input.name).is_some());
+        let is_file = |word: &OsStr| {
+            let last = word.as_bytes().rsplit(|byte| *byte == b'=').next().unwrap_or_default();
+            Path::new(word).is_file() || Path::new(OsStr::from_bytes(last)).is_file()
+        };
+        let mut words = self.argv.iter().skip(1);
+        words.any(|word| is_file(word) && !is_input(word))
     }
 
     /// A script's interpreter may be a script too.

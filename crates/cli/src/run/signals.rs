@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Signal, getpid, getsid, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
 use signal_hook::iterator::{Handle, SignalsInfo};
@@ -26,11 +26,14 @@ impl Caught {
 
     pub fn pass_on(mut self, to: OwnedFd) -> io::Result<PassingOn> {
         let handle = self.0.handle();
+        let leads_the_session = getsid(None).is_ok_and(|leader| leader == getpid());
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for caught in self.0.forever() {
-                // The terminal has told everybody in its foreground, and the command is there beside us.
-                let is_of_the_terminal = caught.si_code > 0;
-                if let (Some(signal), false) = (Signal::from_named_raw(caught.si_signo), is_of_the_terminal) {
+                // The terminal has told everybody in its foreground, and the command is there beside us. That it is gone it
+                // tells the leader of its session alone, which we are where we were started in place of a shell.
+                let is_ours_to_tell = leads_the_session && caught.si_signo == SIGHUP;
+                let is_told = caught.si_code > 0 && !is_ours_to_tell;
+                if let (Some(signal), false) = (Signal::from_named_raw(caught.si_signo), is_told) {
                     // A command that has ended needs none.
                     let _ = pidfd_send_signal(&to, signal);
                 }

@@ -122,7 +122,12 @@ pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
     for name in [AUTHORIZATION, COOKIE, HOST, CONTENT_LENGTH, EXPECT] {
         headers.remove(name);
     }
-    for name in ["dpop", HEADER, "x-api-key"] {
+    for name in ["dpop", HEADER, "x-api-key", "forwarded", "x-real-ip"] {
+        headers.remove(name);
+    }
+    // Where a request has come by is a proxy's to say.
+    let told = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+    for name in headers.keys().filter(told).cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
     headers
@@ -134,6 +139,8 @@ fn cleaned(answer: Response<Body>) -> Response<Body> {
     parts.headers = end_to_end(&parts.headers);
     parts.headers.remove(SET_COOKIE);
     parts.headers.remove(NONCE);
+    // What we refuse is told from what the resource does by this.
+    parts.headers.remove(HEADER);
     Response::from_parts(parts, body)
 }
 

@@ -80,7 +80,7 @@ fn two_free_ports() -> u16 {
 
 /// As a server checks it: the thumbprint of the key that has signed.
 fn proven(seen: &Seen, url: &str) -> String {
-    let nonces = NonceKey::new([1; 32]);
+    let nonces = NonceKey::new(&[1; 32]);
     let htu = format!("{url}{}", seen.path);
     let expected = ProofExpectation {
         htm: "POST",

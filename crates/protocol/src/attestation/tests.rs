@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use expect_test::expect;
 use serde_json::json;
 
@@ -7,7 +9,7 @@ use crate::jwt::tests::TestKey;
 
 const ISSUER: &str = "https://server.example/as";
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
-const CHALLENGES: NonceKey = NonceKey::new([7; 32]);
+static CHALLENGES: LazyLock<NonceKey> = LazyLock::new(|| NonceKey::new(&[7; 32]));
 
 /// An attester, and an instance of the client `app`.
 struct World {

@@ -1,5 +1,6 @@
-//! Patterns of paths. `*` stands for one segment, `**` at the end for any that follow, or none. What a
-//! pattern covers has one spelling, so comparing patterns compares what they cover.
+//! Patterns of paths. `*` stands for one segment that is not empty (`/contacts/` is the list, and no contact), `**` at the
+//! end for any that follow, or none. What a pattern covers has one spelling, so comparing patterns compares what they
+//! cover.
 
 /// Whether `wide` covers every path that `narrow` covers. A path without stars is a pattern that covers
 /// itself, so this is also how a resource server asks about one request.
@@ -12,7 +13,7 @@ pub fn is_within(narrow: &str, wide: &str) -> bool {
 fn covers(wide: &[&str], narrow: &[&str]) -> bool {
     match (wide, narrow) {
         (["**"], _) | ([], []) => true,
-        (["*", wide @ ..], [segment, narrow @ ..]) if *segment != "**" => covers(wide, narrow),
+        (["*", wide @ ..], [segment, narrow @ ..]) if !["", "**"].contains(segment) => covers(wide, narrow),
         ([same, wide @ ..], [segment, narrow @ ..]) if same == segment => covers(wide, narrow),
         _ => false,
     }
@@ -38,6 +39,10 @@ mod tests {
             ("/a/*", "/a/b", false),
             ("/ab", "/a/**", false),
             ("/a/", "/a", false),
+            ("/a/", "/a/*", false),
+            ("/", "/*", false),
+            ("/a//b", "/a/*/b", false),
+            ("/a/", "/a/**", true),
             ("a", "/a", false),
             ("/**", "/a/**", false),
         ] {
@@ -50,7 +55,7 @@ mod tests {
         match (pattern.split_first(), path.split_first()) {
             (Some((&"**", [])), _) | (None, None) => true,
             (Some((&star, pattern)), Some((&segment, path))) => {
-                (star == "*" || star == segment) && matches(pattern, path)
+                (star == segment || (star == "*" && !segment.is_empty())) && matches(pattern, path)
             }
             _ => false,
         }
@@ -71,14 +76,14 @@ mod tests {
 
     #[test]
     fn one_pattern_is_within_another_exactly_where_all_its_paths_are() {
-        let starred = paths(&["a", "*"], 3);
+        let starred = paths(&["a", "*", ""], 3);
         let rest = |path: Vec<&'static str>| [path, vec!["**"]].concat();
         let patterns: Vec<_> = starred
             .iter()
             .cloned()
             .chain(starred.iter().cloned().map(rest))
             .collect();
-        let world = paths(&["a", "b"], 5);
+        let world = paths(&["a", "b", ""], 5);
         for (narrow, wide) in patterns.iter().flat_map(|a| patterns.iter().map(move |b| (a, b))) {
             let covered = |path: &&Vec<&str>| matches(narrow, path);
             let expected = world.iter().filter(covered).all(|path| matches(wide, path));

@@ -185,6 +185,32 @@ fn an_absent_member_restricts_nothing_only_where_its_schema_says_so() {
     assert!(!is_within(&forced, &plain) && !is_within(&plain, &forced));
 }
 
+/// A resource server tells the query of each request; an approval of one is of no other.
+#[test]
+fn a06_a_query_that_is_named_is_the_only_one() {
+    let with_query = |query: Option<&str>| {
+        let mut detail =
+            json!({ "type": "api", "resource": "https://crm.example.com", "methods": ["DELETE"], "paths": ["/sites"] });
+        if let Some(query) = query {
+            detail["query"] = query.into();
+        }
+        detail
+    };
+    for (asked, granted, expected) in [
+        (Some("id=7"), Some("id=7"), true),
+        (Some("id=7"), None, true),
+        (Some("id=8"), Some("id=7"), false),
+        (Some(""), Some("id=7"), false),
+        (None, Some("id=7"), false),
+    ] {
+        assert_eq!(
+            is_within(&with_query(asked), &with_query(granted)),
+            expected,
+            "{asked:?} {granted:?}"
+        );
+    }
+}
+
 fn is_within(narrow: &Value, wide: &Value) -> bool {
     types().is_within(&read(narrow).unwrap(), &read(wide).unwrap())
 }

@@ -3,7 +3,6 @@
 
 use aws_lc_rs::hmac;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::base64url;
 use crate::time::{Lifetime, Timestamp};
@@ -15,17 +14,21 @@ const VALID: Lifetime = Lifetime::from_seconds(300);
 const MAC_LENGTH: usize = 16;
 
 /// The server's key for nonces, shared by its nodes.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct NonceKey([u8; 32]);
+pub struct NonceKey(hmac::Key);
 
 impl NonceKey {
-    pub const fn new(key: [u8; 32]) -> Self {
-        Self(key)
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// As long as this is the same, so is the nonce.
+    pub fn slot(now: Timestamp) -> i64 {
+        now.seconds().div_euclid(SLOT_SECONDS)
     }
 
     /// The nonce of the slot that `now` lies in.
     pub fn issue(&self, now: Timestamp) -> String {
-        let slot = now.seconds().div_euclid(SLOT_SECONDS).to_be_bytes();
+        let slot = Self::slot(now).to_be_bytes();
         let mut nonce = slot.to_vec();
         nonce.extend_from_slice(&self.mac(slot));
         base64url::encode(&nonce)
@@ -50,8 +53,7 @@ impl NonceKey {
     }
 
     fn mac(&self, slot: [u8; 8]) -> [u8; MAC_LENGTH] {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
-        let tag = hmac::sign(&key, &slot);
+        let tag = hmac::sign(&self.0, &slot);
         let mut mac = [0; MAC_LENGTH];
         mac.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         mac
@@ -60,9 +62,11 @@ impl NonceKey {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    const KEY: NonceKey = NonceKey::new([7; 32]);
+    static KEY: LazyLock<NonceKey> = LazyLock::new(|| NonceKey::new(&[7; 32]));
     const SLOT_START: i64 = 1_700_000_010;
 
     fn at(seconds: i64) -> Timestamp {
@@ -85,7 +89,7 @@ mod tests {
     #[test]
     fn p11_a_nonce_of_another_key_or_with_any_bit_changed_is_none() {
         let nonce = KEY.issue(at(0));
-        assert!(!NonceKey::new([8; 32]).check(&nonce, at(0)));
+        assert!(!NonceKey::new(&[8; 32]).check(&nonce, at(0)));
         let bytes = base64url::decode(&nonce).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();

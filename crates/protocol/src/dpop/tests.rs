@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -6,7 +8,7 @@ use crate::base64url;
 use crate::jwt::tests::TestKey;
 
 const HTU: &str = "https://server.example/as/token";
-static KEY: NonceKey = NonceKey::new([1; 32]);
+static KEY: LazyLock<NonceKey> = LazyLock::new(|| NonceKey::new(&[1; 32]));
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
 fn expectation() -> ProofExpectation<'static> {
@@ -273,7 +275,7 @@ fn p11_a_missing_foreign_or_stale_nonce_asks_for_a_fresh_one() {
     };
     let fresh = KEY.issue(NOW);
     let stale = KEY.issue(NOW - Lifetime::from_seconds(400));
-    let foreign = NonceKey::new([2; 32]).issue(NOW);
+    let foreign = NonceKey::new(&[2; 32]).issue(NOW);
     for expected in [expectation(), with_nonce_required()] {
         assert!(verdict(&fresh, &expected).is_ok());
         for nonce in [stale.as_str(), foreign.as_str(), ""] {

@@ -1,14 +1,14 @@
 //! A profile told by the ids of RFC 10027's mitigations: what `waypass posture` and `waypass profile show`
 //! print (X23).
 
-use super::{ApprovedBy, AskingKey, Ceremony, Otherwise, Profile, SameDevice, StarterProof};
+use super::{ApprovedBy, AskingKey, Ceremony, NoticeChannel, Otherwise, Profile, SameDevice, StarterProof};
 use crate::posture_demand::PostureDemand;
 use crate::time::Lifetime;
 
 /// One mitigation that holds, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mitigation {
-    /// `X01`; the section of RFC 10027 is 6.1.1 for X01, and so on to X17. `posture` is ours.
+    /// `X01`; the section of RFC 10027 is 6.1.1 for X01, and so on to X17. `posture` and `notices` are ours.
     pub id: &'static str,
     pub how: String,
 }
@@ -65,6 +65,7 @@ impl Profile {
                 .then(|| "what was typed at the start is typed again at the approval".to_owned()),
         );
         add("X25", self.same_device_told());
+        add("notices", self.notices_told());
         add("posture", self.posture.as_ref().map(PostureDemand::told));
         held
     }
@@ -135,6 +136,17 @@ impl Profile {
         .flatten()
         .collect();
         (!told.is_empty()).then(|| told.join(", "))
+    }
+
+    /// Only where it is less than everything.
+    fn notices_told(&self) -> Option<String> {
+        let allowed = &self.approval.notices;
+        let names: Vec<&str> = allowed.iter().map(|channel| channel.as_str()).collect();
+        match names.as_slice() {
+            [] => Some("nobody is told that a request waits".to_owned()),
+            _ if NoticeChannel::ALL.iter().all(|channel| allowed.contains(channel)) => None,
+            names => Some(format!("told by {} only", names.join(", "))),
+        }
     }
 
     fn same_device_told(&self) -> Option<String> {

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::posture;
-use super::table::{Mistake, Table, names, note};
+use super::table::{Mistake, Table, note};
 use super::{
-    Approval, ApprovedBy, AskingKey, Assessment, Ceremony, Lifetimes, Limits, Otherwise, Profile, Proximity,
-    QuietHours, Repeated, SameDevice, StarterProof,
+    Approval, ApprovedBy, AskingKey, Assessment, Ceremony, Lifetimes, Limits, NoticeChannel, Otherwise, Profile,
+    Proximity, QuietHours, Repeated, SameDevice, StarterProof,
 };
 use crate::digest::{Digest, canonical_json};
 use crate::network::NetworkMatch;
@@ -122,6 +122,14 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         ("group", ApprovedBy::Group),
     ];
     let by = table.required_one_of("by", &by, mistakes);
+    let channels = NoticeChannel::ALL.map(|channel| (channel.as_str(), channel));
+    let starter = [
+        ("own_instance", StarterProof::OwnInstance),
+        ("group_instance", StarterProof::GroupInstance),
+        ("same_address", StarterProof::SameAddress),
+        ("listed_network", StarterProof::ListedNetwork),
+        ("carried_back", StarterProof::CarriedBack),
+    ];
     let approval = Approval {
         group: table.text("group", mistakes),
         quorum: table.number("quorum", 1..=10, mistakes).unwrap_or(1),
@@ -132,29 +140,14 @@ fn approval(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Approval> {
         token_env: table.switch("token_env", mistakes),
         runs: table.number("runs", 1..=1000, mistakes).unwrap_or(1),
         escalate_after: table.seconds("escalate_after", 10..=30 * MINUTE, mistakes),
-        starter: starter(&mut table, mistakes),
+        notices: table
+            .some_of("notices", &channels, mistakes)
+            .unwrap_or_else(|| NoticeChannel::ALL.to_vec()),
+        starter: table.some_of("starter", &starter, mistakes).unwrap_or_default(),
         by: by?,
     };
     table.finish(mistakes);
     Some(approval)
-}
-
-fn starter(table: &mut Table, mistakes: &mut Vec<Mistake>) -> Vec<StarterProof> {
-    let known = [
-        ("own_instance", StarterProof::OwnInstance),
-        ("group_instance", StarterProof::GroupInstance),
-        ("same_address", StarterProof::SameAddress),
-        ("listed_network", StarterProof::ListedNetwork),
-        ("carried_back", StarterProof::CarriedBack),
-    ];
-    let mut proofs = Vec::new();
-    for name in table.texts("starter", mistakes) {
-        match known.iter().find(|(known, _)| *known == name) {
-            Some((_, proof)) => proofs.push(*proof),
-            None => table.note("starter", &format!("{name:?} is none of {}", names(&known)), mistakes),
-        }
-    }
-    proofs
 }
 
 fn proximity(mut table: Table, mistakes: &mut Vec<Mistake>) -> Option<Proximity> {

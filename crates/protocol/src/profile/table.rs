@@ -192,6 +192,27 @@ impl Table {
         found.map(|(_, value)| *value)
     }
 
+    /// None where there is no such member: an empty list is none of them.
+    pub fn some_of<T: Copy>(
+        &mut self,
+        name: &'static str,
+        known: &[(&str, T)],
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Vec<T>> {
+        if !self.members.contains_key(name) {
+            self.asked.insert(name);
+            return None;
+        }
+        let mut found = Vec::new();
+        for text in self.texts(name, mistakes) {
+            match known.iter().find(|(known, _)| *known == text) {
+                Some((_, value)) => found.push(*value),
+                None => self.note(name, &format!("{text:?} is none of {}", names(known)), mistakes),
+            }
+        }
+        Some(found)
+    }
+
     pub fn required_one_of<T: Copy>(
         &mut self,
         name: &'static str,
@@ -260,6 +281,6 @@ pub fn note(mistakes: &mut Vec<Mistake>, place: &str, text: &str) {
     });
 }
 
-pub fn names<T>(known: &[(&str, T)]) -> String {
+fn names<T>(known: &[(&str, T)]) -> String {
     known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }

@@ -55,6 +55,7 @@ fn every_mistake_is_named_at_once() {
     wrong["purpose"] = json!("");
     wrong["colour"] = json!("green");
     wrong["approval"]["by"] = json!("everyone");
+    wrong["approval"]["notices"] = json!(["mail", "pigeon"]);
     wrong["approval"]["starter"] = json!(["own_instance", "trust me"]);
     wrong["mitigations"]["X01"]["at_least"] = json!("near");
     wrong["mitigations"]["X08"] = json!(["10.0.0.0/33"]);
@@ -65,6 +66,7 @@ fn every_mistake_is_named_at_once() {
     expect_test::expect![[r#"
         purpose: must be a text, neither empty nor longer than 2000 bytes
         approval.by: must be one of anyone, owner, group
+        approval.notices: "pigeon" is none of webhook, mail, push
         approval.starter: "trust me" is none of own_instance, group_instance, same_address, listed_network, carried_back
         colour: is not known here; known are approval, assessment, interval, mitigations, name, posture, purpose, warning
         mitigations.X01.at_least: must be one of unknown, different, same_country, same_operator, same_prefix, same_address
@@ -193,4 +195,26 @@ fn every_mistake_in_a_posture_is_named() {
         mistakes(&mine),
         ["posture: needs X07 or X12: without a key it is nobody's posture"]
     );
+}
+
+#[test]
+fn a_profile_says_how_approvers_are_told_all_ways_where_it_says_nothing() {
+    let told = |notices: Option<Value>| {
+        let mut mine = standard();
+        if let Some(notices) = notices {
+            mine["approval"]["notices"] = notices;
+        }
+        let profile = Profile::read(&mine).unwrap();
+        let told = profile.mitigations().into_iter().find(|held| held.id == "notices");
+        (profile.approval.notices, told.map(|held| held.how))
+    };
+    assert_eq!(told(None), (NoticeChannel::ALL.to_vec(), None));
+    assert_eq!(told(Some(json!(["push", "mail", "webhook"]))).1, None);
+    let some = (vec![NoticeChannel::Push], Some("told by push only".to_owned()));
+    assert_eq!(told(Some(json!(["push"]))), some);
+    let none = (vec![], Some("nobody is told that a request waits".to_owned()));
+    assert_eq!(told(Some(json!([]))), none);
+    let mut wrong = standard();
+    wrong["approval"]["notices"] = json!("mail");
+    assert_eq!(mistakes(&wrong), ["approval.notices: must be a list of texts"]);
 }

@@ -157,7 +157,7 @@ impl Refusal {
                 "This key is not enrolled for this client, and only enrolled keys may ask. Enroll it first."
             }
             Self::NetworkNotAllowed => "This client may not ask from this network.",
-            Self::PostureInvalid => {
+            Self::PostureInvalid(_) => {
                 "The posture was not accepted (this key's own or a known attester's: issuer, audience, this key, iat, exp)."
             }
             Self::PostureMissing => "This client has to state the posture of its machine each time: send posture.",

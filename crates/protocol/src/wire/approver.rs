@@ -59,6 +59,9 @@ pub struct Waiting {
     pub request_id: String,
     pub client_id: String,
     pub client_name: String,
+    /// `cli`, `agent`, `workload` or `service`.
+    #[serde(default)]
+    pub client_kind: String,
     /// The instance that asks, by the name that its owner or an administrator gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_name: Option<String>,
@@ -85,6 +88,9 @@ pub struct RequestView {
     pub request_digest: String,
     pub client_id: String,
     pub client_name: String,
+    /// `cli`, `agent`, `workload` or `service`.
+    #[serde(default)]
+    pub client_kind: String,
     /// Whom the administrator registered as responsible for the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_owner: Option<String>,

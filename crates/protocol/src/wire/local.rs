@@ -348,6 +348,15 @@ pub struct GrantView {
     /// None where nobody was asked.
     pub request_id: Option<String>,
     pub client_id: String,
+    /// None where the client was deleted, as its kind.
+    #[serde(default)]
+    pub client_name: Option<String>,
+    /// `cli`, `agent`, `workload` or `service`.
+    #[serde(default)]
+    pub client_kind: Option<String>,
+    /// Which running copy of it has the grant; None where its key is nobody's.
+    #[serde(default)]
+    pub instance_id: Option<String>,
     /// Who answers for it: the approver, or the owner of the instance.
     pub approver: String,
     pub scope: String,

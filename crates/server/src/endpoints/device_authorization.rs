@@ -107,7 +107,7 @@ pub fn filed(
     let event = asked
         .event(app, Action::DeviceRequested)
         .request(&request)
-        .ai_agent(asked.client(), request.content.instance.as_deref());
+        .ai_agent(asked.client());
     let batch = before
         .has_room(&request.content.client_id, &source, room(app, profile, &request), now)
         .add_request(&request, &filed)?

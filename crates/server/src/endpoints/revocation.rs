@@ -50,8 +50,11 @@ async fn end_grant(app: &App, asked: &ClientRequest, token: &RefreshToken) -> Re
     let event = app
         .event(Action::TokenRevoked)
         .grant(&grant)
+        .ai_agent(asked.client())
         .with("token.kind", "refresh");
-    let batch = batch.record(&event)?.then(app.end_grant(&grant, "revoked_by_client")?);
+    let batch = batch
+        .record(&event)?
+        .then(app.end_grant(&grant, "revoked_by_client").await?);
     Ok((batch, ()))
 }
 
@@ -74,13 +77,14 @@ async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> R
     let event = app
         .event(Action::TokenRevoked)
         .grant(&access.grant)
+        .ai_agent(asked.client())
         .with("token.kind", "access")
         .with("token.id", jti);
     let batch = batch
         .revoke_access_token(jti, Timestamp::from_seconds(exp))
         .record(&event)?;
     if gives_no_other(&access.grant) {
-        return Ok((batch.then(app.end_grant(&access.grant, "revoked_by_client")?), ()));
+        return Ok((batch.then(app.end_grant(&access.grant, "revoked_by_client").await?), ()));
     }
     Ok((batch, ()))
 }

@@ -44,15 +44,19 @@ pub async fn token(State(app): State<Shared>, request: Request) -> Result<Respon
 async fn answered(app: &Shared, request: Request, hold: Option<&mut Hold<'_>>) -> Result<Response, Failure> {
     let asked = ClientRequest::read(app, request, Endpoint::Token).await?;
     asked.must_prove_where_registered()?;
+    // What a pending poll never comes to is boxed: its future is moved with every poll.
     let (kind, response) = match asked.form.required("grant_type")? {
         DEVICE_CODE => (DEVICE_CODE, by_code(app, &asked, CodeKind::Device, hold).await?),
         CIBA => (CIBA, by_code(app, &asked, CodeKind::Backchannel, hold).await?),
         CLIENT_CREDENTIALS => (
             CLIENT_CREDENTIALS,
-            client_credentials::client_credentials(app, &asked).await?,
+            Box::pin(client_credentials::client_credentials(app, &asked)).await?,
         ),
-        REFRESH_TOKEN => (REFRESH_TOKEN, refresh_token::refresh_token(app, &asked).await?),
-        RUN => (RUN, run::run(app, &asked).await?),
+        REFRESH_TOKEN => (
+            REFRESH_TOKEN,
+            Box::pin(refresh_token::refresh_token(app, &asked)).await?,
+        ),
+        RUN => (RUN, Box::pin(run::run(app, &asked)).await?),
         _ => return Err(Refusal::GrantTypeUnsupported.into()),
     };
     app.metrics.token_issued(kind);

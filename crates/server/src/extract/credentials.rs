@@ -148,7 +148,9 @@ impl<'a> Credentials<'a> {
     ) -> Result<Option<(Jwks, Instance)>, Failure> {
         match (assertion, &client.registration.authentication) {
             (Some(Assertion::Jwt(assertion)), Authentication::InstanceKey) => {
-                instance_key(app, &client.client_id, assertion).await.map(Some)
+                Box::pin(instance_key(app, &client.client_id, assertion))
+                    .await
+                    .map(Some)
             }
             _ => Ok(None),
         }

@@ -31,7 +31,7 @@ impl DerivedKeys {
         let mac = |purpose| hmac::Key::new(hmac::HMAC_SHA256, master.sub_key(purpose).as_slice());
         let sealing = UnboundKey::new(&AES_256_GCM, master.sub_key(Purpose::Sealing).as_slice());
         Ok(Self {
-            nonces: NonceKey::new(*master.sub_key(Purpose::DpopNonce)),
+            nonces: NonceKey::new(&master.sub_key(Purpose::DpopNonce)),
             binding_data: mac(Purpose::BindingData),
             check_value: base64url::encode(master.sub_key(Purpose::Check).as_slice()),
             client_secrets: mac(Purpose::ClientSecret),

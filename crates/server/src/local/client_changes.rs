@@ -40,7 +40,7 @@ pub async fn change(
             .with("requests.voided", open.len());
         let mut batch = Batch::default().change_client(&client, &registration)?.record(&event)?;
         for request in &open {
-            batch = batch.then(app.cancel(request, BECAUSE)?);
+            batch = batch.then(app.cancel(request, BECAUSE).await?);
         }
         Ok::<_, Failure>((batch, (Client { registration, ..client }, open)))
     };

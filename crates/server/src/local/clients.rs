@@ -56,7 +56,7 @@ pub async fn delete(State(app): State<Shared>, Path(client_id): Path<String>) ->
         let now = app.now();
         let mut batch = Batch::default().delete_client(&client, now);
         for grant in app.store.grants_of_client(&client_id, now).await? {
-            batch = batch.then(app.end_grant(&grant, "client_deleted")?);
+            batch = batch.then(app.end_grant(&grant, "client_deleted").await?);
         }
         let batch = batch.record(&app.event(Action::ClientDeleted).client(&client_id))?;
         Ok::<_, Failure>((batch, ()))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use protocol::client::Registration;
 use protocol::grant::Grant;
 use protocol::time::Timestamp;
 use protocol::wire::local::GrantView;
@@ -15,24 +16,22 @@ use crate::failure::Failure;
 const MOST: i64 = 1000;
 
 pub async fn list(State(app): State<Shared>) -> Result<Json<Vec<GrantView>>, Failure> {
-    let names = names(&app).await?;
+    let known = Known::load(&app).await?;
     let grants = app.store.recent_grants(MOST).await?;
-    Ok(Json(
-        grants.into_iter().map(|grant| view(grant, &names, None)).collect(),
-    ))
+    Ok(Json(grants.into_iter().map(|grant| known.view(grant, None)).collect()))
 }
 
 pub async fn show(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<GrantView>, Failure> {
     let grant = find(&app, &id).await?;
     let evidence = evidence(&app, &grant).await?;
-    Ok(Json(view(grant, &names(&app).await?, evidence)))
+    Ok(Json(Known::load(&app).await?.view(grant, evidence)))
 }
 
 pub async fn revoke(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<GrantView>, Failure> {
     let attempt = || async {
         let grant = find(&app, &id).await?;
         let because = "revoked_by_administrator";
-        let batch = app.end_grant(&grant, because)?;
+        let batch = app.end_grant(&grant, because).await?;
         let ended = Grant {
             ended_at: grant.ended_at.or(Some(app.now())),
             ended_because: grant.ended_because.or(Some(because.to_owned())),
@@ -41,7 +40,7 @@ pub async fn revoke(State(app): State<Shared>, Path(id): Path<String>) -> Result
         Ok::<_, Failure>((batch, ended))
     };
     let grant = app.store.decide(attempt).await?;
-    Ok(Json(view(grant, &names(&app).await?, None)))
+    Ok(Json(Known::load(&app).await?.view(grant, None)))
 }
 
 async fn find(app: &App, id: &str) -> Result<Grant, Failure> {
@@ -89,23 +88,43 @@ async fn evidence(app: &App, grant: &Grant) -> Result<Option<Value>, Failure> {
     Ok(first)
 }
 
-fn view(grant: Grant, names: &HashMap<String, String>, evidence: Option<Value>) -> GrantView {
-    GrantView {
-        approver: names.get(&grant.subject).cloned().unwrap_or(grant.subject),
-        grant_id: grant.id,
-        origin: grant.origin.as_str().to_owned(),
-        request_id: grant.request_id,
-        client_id: grant.client_id,
-        scope: grant.scope,
-        resource: grant.resource,
-        authorization_details: grant.authorization_details,
-        jkt: grant.jkt,
-        x5t: grant.x5t,
-        created_at: grant.created_at.millis(),
-        expires_at: grant.expires_at.millis(),
-        ended_at: grant.ended_at.map(Timestamp::millis),
-        ended_because: grant.ended_because,
-        runs_left: grant.runs_left,
-        evidence,
+/// What grants name by id.
+struct Known {
+    approvers: HashMap<String, String>,
+    clients: HashMap<String, Registration>,
+}
+
+impl Known {
+    async fn load(app: &App) -> Result<Self, Failure> {
+        let clients = app.store.clients().await?.into_iter();
+        Ok(Self {
+            approvers: names(app).await?,
+            clients: clients.map(|client| (client.client_id, client.registration)).collect(),
+        })
+    }
+
+    fn view(&self, grant: Grant, evidence: Option<Value>) -> GrantView {
+        let client = self.clients.get(&grant.client_id);
+        GrantView {
+            approver: self.approvers.get(&grant.subject).cloned().unwrap_or(grant.subject),
+            grant_id: grant.id,
+            origin: grant.origin.as_str().to_owned(),
+            request_id: grant.request_id,
+            client_name: client.map(|client| client.name.clone()),
+            client_kind: client.map(|client| client.kind.as_str().to_owned()),
+            client_id: grant.client_id,
+            instance_id: grant.instance_id,
+            scope: grant.scope,
+            resource: grant.resource,
+            authorization_details: grant.authorization_details,
+            jkt: grant.jkt,
+            x5t: grant.x5t,
+            created_at: grant.created_at.millis(),
+            expires_at: grant.expires_at.millis(),
+            ended_at: grant.ended_at.map(Timestamp::millis),
+            ended_because: grant.ended_because,
+            runs_left: grant.runs_left,
+            evidence,
+        }
     }
 }

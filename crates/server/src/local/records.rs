@@ -47,7 +47,7 @@ pub async fn cancel(State(app): State<Shared>, Path(id): Path<String>) -> Result
     let attempt = || async {
         let found = app.store.request(&id).await?;
         let request = found.ok_or(Failure::NotFound("There is no request of this id."))?;
-        Ok::<_, Failure>((app.cancel(&request, because)?, request.device_code))
+        Ok::<_, Failure>((app.cancel(&request, because).await?, request.device_code))
     };
     let device_code = app.store.decide(attempt).await?;
     app.pending.forget(&device_code);

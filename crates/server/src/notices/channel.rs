@@ -1,5 +1,6 @@
 //! The ways on which notices go out, as deliveries name them, and which of them an inbox has.
 
+use protocol::profile::NoticeChannel;
 use store::Fault;
 use store::channels::{MailAddress, PushSubscription, Webhook};
 use store::notices::Recipient;
@@ -17,7 +18,7 @@ pub enum Channel {
 
 impl Channel {
     pub fn to_text(&self) -> String {
-        format!("{} {}", self.kind(), self.id())
+        format!("{} {}", self.kind().as_str(), self.id())
     }
 
     /// None for what a later version of this program sends on.
@@ -30,11 +31,11 @@ impl Channel {
         }
     }
 
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> NoticeChannel {
         match self {
-            Self::Webhook(_) => "webhook",
-            Self::Mail(_) => "mail",
-            Self::Push(_) => "push",
+            Self::Webhook(_) => NoticeChannel::Webhook,
+            Self::Mail(_) => NoticeChannel::Mail,
+            Self::Push(_) => NoticeChannel::Push,
         }
     }
 

@@ -2,6 +2,9 @@
 //! waits is counted when it is sent, and a channel rests after each. What failed is tried again a few times, as long as
 //! something waits.
 
+use std::error::Error;
+use std::io;
+
 use protocol::event::{Action, Event};
 use protocol::shown::shown;
 use protocol::time::Lifetime;
@@ -33,6 +36,10 @@ pub enum Undelivered {
     /// The receiver does not take it.
     Refused,
     Unreachable,
+    /// Its certificate does not prove who it is.
+    Untrusted,
+    /// The mail server lacks what is demanded: STARTTLS, or a way to sign in.
+    Unsupported,
     /// What is stored of the channel cannot be used.
     Unusable,
 }
@@ -44,13 +51,33 @@ impl Undelivered {
             Self::Gone => "gone",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::Unsupported => "unsupported",
+            Self::Untrusted => "untrusted",
             Self::Unusable => "unusable",
+        }
+    }
+
+    /// Of a connection that failed: somebody in between is not the same as nobody there.
+    pub fn unconnected(error: &(dyn Error + 'static)) -> Self {
+        if is_about_trust(error) {
+            Self::Untrusted
+        } else {
+            Self::Unreachable
         }
     }
 
     fn is_final(self) -> bool {
         matches!(self, Self::AddressNotAllowed | Self::Unusable)
     }
+}
+
+fn is_about_trust(error: &(dyn Error + 'static)) -> bool {
+    // What an `io::Error` was made of is not among its sources.
+    if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return is_about_trust(inner);
+    }
+    let is_it = matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)));
+    is_it || error.source().is_some_and(is_about_trust)
 }
 
 /// What a notice says: that something waits, for whom and how much, and where. Nothing in it is of use to whoever else
@@ -96,17 +123,20 @@ pub async fn claim(app: &App) -> Result<Vec<Delivery>, Fault> {
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<(), Failure> {
-    let waiting = Waiting::of(app, &delivery.recipient).await?;
     let done = || Batch::default().delivered(delivery, app.now(), REST);
-    let batch = match Channel::parse(&delivery.channel) {
-        Some(channel) if waiting.count > 0 => {
+    let Some(channel) = Channel::parse(&delivery.channel) else {
+        return app.commit(done()).await;
+    };
+    let waiting = Waiting::of(app, &delivery.recipient, channel.kind()).await?;
+    let batch = match waiting {
+        Waiting { count: 1.., .. } => {
             let message = message(app, delivery, &waiting).await?;
             let sent = send(app, &channel, &message).await?;
             after(app, delivery, (&channel, &waiting), sent)?
         }
-        Some(_) if waiting.later => Batch::default().deliver_again(delivery, 0, app.now() + LEASE),
+        Waiting { later: true, .. } => Batch::default().deliver_again(delivery, 0, app.now() + LEASE),
         // Somebody has decided meanwhile.
-        _ => done(),
+        Waiting { .. } => done(),
     };
     app.commit(batch).await
 }
@@ -186,7 +216,7 @@ fn after(
 fn event(app: &App, delivery: &Delivery, channel: &Channel) -> Event {
     let event = app
         .event(Action::NoticeSent)
-        .with("notice.channel", channel.kind())
+        .with("notice.channel", channel.kind().as_str())
         .with("notice.channel_id", channel.id())
         .with("notice.attempt", delivery.attempt);
     match &delivery.recipient {

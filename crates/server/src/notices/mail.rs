@@ -77,7 +77,8 @@ impl Mailer {
         match self.transport.send(mail).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_permanent() => Err(Undelivered::Refused),
-            Err(_) => Err(Undelivered::Unreachable),
+            Err(error) if error.is_client() => Err(Undelivered::Unsupported),
+            Err(error) => Err(Undelivered::unconnected(&error)),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Outbound {
         self.must_be_allowed(url)?;
         let request = self.client(url)?.post(url.clone()).headers(headers).body(body);
         // The answer's body is never read.
-        let answer = request.send().await.map_err(|_| Undelivered::Unreachable)?;
+        let answer = request.send().await.map_err(|error| Undelivered::unconnected(&error))?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Undelivered::Gone),

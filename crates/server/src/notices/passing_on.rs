@@ -1,5 +1,5 @@
 //! From a request that was filed to the channels of whoever it waits for. X11, X37: not in the quiet hours of its
-//! profile, and no more often than the profile lets one be prompted.
+//! profile, no more often than the profile lets one be prompted, and only on channels that it allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use protocol::time::{Lifetime, Timestamp};
 use store::Batch;
 use store::notices::{Notice, Recipient};
 
-use super::channel::Channels;
+use super::channel::{Channel, Channels};
 use super::waiting::Asked;
 use crate::app::App;
 use crate::failure::Failure;
@@ -52,7 +52,7 @@ impl Passing<'_> {
             Some(request) => Asked::of(self.app, request).await?,
             None => None,
         };
-        let Some(asked) = asked else {
+        let Some(asked) = asked.filter(|asked| !asked.profile.approval.notices.is_empty()) else {
             self.add(|batch| batch.take_notice(notice));
             return Ok(());
         };
@@ -65,15 +65,15 @@ impl Passing<'_> {
         let own = self.own(notice, &asked).await?;
         for recipient in own {
             if self.may_tell(&recipient, &asked).await? {
-                self.ask_own(&recipient);
+                self.ask_own(&recipient, &asked);
                 if recipient == notice.recipient {
-                    self.ask_shared(&recipient);
+                    self.ask_shared(&recipient, &asked);
                 }
             }
         }
         let is_group = matches!(notice.recipient, Recipient::Group(_));
         if is_group && self.may_tell(&notice.recipient, &asked).await? {
-            self.ask_shared(&notice.recipient);
+            self.ask_shared(&notice.recipient, &asked);
         }
         Ok(())
     }
@@ -116,17 +116,19 @@ impl Passing<'_> {
         Ok(may)
     }
 
-    fn ask_own(&mut self, recipient: &Recipient) {
-        let Recipient::Approver(id) = recipient else {
-            return;
-        };
-        for channel in self.channels.own(id) {
-            self.batch = std::mem::take(&mut self.batch).ask_delivery(&channel.to_text(), recipient, self.now);
+    fn ask_own(&mut self, recipient: &Recipient, asked: &Asked) {
+        if let Recipient::Approver(id) = recipient {
+            self.ask(self.channels.own(id).collect(), recipient, asked);
         }
     }
 
-    fn ask_shared(&mut self, recipient: &Recipient) {
-        for channel in self.channels.shared(recipient) {
+    fn ask_shared(&mut self, recipient: &Recipient, asked: &Asked) {
+        self.ask(self.channels.shared(recipient).collect(), recipient, asked);
+    }
+
+    fn ask(&mut self, channels: Vec<Channel>, recipient: &Recipient, asked: &Asked) {
+        let is_allowed = |channel: &Channel| asked.may_be_told_by(channel.kind());
+        for channel in channels.into_iter().filter(is_allowed) {
             self.batch = std::mem::take(&mut self.batch).ask_delivery(&channel.to_text(), recipient, self.now);
         }
     }

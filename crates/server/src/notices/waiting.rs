@@ -7,7 +7,7 @@ use protocol::authorization_request::{AuthorizationRequest, Route, State};
 use protocol::client::Client;
 use protocol::eligibility::{Decider, must_be_theirs};
 use protocol::network::Place;
-use protocol::profile::Profile;
+use protocol::profile::{NoticeChannel, Profile};
 use store::authorization_requests::Inbox;
 use store::notices::Recipient;
 
@@ -22,7 +22,7 @@ pub struct Asked {
     pub profile: Arc<Profile>,
 }
 
-/// What may be told of an inbox.
+/// What may be told of an inbox on one kind of channel.
 #[derive(Default)]
 pub struct Waiting {
     pub count: usize,
@@ -61,6 +61,10 @@ impl Asked {
             .limits
             .quiet_hours
             .is_some_and(|quiet| quiet.hold(app.now()))
+    }
+
+    pub fn may_be_told_by(&self, channel: NoticeChannel) -> bool {
+        self.profile.approval.notices.contains(&channel)
     }
 
     /// Whether it stands in this inbox now.
@@ -102,7 +106,7 @@ impl Asked {
 }
 
 impl Waiting {
-    pub async fn of(app: &App, recipient: &Recipient) -> Result<Self, Failure> {
+    pub async fn of(app: &App, recipient: &Recipient, channel: NoticeChannel) -> Result<Self, Failure> {
         let found = match recipient {
             Recipient::Approver(id) => inbox::candidates(app, id).await?,
             Recipient::Group(group) => inbox::candidates_of(app, &[Inbox::OfGroup(group)]).await?,
@@ -112,7 +116,7 @@ impl Waiting {
             let Some(asked) = Asked::of(app, request).await? else {
                 continue;
             };
-            if !asked.is_for(app, recipient).await? {
+            if !asked.may_be_told_by(channel) || !asked.is_for(app, recipient).await? {
                 continue;
             }
             if asked.is_quiet(app) {

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{Html, Redirect};
+use protocol::client::{Kind, Registration};
 use protocol::event::{Action, Event};
 use protocol::grant::{Grant, Origin};
 use protocol::key_words;
@@ -51,6 +52,7 @@ pub struct GrantLine {
     pub id: String,
     pub client_name: String,
     pub client_id: String,
+    pub is_agent: bool,
     pub scopes: Vec<String>,
     pub since: Moment,
     pub until: Moment,
@@ -97,7 +99,7 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
         let client = app.store.client(&grant.client_id).await?;
         grants.push(GrantLine::of(
             &grant,
-            client.as_ref().map(|client| client.registration.name.as_str()),
+            client.as_ref().map(|client| &client.registration),
         ));
     }
     let sessions = app.store.browser_sessions(id, app.now()).await?;
@@ -126,11 +128,13 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
 }
 
 impl GrantLine {
-    fn of(grant: &Grant, client_name: Option<&str>) -> Self {
+    fn of(grant: &Grant, client: Option<&Registration>) -> Self {
+        let name = client.map_or(&grant.client_id, |client| &client.name);
         Self {
             id: grant.id.clone(),
-            client_name: shown(client_name.unwrap_or(&grant.client_id)),
+            client_name: shown(name),
             client_id: shown(&grant.client_id),
+            is_agent: client.is_some_and(|client| client.kind == Kind::Agent),
             scopes: grant.scope.split(' ').map(shown).collect(),
             since: Moment::at(grant.created_at),
             until: Moment::at(grant.expires_at),
@@ -247,8 +251,10 @@ async fn revoked(app: &App, by: &SignedIn, id: &str) -> Result<(Batch, ()), Fail
         return Ok((Batch::default(), ()));
     }
     let because = "revoked_by_approver";
-    let event = app.event(Action::GrantEnded).grant(&grant).with("because", because);
-    let event = event.with("session.id", through(&by.session.id));
+    let event = app
+        .grant_ended(&grant, because)
+        .await?
+        .with("session.id", through(&by.session.id));
     Ok((
         Batch::default().end_grant(&grant, because, app.now()).record(&event)?,
         (),

@@ -8,7 +8,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use protocol::approval;
 use protocol::authentication::Strength;
+use protocol::client::Kind;
 use protocol::details::Part;
+use protocol::fact::Fact;
 use protocol::refusal::Refusal;
 use protocol::shown::{is_disguised, shown, shown_whole};
 use protocol::time::{Lifetime, Timestamp};
@@ -36,6 +38,9 @@ pub struct DecidePage {
     pub client_id: String,
     pub client_owner: Option<String>,
     pub client_is_verified: bool,
+    /// Software that decides by itself what to ask for.
+    pub is_agent: bool,
+    pub instance_name: Option<String>,
     pub purpose: Option<String>,
     /// The profile's own words to its approvers (X13).
     pub education: Option<String>,
@@ -160,6 +165,8 @@ impl DecidePage {
             client_id: shown(&view.client_id),
             client_owner: view.client_owner.as_deref().map(shown),
             client_is_verified: view.client_verified,
+            is_agent: view.client_kind == Kind::Agent.as_str(),
+            instance_name: instance_name(&view.facts),
             purpose: view.purpose.as_deref().map(shown),
             education: view.education.as_deref().map(shown),
             warnings: warnings(view),
@@ -259,6 +266,11 @@ fn address(facts: &[ShownFact]) -> Option<String> {
     let fact = facts
         .iter()
         .find(|fact| fact.name == "requester.address" && trusted_as(fact) == "proven")?;
+    Some(shown(&fact.value))
+}
+
+fn instance_name(facts: &[ShownFact]) -> Option<String> {
+    let fact = facts.iter().find(|fact| fact.name == Fact::INSTANCE_NAME)?;
     Some(shown(&fact.value))
 }
 

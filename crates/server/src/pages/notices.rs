@@ -158,7 +158,7 @@ pub async fn change(
         Some(_) => batch.end_channel(&channel.to_text()),
         None => batch,
     };
-    let event = by.event(&app, action).with("notice.channel", channel.kind());
+    let event = by.event(&app, action).with("notice.channel", channel.kind().as_str());
     app.commit(
         batch
             .record(&event.with("notice.channel_id", channel.id()))

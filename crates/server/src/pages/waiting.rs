@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use futures_util::stream;
-use protocol::refusal::Refusal;
+use protocol::client::Kind;
 use protocol::shown::shown;
 use protocol::time::Timestamp;
 use protocol::wire::approver::Waiting;
@@ -32,11 +32,14 @@ use crate::request_view;
 
 /// How long one stream of events lasts: the browser comes again by itself, with its session looked at anew.
 const STREAM: Duration = Duration::from_secs(25);
+const AT_ONCE: Duration = Duration::from_secs(1);
+const NOW_AND_THEN: Duration = Duration::from_secs(30);
 
 pub struct WaitingLine {
     pub request_id: String,
     pub client_name: String,
     pub client_id: String,
+    pub is_agent: bool,
     pub instance_name: Option<String>,
     pub binding_message: Option<String>,
     pub asks: Vec<String>,
@@ -53,6 +56,7 @@ impl WaitingLine {
             request_id: waiting.request_id,
             client_name: shown(&waiting.client_name),
             client_id: shown(&waiting.client_id),
+            is_agent: waiting.client_kind == Kind::Agent.as_str(),
             instance_name: waiting.instance_name.as_deref().map(shown),
             binding_message: waiting.binding_message.as_deref().map(shown),
             asks: waiting.asks.iter().map(|sentence| shown(sentence)).collect(),
@@ -103,24 +107,28 @@ pub async fn open(
     Ok(Redirect::to(&format!("{base}/device/{request_id}")))
 }
 
-/// Which inbox there is now, and again whenever it is another: its name and nothing of what is in it.
+/// Which inbox there is now, and again whenever it is another: its name and nothing of what is in it. Where the places
+/// are taken it is told once, and the browser comes again by itself.
 pub async fn events(State(app): State<Shared>, by: SignedIn) -> Result<Response, PageFailure> {
     let heard = app.inboxes.listen();
+    let place = app.inboxes.place(&by.approver.id).zip(app.holds.place());
+    let (lasts, again) = match place {
+        Some(_) => (STREAM, AT_ONCE),
+        None => (Duration::ZERO, NOW_AND_THEN),
+    };
     let watch = Watch {
-        _place: app.holds.place().ok_or(Refusal::TooManyRequests)?,
+        _place: place,
         groups: app.every_group_of(&by.approver.id).await?,
         deciding: by.deciding(),
         told: None,
-        until: Instant::now() + STREAM,
+        until: Instant::now() + lasts,
+        again,
         heard,
         app,
     };
     let events = stream::unfold(watch, async |mut watch| {
         let version = watch.next().await?;
-        let event = Event::default()
-            .event("inbox")
-            .data(version)
-            .retry(Duration::from_secs(1));
+        let event = Event::default().event("inbox").data(version).retry(watch.again);
         Some((Ok::<_, Infallible>(event), watch))
     });
     Ok(Sse::new(Box::pin(events)).into_response())
@@ -133,7 +141,8 @@ struct Watch {
     heard: Receiver<Announcement>,
     told: Option<String>,
     until: Instant,
-    _place: Place,
+    again: Duration,
+    _place: Option<(Place, Place)>,
 }
 
 impl Watch {

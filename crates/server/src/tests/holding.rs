@@ -5,6 +5,7 @@ use http::{Request, StatusCode};
 use protocol::refusal::Refusal;
 use serde_json::json;
 
+use super::pages::browser::Browser;
 use super::world::{Answer, World, on_both, poll_form};
 
 async fn poll_and_wait(world: &World, code: &str, seconds: u32) -> Answer {
@@ -67,5 +68,38 @@ fn when_the_server_goes_down_whoever_waits_is_told_to_come_again() {
         let code = world.ask("cli").await.text("device_code");
         let (answer, ()) = tokio::join!(poll_and_wait(world, &code, 25), async { world.app.holds.let_go() });
         assert_eq!(answer.error(), "authorization_pending");
+    });
+}
+
+#[test]
+fn eight_windows_of_one_approver_hear_at_once_and_the_next_looks_now_and_then() {
+    on_both(async |world| {
+        let (alice, _) = Browser::enrolled(world, "alice").await;
+        let found = world.app.store.approver_named("alice").await.unwrap().unwrap();
+        let place = || world.app.inboxes.place(&found.id);
+        let places: Vec<_> = (0..8).map_while(|_| place()).collect();
+        assert_eq!((places.len(), place().is_none()), (8, true));
+        assert!(world.app.inboxes.place("somebody else").is_some());
+
+        // Told what there is, and when to come again; the stream is over.
+        let ninth = alice.get("/inbox/events").await;
+        assert_eq!(ninth.status, StatusCode::OK);
+        assert!(
+            ninth.html.contains("event: inbox") && ninth.html.contains("retry: 30000"),
+            "{}",
+            ninth.html
+        );
+        let version = ninth.html.split("data: ").nth(1).unwrap().lines().next().unwrap();
+        assert!(
+            alice
+                .get("/inbox")
+                .await
+                .html
+                .contains(&format!("data-version=\"{version}\""))
+        );
+
+        drop(places);
+        let (eighth, ()) = tokio::join!(alice.get("/inbox/events"), async { world.app.holds.let_go() });
+        assert!(eighth.html.contains("retry: 1000"), "{}", eighth.html);
     });
 }

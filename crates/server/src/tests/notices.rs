@@ -1,6 +1,7 @@
 //! Whoever a request waits for is told of it: when, how often, by whom, and what is never in it. X11, X37.
 
 mod mail;
+mod profiles;
 mod push;
 
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -127,10 +127,17 @@ fn a_machine_is_told_what_its_profile_wants_and_what_it_lacks() {
             2,
             "each is recorded once; to be asked for it is no refusal"
         );
-        let event = events
-            .iter()
-            .find(|event| event["detail"]["reason"] == "posture_unmet")
-            .unwrap();
+        let found = |reason: &str| {
+            events
+                .iter()
+                .find(|event| event["detail"]["reason"] == *reason)
+                .unwrap()
+        };
+        assert_eq!(
+            found("posture_invalid")["detail"]["posture.flaw"],
+            "the iss is neither this key nor a known attester"
+        );
+        let event = found("posture_unmet");
         let detail = &event["detail"];
         assert_eq!(
             (&event["outcome"], &event["client_id"]),

@@ -3,6 +3,9 @@
 
 use expect_test::expect;
 use protocol::refusal::Refusal;
+use serde_json::json;
+
+use super::world::on_both;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one line a reason")]
@@ -171,4 +174,33 @@ fn what_an_outsider_must_not_tell_apart_looks_the_same() {
             assert_eq!(seen(refusal), seen(&group[0]), "{refusal:?}");
         }
     }
+}
+
+#[test]
+fn why_a_code_opened_nothing_is_on_the_record_and_nowhere_else() {
+    on_both(async |world| {
+        world.cli().await;
+        let (alice, bob) = (world.approver("alice").await, world.approver("bob").await);
+        let asked = world.ask("cli").await.text("user_code");
+        let mut answers = Vec::new();
+        let view = world.view(&asked, &alice).await;
+        answers.push(world.view(&asked, &bob).await.html);
+        let denied = json!({ "request_id": view.text("request_id") });
+        world.call("/approver/deny", &denied, &alice).await;
+        answers.push(world.view(&asked, &bob).await.html);
+        let asked = world.ask("cli").await.text("user_code");
+        world.advance(601);
+        answers.push(world.view(&asked, &bob).await.html);
+        answers.push(world.view("BBBB-BBBB", &bob).await.html);
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+
+        let refused = world.events("device.refused").await;
+        let mut states: Vec<&str> = refused
+            .iter()
+            .map(|event| event["detail"]["request.state"].as_str().unwrap())
+            .collect();
+        states.sort_unstable();
+        assert_eq!(states, ["denied", "expired", "viewed"]);
+    });
 }

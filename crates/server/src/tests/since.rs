@@ -67,3 +67,32 @@ fn an_approver_is_told_what_changed_since_the_last_approval_of_the_same_command(
         );
     });
 }
+
+/// Whoever is asked to have a command run is told what keeps no command from it.
+#[test]
+fn an_approver_of_a_command_reads_that_it_could_read_a_key_in_a_file() {
+    on_both(async |world| {
+        let types = json!([{ "type": "command" }, { "type": "tool_call" }]);
+        let ceiling = json!({ "profile": "standard", "authorization_details": types });
+        world.client("cli", ceiling).await;
+        let (alice, key) = (world.approver("alice").await, world.enrolled("cli", "alice").await);
+        for (detail, is_told) in [
+            (json!({ "type": "command", "argv": ["./deploy"] }), true),
+            (
+                json!({ "type": "tool_call", "server": "https://mcp.example.com", "tool": "close" }),
+                false,
+            ),
+        ] {
+            let details = json!([detail]).to_string();
+            let form = [("client_id", "cli"), ("authorization_details", &*details)];
+            let asked = world.post_by("/device_authorization", &form, &key).await;
+            let view = world.view(&asked.text("user_code"), &alice).await.body;
+            let told = view["consequences"].to_string();
+            assert_eq!(
+                told.contains("can read a key that is kept in a file"),
+                is_told,
+                "{told}"
+            );
+        }
+    });
+}

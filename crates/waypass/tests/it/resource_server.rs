@@ -170,6 +170,7 @@ async fn answer(
     let caller = Caller {
         method: parts.method.as_str(),
         path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
         headers: &parts.headers,
         certificate: certificate.as_deref(),
     };
@@ -185,9 +186,20 @@ impl State {
         match caller.path {
             "/vault" => must_be_strong(&claims, chance::now())?,
             "/run" => self.must_permit(&claims, command(body))?,
-            path => self.must_permit(&claims, enforce::request(&self.resource, caller.method, path, body))?,
+            path if path.starts_with("/deploys/") => {
+                self.must_permit(&claims, self.request(caller, body))?;
+                must_be_of_command(&claims, body)?;
+            }
+            _ => self.must_permit(&claims, self.request(caller, body))?,
         }
         Ok(json!({ "done": caller.path, "by": claims["client_id"] }))
+    }
+
+    /// All that is known of it.
+    fn request(&self, caller: &Caller<'_>, body: &[u8]) -> Option<Value> {
+        let mut act = enforce::request(&self.resource, caller.method, caller.path, body)?;
+        act["query"] = caller.query.into();
+        Some(act)
     }
 
     fn must_permit(&self, claims: &Claims, act: Option<Value>) -> Result<(), Refused> {
@@ -208,6 +220,20 @@ fn command(body: &[u8]) -> Option<Value> {
     let mut act: Value = serde_json::from_slice(body).ok()?;
     act.as_object_mut()?.insert("type".to_owned(), "command".into());
     Some(act)
+}
+
+/// What a command on another machine has done here: it says which one it is, and the token was given for that one.
+fn must_be_of_command(claims: &Claims, body: &[u8]) -> Result<(), Refused> {
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let granted = claims.get("authorization_details").and_then(Value::as_array);
+    let is_it = |detail: &&Value| {
+        let same = |name: &str| !said[name].is_null() && detail[name] == said[name];
+        detail["type"] == "command" && same("argv") && same("executable_sha256")
+    };
+    let found = granted.and_then(|granted| granted.iter().find(is_it));
+    found
+        .map(drop)
+        .ok_or(Refused::new(403, "insufficient_authorization_details"))
 }
 
 /// RFC 9470 §3.

@@ -23,7 +23,7 @@ pub struct Desk<'a> {
     pub world: &'a World,
     pub client: String,
     pub home: Folder,
-    program: std::path::PathBuf,
+    waypass: std::path::PathBuf,
 }
 
 /// One that was asked for.
@@ -34,8 +34,10 @@ pub struct Run {
     errors: Lines<BufReader<ChildStderr>>,
     pub endpoint: String,
     pub secret: String,
-    /// What it said on standard error beside its events.
+    /// What it said on standard error beside the events that were waited for.
     pub said: String,
+    /// All that it told as data.
+    pub told: Vec<Value>,
 }
 
 /// How one ended.
@@ -44,6 +46,7 @@ pub struct Ended {
     pub stdout: String,
     pub said: String,
     pub event: Value,
+    pub told: Vec<Value>,
 }
 
 pub fn is_root() -> bool {
@@ -78,7 +81,7 @@ impl<'a> Desk<'a> {
             world,
             client,
             home,
-            program,
+            waypass: program,
         }
     }
 
@@ -95,19 +98,32 @@ impl<'a> Desk<'a> {
 
     /// `waypass COMMAND --server ... FLAGS -- ARGV`
     pub fn command(&self, command: &str, flags: &[&str], argv: &[&str]) -> Command {
+        let mut own = self.program(&self.waypass);
+        own.args(self.words(command, flags, argv));
+        own
+    }
+
+    /// What stands after `waypass`.
+    pub fn words(&self, command: &str, flags: &[&str], argv: &[&str]) -> Vec<String> {
+        let mut words = vec![command, "--server", &self.world.server.issuer];
+        words.extend(["--client-id", &self.client, "--key-storage", "file", "--no-qr"]);
+        words.extend(flags);
+        if !argv.is_empty() {
+            words.push("--");
+            words.extend(argv);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Any program, as this user, where they work.
+    pub fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let plain = waypass();
-        let mut own = Command::new(&self.program);
+        let mut own = Command::new(program);
         for (name, value) in plain.as_std().get_envs() {
             match value {
                 Some(value) => own.env(name, value),
                 None => own.env_remove(name),
             };
-        }
-        own.arg(command).args(["--server", &self.world.server.issuer]);
-        own.args(["--client-id", &self.client, "--key-storage", "file", "--no-qr"]);
-        own.args(flags);
-        if !argv.is_empty() {
-            own.arg("--").args(argv);
         }
         own.env("HOME", self.home.path()).current_dir(self.home.path());
         own.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -134,6 +150,7 @@ impl<'a> Desk<'a> {
             endpoint: String::new(),
             secret: String::new(),
             said: String::new(),
+            told: Vec::new(),
         };
         let asked = run.event("authorization_request").await;
         let code = asked["user_code"].as_str().unwrap().to_owned();
@@ -167,11 +184,11 @@ impl Run {
     /// The next of this name; others and plain lines go by.
     pub async fn event(&mut self, name: &str) -> Value {
         let found = tokio::time::timeout(PATIENCE, async {
-            while let Some(line) = self.errors.next_line().await.unwrap() {
-                match serde_json::from_str::<Value>(&line) {
-                    Ok(event) if event["event"] == name => return Some(event),
-                    _ => self.said += &format!("{line}\n"),
+            while let Some((line, event)) = self.told().await {
+                if event["event"] == name {
+                    return Some(event);
                 }
+                self.said += &format!("{line}\n");
             }
             None
         });
@@ -194,10 +211,11 @@ impl Run {
         let read = tokio::time::timeout(PATIENCE, self.output.read_to_end(&mut stdout)).await;
         read.expect("the output ends").unwrap();
         let mut event = Value::Null;
-        while let Some(line) = self.errors.next_line().await.unwrap() {
-            match serde_json::from_str::<Value>(&line) {
-                Ok(found) if found["event"] == "ended" => event = found,
-                _ => self.said += &format!("{line}\n"),
+        while let Some((line, found)) = self.told().await {
+            if found["event"] == "ended" {
+                event = found;
+            } else {
+                self.said += &format!("{line}\n");
             }
         }
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
@@ -206,7 +224,18 @@ impl Run {
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             said: self.said,
             event,
+            told: self.told,
         }
+    }
+
+    /// The next line of standard error, and what it is as data.
+    async fn told(&mut self) -> Option<(String, Value)> {
+        let line = self.errors.next_line().await.unwrap()?;
+        let told: Value = serde_json::from_str(&line).unwrap_or_default();
+        if told.is_object() {
+            self.told.push(told.clone());
+        }
+        Some((line, told))
     }
 
     /// As the command would, with its secret.

@@ -56,6 +56,8 @@ pub struct Setup {
     pub arguments: Vec<String>,
     /// Lines of the configuration file.
     pub config: &'static str,
+    /// The only certificates that it trusts, where that is not the system's to say.
+    pub trusts: Option<PathBuf>,
     /// With TLS in this process, and a second listener for clients with certificates.
     pub tls: bool,
 }
@@ -96,6 +98,7 @@ pub struct Server {
     pub database: Database,
     pub folder: Folder,
     arguments: Vec<String>,
+    trusts: Option<PathBuf>,
     child: std::sync::Mutex<Option<Child>>,
 }
 
@@ -170,6 +173,7 @@ impl Server {
             database,
             folder,
             arguments,
+            trusts: setup.trusts.clone(),
             child: std::sync::Mutex::new(None),
         }
     }
@@ -185,7 +189,8 @@ impl Server {
         command
             .args(&self.arguments)
             // Everything it can say: what must stand in no log is looked for at every test's end.
-            .env("WAYPASS_LOG", "trace");
+            .env("WAYPASS_LOG", "trace")
+            .envs(self.trusts.iter().map(|file| ("SSL_CERT_FILE", file)));
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -49,7 +49,7 @@ pub fn python() -> Option<PathBuf> {
     if python.is_none() {
         left_out(
             "Python with crates/waypass/tests/foreign/requirements.txt in .venv there",
-            "PyJWT",
+            "PyJWT and aiosmtpd",
         );
     }
     python

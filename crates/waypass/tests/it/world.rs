@@ -19,6 +19,8 @@ pub const SCOPES: &str = "openid offline_access profile read";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
 
+const MOST_EVENTS: &str = "1000";
+
 /// One runtime for the whole binary, so that connections may be kept between tests.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -154,7 +156,10 @@ impl World {
             sinks.push(("metrics".to_owned(), answer.bytes().await.unwrap().to_vec()));
             sinks.push((
                 "events".to_owned(),
-                self.local(&["event", "tail", "--json"]).await.stdout.into_bytes(),
+                self.local(&["event", "tail", "--json", "--limit", MOST_EVENTS])
+                    .await
+                    .stdout
+                    .into_bytes(),
             ));
         }
         for entry in std::fs::read_dir(self.server.data()).into_iter().flatten().flatten() {
@@ -366,9 +371,23 @@ impl World {
         run(waypass().args(["verify-decision", &file])).await
     }
 
-    /// Every event the server keeps, oldest first.
+    /// The last events, oldest first.
     pub async fn events(&self) -> Vec<Value> {
-        let ran = self.local(&["event", "tail", "--json"]).await.expect_code(0);
+        self.last_events("20").await
+    }
+
+    /// Those of this client, among as many as the server gives at once.
+    pub async fn events_of(&self, client: &str) -> Vec<Value> {
+        let mut events = self.last_events(MOST_EVENTS).await;
+        events.retain(|event| event["client_id"] == client);
+        events
+    }
+
+    async fn last_events(&self, limit: &str) -> Vec<Value> {
+        let ran = self
+            .local(&["event", "tail", "--json", "--limit", limit])
+            .await
+            .expect_code(0);
         ran.stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())

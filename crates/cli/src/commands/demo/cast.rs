@@ -128,7 +128,7 @@ async fn open_api(io: &mut Io, local: &Local, server: &Server) -> Result<(Arc<Ap
         secret,
         clock: Arc::clone(&io.clock),
     };
-    let api = Arc::new(Api::new(url, introspection, NonceKey::new(io.draw()?.0)));
+    let api = Arc::new(Api::new(url, introspection, NonceKey::new(&io.draw()?.0)));
     let serving = Arc::clone(&api).serve(listener);
     Ok((api, serving))
 }

@@ -57,7 +57,7 @@ async fn finished(app: &App, asked: &ClientRequest, code: &Digest) -> Result<(Ba
         Poll::Redeem => enrolled(app, asked, &request, now).await.map(made),
         Poll::Confirm { tries } => {
             let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
-            match confirmation::check(app, &request, typed)? {
+            match confirmation::check(app, &request, typed).await? {
                 Confirmation::Right(confirmed) => {
                     let (batch, instance) = enrolled(app, asked, &request, now).await?;
                     Ok(made((confirmed.then(batch), instance)))

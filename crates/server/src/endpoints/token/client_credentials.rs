@@ -47,8 +47,7 @@ async fn decide(app: &App, asked: &ClientRequest) -> Result<(Batch, TokenRespons
         .event(app, Action::TokenIssued)
         .grant(&grant)
         .posture(asker.posture())
-        .with("instance.id", instance.id.clone())
-        .ai_agent(&client, Some(&instance.id))
+        .ai_agent(&client)
         .with("grant.begun", begun);
     let batch = asked
         .used_up()

@@ -39,7 +39,7 @@ pub async fn by_code(
     app.profile_of(asked.client())?;
     let presented = Presented::read(app, asked, kind)?;
     presented.decided(app, hold).await?;
-    let answer = redeem(app, &presented).await;
+    let answer = Box::pin(redeem(app, &presented)).await;
     // Digits may have been wrong: how many tries are left is read anew.
     app.pending.forget(&presented.code);
     answer
@@ -67,7 +67,7 @@ async fn redeem(app: &App, presented: &Presented<'_>) -> Result<TokenResponse, F
             Poll::Redeem => redeemed(app, asked, &request, Batch::default(), now).await,
             Poll::Confirm { tries } => {
                 let typed = asked.form.get(CONFIRMATION).ok_or_else(|| digits_awaited(tries))?;
-                match confirmation::check(app, &request, typed)? {
+                match confirmation::check(app, &request, typed).await? {
                     Confirmation::Right(batch) => redeemed(app, asked, &request, batch, now).await,
                     Confirmation::Wrong(batch, failure) => Ok((asked.used_up().then(batch), Err(failure))),
                 }
@@ -101,7 +101,7 @@ async fn redeemed(
     {
         return Err(Refusal::InstanceGone.into());
     }
-    let refused = asked.event(app, Action::DeviceRefused).request(request);
+    let refused = || asked.event(app, Action::DeviceRefused).request(request);
     let posture = posture::again(app, asked, app.profile_of(&client)?, (refused, &request.content.id)).await?;
     let ground = app.ground(&client, approver, instance.as_ref());
     let grant = Grant::begin(app.new_id(), (request, &granted, context), &ground, asked.keys(), now)?;
@@ -142,7 +142,7 @@ async fn redeemed(
         .event(app, Action::DeviceRedeemed)
         .grant(&grant)
         .posture(&posture)
-        .ai_agent(&client, grant.instance_id.as_deref());
+        .ai_agent(&client);
     let event = match &request.state {
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,
@@ -174,11 +174,12 @@ async fn replayed(
     let event = asked
         .event(app, Action::DeviceReplayed)
         .grant(&grant)
+        .ai_agent(asked.client())
         .with("grant.ended", revoke)
         .failed("invalid_grant");
     let mut batch = Batch::default().request_is_unchanged(request).record(&event)?;
     if revoke {
-        batch = batch.then(app.end_grant(&grant, "device_code_replayed")?);
+        batch = batch.then(app.end_grant(&grant, "device_code_replayed").await?);
     }
     Ok((batch, Err(Refusal::DeviceCodeUnknown.into())))
 }

@@ -52,7 +52,7 @@ impl<'a> Presented<'a> {
         let mut standing = self.standing(app).await?;
         if let Some(hold) = hold {
             while matches!(standing, Some((Poll::Pending, _))) && self.woken(app, hold).await == Woken::Look {
-                standing = self.looked_up(app, None).await?;
+                standing = Box::pin(self.looked_up(app, None)).await?;
             }
         }
         match standing {
@@ -76,7 +76,7 @@ impl<'a> Presented<'a> {
         {
             return Ok(Some(answer?));
         }
-        self.looked_up(app, app.pending.mark(&self.code)).await
+        Box::pin(self.looked_up(app, app.pending.mark(&self.code))).await
     }
 
     /// As the database has it. Who was held polls once, however often it is looked at meanwhile.
@@ -114,8 +114,8 @@ async fn waiting(app: &App, poll: &Poll, request_id: &str) -> Result<Failure, Fa
     };
     if *raised {
         let event = early(app, request_id, *interval);
-        app.commit(Batch::default().raise_interval(request_id, *interval).record(&event)?)
-            .await?;
+        let raise = Batch::default().raise_interval(request_id, *interval).record(&event)?;
+        Box::pin(app.commit(raise)).await?;
     }
     Ok(Failure::SlowDown {
         interval: interval.seconds(),

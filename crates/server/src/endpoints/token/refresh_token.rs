@@ -51,8 +51,8 @@ async fn decide(app: &App, asked: &ClientRequest, digest: &Digest) -> Result<(Ba
     match rotation {
         Rotation::Fresh => rotated(app, asked, &presented, None).await,
         Rotation::Again { void } => rotated(app, asked, &presented, Some(&void)).await,
-        Rotation::Replayed => reused(app, asked, &presented, true),
-        Rotation::Voided => reused(app, asked, &presented, false),
+        Rotation::Replayed => reused(app, asked, &presented, true).await,
+        Rotation::Voided => reused(app, asked, &presented, false).await,
     }
 }
 
@@ -93,7 +93,12 @@ async fn rotated(
 }
 
 /// An old token came up. RFC 9700 §4.14.2: the grant ends, unless the token was only ever replaced.
-fn reused(app: &App, asked: &ClientRequest, presented: &Presented, ends: bool) -> Result<(Batch, Answer), Failure> {
+async fn reused(
+    app: &App,
+    asked: &ClientRequest,
+    presented: &Presented,
+    ends: bool,
+) -> Result<(Batch, Answer), Failure> {
     let grant = &presented.standing.grant;
     // Where nothing is left to end, presenting it again and again fills no record.
     if !grant.is_live(app.now()) {
@@ -102,11 +107,12 @@ fn reused(app: &App, asked: &ClientRequest, presented: &Presented, ends: bool) -
     let event = asked
         .event(app, Action::TokenReused)
         .grant(grant)
+        .ai_agent(asked.client())
         .with("grant.ended", ends)
         .failed("invalid_grant");
     let mut batch = Batch::default().record(&event)?;
     if ends {
-        batch = batch.then(app.end_grant(grant, "refresh_token_reused")?);
+        batch = batch.then(app.end_grant(grant, "refresh_token_reused").await?);
     }
     Ok((batch, Err(Refusal::RefreshTokenVoided)))
 }

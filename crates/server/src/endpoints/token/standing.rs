@@ -76,8 +76,8 @@ impl Standing {
         let Self { grant, client, .. } = self;
         let ground = app.ground(client, &self.approver, self.instance.as_ref());
         let profile = app.profiles().under(client, grant.origin)?;
-        let refused = asked.event(app, Action::TokenRefused).grant(grant);
-        must_still_stand(app, (grant, &ground), profile, refused.clone()).await?;
+        let refused = || asked.event(app, Action::TokenRefused).grant(grant);
+        must_still_stand(app, (grant, &ground), profile, refused).await?;
         let approvers = quorum::of_grant(app, grant, client).await?;
         // Neither the token nor the grant is lost by it: the machine is mended, and asks again.
         let posture = posture::again(app, asked, profile, (refused, &grant.id)).await?;
@@ -105,7 +105,7 @@ impl Standing {
         let event = asked
             .event(app, action)
             .grant(grant)
-            .ai_agent(asked.client(), grant.instance_id.as_deref())
+            .ai_agent(asked.client())
             .posture(&posture)
             .with("token.id", issued.jti.clone());
         Ok(Another {
@@ -159,11 +159,11 @@ async fn must_still_stand(
     app: &App,
     (grant, ground): (&Grant, &Ground<'_>),
     profile: &Profile,
-    refused: Event,
+    refused: impl FnOnce() -> Event,
 ) -> Result<(), Failure> {
     let judged = grant.must_still_stand(ground, app.now());
     if judged == Err(Refusal::ApprovalTooWeak) {
-        let event = refused
+        let event = refused()
             .with("acr_values", profile.approval.acr.iter().cloned().collect::<Vec<_>>())
             .with("auth.acr", grant.acr.clone())
             .with("auth.amr", grant.amr.clone());

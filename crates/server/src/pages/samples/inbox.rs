@@ -15,6 +15,7 @@ pub fn endorsed() -> WaitingLine {
         request_id: "req_7Q2m".to_owned(),
         client_name: "Build command line".to_owned(),
         client_id: "build-cli".to_owned(),
+        is_agent: false,
         instance_name: None,
         binding_message: None,
         asks: vec!["Act with the permission \u{201c}deploy\u{201d}".to_owned()],
@@ -28,6 +29,7 @@ pub fn endorsed() -> WaitingLine {
 pub fn asked() -> WaitingLine {
     WaitingLine {
         request_id: "req_9X4k".to_owned(),
+        is_agent: true,
         instance_name: Some("build7".to_owned()),
         binding_message: Some("bright harbour".to_owned()),
         asks: vec!["Run \"deploy\" in \"/srv/shop\"".to_owned()],

@@ -227,7 +227,7 @@ fn account() {
         form [method=post] [action=/as/account/grants/gr_1/revoke]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         button [type=submit] Revoke Build command line, since 23 November 2026, 04:25 UTC
-        p Nightly report build-cli
+        p Nightly report build-cli AI agent
         p May use read offline_access
         p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
         p Bound to no key
@@ -303,7 +303,7 @@ fn account_long_after_signing_in_offers_to_do_it_again() {
         form [method=post] [action=/as/account/grants/gr_1/revoke]
         input [type=hidden] [name=csrf] [value=c5rF-t0ken]
         button [type=submit] Revoke Build command line, since 23 November 2026, 04:25 UTC
-        p Nightly report build-cli
+        p Nightly report build-cli AI agent
         p May use read offline_access
         p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
         p Bound to no key
@@ -496,7 +496,7 @@ fn account_without_a_passkey() {
             form [method=post] [action=/as/account/grants/gr_1/revoke]
             input [type=hidden] [name=csrf] [value=c5rF-t0ken]
             button [type=submit] Revoke Build command line, since 23 November 2026, 04:25 UTC
-            p Nightly report build-cli
+            p Nightly report build-cli AI agent
             p May use read offline_access
             p Since 23 November 2026, 04:25 UTC , until 23 November 2026, 12:25 UTC
             p Bound to no key

@@ -15,14 +15,14 @@ use super::super::world::{Answer, Key, World, claims, on_both};
 use super::{Receiver, hmac, told};
 
 /// What a browser keeps of one subscription.
-struct Subscription {
+pub struct Subscription {
     private: PrivateKey,
     auth: [u8; 16],
-    service: Receiver,
+    pub service: Receiver,
 }
 
 impl Subscription {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self {
             private: PrivateKey::generate(&ECDH_P256).unwrap(),
             auth: *b"sixteen octets!!",
@@ -44,13 +44,13 @@ impl Subscription {
         })
     }
 
-    async fn turned_on(&self, browser: &Browser<'_>) -> Answer {
+    pub async fn turned_on(&self, browser: &Browser<'_>) -> Answer {
         let csrf = browser.csrf().await;
         browser.call("/account/notices/browser", &self.sent(&csrf)).await
     }
 
     /// RFC 8291 §4, from its text.
-    fn read(&self, body: &[u8]) -> Value {
+    pub fn read(&self, body: &[u8]) -> Value {
         let (salt, rest) = body.split_at(16);
         let (size, rest) = rest.split_at(4);
         let (length, rest) = rest.split_first().unwrap();

@@ -1,7 +1,6 @@
 //! A program of kind `agent`: it asks, is told everything as data, and that is all it can do. What is printed as JSON is
 //! compared with docs/cli.md.
 
-use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -100,26 +99,17 @@ async fn an_agent_neither_approves_nor_brings_in_another_nor_widens_what_it_may(
     assert_eq!(refused.error(), "invalid_scope");
 }
 
-/// The members that docs/cli.md has for an event.
-fn documented(event: &str) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(document::folder().join("cli.md")).unwrap();
-    let row = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("| `{event}` | ")))
-        .unwrap_or_else(|| panic!("docs/cli.md has no {event}"));
-    let names = row.split(" | ").next().unwrap().split('`').skip(1).step_by(2);
-    names.map(str::to_owned).chain(["event".to_owned()]).collect()
-}
-
 /// Each line is an event that is documented with each of its members.
-fn events(printed: &str) -> Vec<Value> {
+pub fn events(printed: &str) -> Vec<Value> {
     let lines = printed.lines().filter(|line| line.starts_with("{\"event\""));
     let events: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     for event in &events {
-        let known = documented(event["event"].as_str().unwrap());
-        for name in event.as_object().unwrap().keys() {
-            assert!(known.contains(name), "{name} of {event} is not documented");
-        }
+        let mut known = document::members("cli.md", event["event"].as_str().unwrap());
+        known.insert("event".to_owned());
+        assert!(
+            document::members_of(event).is_subset(&known),
+            "{event} is not documented"
+        );
     }
     events
 }
@@ -135,6 +125,7 @@ async fn an_agent_is_told_everything_as_data_and_its_events_name_it(world: &Worl
         "{asked}"
     );
     let waiting = machine.waiting().await;
+    assert_eq!(waiting[0]["client_kind"], "agent");
     let view = machine.view(&waiting[0]).await.expect(200).json();
     machine.owner.approve_view(&world.server, &view).await.expect(200);
     let (code, printed) = login.ends().await;
@@ -164,13 +155,28 @@ async fn an_agent_is_told_everything_as_data_and_its_events_name_it(world: &Worl
         (&json!("failed"), &json!("invalid_target"))
     );
 
+    let listed = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
+    let mut grants = listed.as_array().unwrap().iter();
+    let grant = grants.find(|grant| grant["client_id"] == *machine.client).unwrap();
+    assert_eq!(grant["client_kind"], "agent");
+    let id = grant["grant_id"].as_str().unwrap();
+    let shown = world.local(&["grant", "show", id]).await.expect_code(0);
+    assert!(shown.stdout.contains("of kind agent"), "{}", shown.stdout);
+    world.local(&["grant", "revoke", id]).await.expect_code(0);
+
     let recorded = world.events().await;
     let instance = recorded
         .iter()
         .find(|event| event["client_id"] == *machine.client && event["action"] == "instance.enrolled")
         .unwrap()["detail"]["instance.id"]
         .clone();
-    for action in ["device.requested", "device.approved", "device.redeemed"] {
+    for action in [
+        "device.requested",
+        "device.approved",
+        "device.redeemed",
+        "device.denied",
+        "grant.ended",
+    ] {
         let event = recorded
             .iter()
             .find(|event| event["client_id"] == *machine.client && event["action"] == action)

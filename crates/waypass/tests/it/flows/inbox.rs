@@ -9,8 +9,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::approver::Approver;
-use crate::chance::until;
+use crate::chance::{unique, until};
 use crate::database;
+use crate::document::{members, members_of};
 use crate::http::Answer;
 use crate::keys::Key;
 use crate::process::{run, waypass};
@@ -21,6 +22,7 @@ on_both!(
     x32_an_enrolled_machine_asks_its_owner_and_shows_no_code,
     a_declined_request_of_the_inbox_is_exit_5,
     a_user_code_is_shown_where_it_is_asked_for,
+    what_is_printed_of_requests_is_documented_member_by_member,
 );
 
 /// A machine that was registered for an owner, at home in a folder of its own.
@@ -153,6 +155,47 @@ async fn a_user_code_is_shown_where_it_is_asked_for(world: &World) {
         .approve(&world.server, login.asked["user_code"].as_str().unwrap())
         .await;
     assert_eq!(login.ends().await.0, Some(0));
+}
+
+async fn what_is_printed_of_requests_is_documented_member_by_member(world: &World) {
+    let (name, key) = (
+        unique("typist"),
+        world.server.folder.join(&unique("key")).display().to_string(),
+    );
+    let link = world.enrollment_link(&name).await;
+    run(waypass().args(["approver", "enroll", &link, "--key-file", &key]))
+        .await
+        .expect_code(0);
+    let machine = Machine::of(world, Approver::new("unused"), &name).await;
+    let login = machine.login(&[]).await;
+    let inbox = world
+        .remote(&["inbox", "--key-file", &key, "--json"])
+        .await
+        .expect_code(0)
+        .json();
+    let waiting = &inbox["requests"][0];
+    assert_eq!(waiting["binding_message"], login.asked["binding_message"]);
+    let (printed, documented) = (members_of(waiting), members("cli.md", "inbox"));
+    assert!(printed.is_subset(&documented), "{waiting}");
+    let absent: Vec<_> = documented.difference(&printed).map(String::as_str).collect();
+    assert!(
+        absent.iter().all(|name| ["client_kind", "quorum"].contains(name)),
+        "{absent:?}"
+    );
+
+    let listed = world.local(&["request", "list", "--json"]).await.expect_code(0).json();
+    let is_it = |request: &&Value| request["request_id"] == waiting["request_id"];
+    let request = listed.as_array().unwrap().iter().find(is_it).unwrap();
+    assert_eq!(request["state"], "pending");
+    assert_eq!(members_of(request), members("cli.md", "request list"));
+    let cancel = ["request", "cancel", waiting["request_id"].as_str().unwrap(), "--json"];
+    let cancelled = world.local(&cancel).await.expect_code(0).json();
+    assert_eq!(members_of(&cancelled), members("cli.md", "request cancel"));
+    let (code, printed) = login.ends().await;
+    assert_eq!(code, Some(5), "{printed}");
+    let report = ["request", "report-code", "BCDF-GHJK", "--seen-in", "mail", "--json"];
+    let reported = world.local(&report).await.expect_code(0).json();
+    assert_eq!(members_of(&reported), members("cli.md", "request report-code"));
 }
 
 /// Asked of one process, decided at another, redeemed at the third, which was waiting all the while.

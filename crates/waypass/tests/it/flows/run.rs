@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::process::signal;
+use crate::process::{run, signal};
 use crate::resource_server::ResourceServer;
 use crate::running::Desk;
 use crate::world::World;
@@ -20,6 +20,7 @@ on_one!(
     signals_and_exit_codes_pass_through,
     arguments_arrive_byte_by_byte,
     what_was_hashed_is_what_runs,
+    a_file_that_is_only_named_is_only_claimed,
     what_changes_in_its_place_never_runs,
     the_environment_is_what_was_declared,
     a_killed_parent_takes_the_endpoint_along,
@@ -88,7 +89,7 @@ async fn what_is_declined_or_taken_away_never_runs(world: &World) {
 async fn one_request_is_approved_and_sent_without_a_command(world: &World) {
     let resource = ResourceServer::at_home(&world.server.issuer).await;
     let desk = Desk::new(world, Some(&resource)).await;
-    let url = format!("{}/v2/notes/a%20b", resource.url);
+    let url = format!("{}/v2/notes/a%20b?page=2", resource.url);
     let (asked, code) = desk.ask("curl", &["-X", "PUT", "-d", "x=1", &url], &[]).await;
     world.approve(&code).await;
     let ended = asked.ended().await;
@@ -110,12 +111,13 @@ async fn one_request_is_approved_and_sent_without_a_command(world: &World) {
 
 async fn signals_and_exit_codes_pass_through(world: &World) {
     let desk = Desk::new(world, None).await;
-    let trapping = r#"trap "echo TERM; exit 9" TERM; trap "echo USR1" USR1; trap "echo INT" INT
+    let trapping = r#"trap "echo TERM; exit 9" TERM
+        for name in HUP INT QUIT USR1 USR2 WINCH; do trap "echo $name" "$name"; done
         echo ready; while :; do sleep 0.05; done"#;
     let mut running = desk.begun(&[], &["sh", "-c", trapping]).await;
     assert_eq!(running.line().await, "ready");
     let parent = running.child.id().unwrap();
-    for name in ["USR1", "INT", "TERM"] {
+    for name in ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH", "TERM"] {
         signal(name, parent).await;
         assert_eq!(running.line().await, name);
     }
@@ -185,6 +187,25 @@ async fn what_was_hashed_is_what_runs(world: &World) {
         detail["claimed"].is_null() && detail["argv"][2] == json!(option),
         "{detail}"
     );
+}
+
+async fn a_file_that_is_only_named_is_only_claimed(world: &World) {
+    let desk = Desk::new(world, None).await;
+    let (file, other) = (desk.script("deploy.py", "print(1)\n"), desk.script("site.txt", "7\n"));
+    let (option, input) = (format!("--site={other}"), ["--input", &other]);
+    let claim = json!(["the files that its arguments name"]);
+    for (flags, argv, claimed) in [
+        (&[][..], &["cat", &*file][..], &claim),
+        (&[], &["cat", "deploy.py"], &claim),
+        (&[], &["cat", &option], &claim),
+        (&input, &["cat", &file, &option], &claim),
+        (&input, &["cat", &option, &other], &Value::Null),
+        (&[], &["cat", "nothing.py"], &Value::Null),
+    ] {
+        let dry_run = desk.command("run", &[flags, &["--dry-run", "--json"]].concat(), argv);
+        let shown = run(&mut { dry_run }).await.expect_code(0).json();
+        assert_eq!(shown["authorization_details"][0]["claimed"], *claimed, "{argv:?}");
+    }
 }
 
 async fn what_changes_in_its_place_never_runs(world: &World) {

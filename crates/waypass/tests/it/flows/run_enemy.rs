@@ -12,6 +12,7 @@ use crate::world::{World, alone_with};
 
 on_one!(
     the_command_reaches_the_approved_methods_and_paths_alone,
+    no_header_leads_a_request_elsewhere,
     no_secret_of_another_run_opens_an_endpoint,
     the_command_cannot_read_the_token_from_the_process_beside_it,
     a_run_leaves_no_token_behind,
@@ -32,31 +33,39 @@ async fn reaching(desk: &Desk<'_>, resource: &ResourceServer, more: &[&str]) -> 
     desk.waiting(&[&flags[..], more].concat()).await
 }
 
+/// What a request with this run's secret comes to: the status, and whether it was ours.
+async fn sent(running: &Run, line: &str, more: &str) -> (String, bool) {
+    let secret = &running.secret;
+    let request = format!("{line} HTTP/1.1\r\nWaypass-Run: {secret}\r\nConnection: close\r\n{more}\r\n");
+    let answer = raw(running.port(), request.as_bytes(), WITHIN).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    (status, answer.contains("waypass-run: refused"))
+}
+
+fn own_host(running: &Run) -> String {
+    format!("Host: 127.0.0.1:{}\r\n", running.port())
+}
+
 async fn the_command_reaches_the_approved_methods_and_paths_alone(world: &World) {
     let resource = ResourceServer::at_home(&world.server.issuer).await;
     let desk = Desk::new(world, Some(&resource)).await;
     let running = reaching(&desk, &resource, &[]).await;
-    let port = running.port();
-    let sent = async |line: &str, more: &str| {
-        let secret = &running.secret;
-        let request = format!("{line} HTTP/1.1\r\nWaypass-Run: {secret}\r\nConnection: close\r\n{more}\r\n");
-        let answer = raw(port, request.as_bytes(), WITHIN).await.unwrap();
-        let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
-        (status, answer.contains("waypass-run: refused"))
-    };
-    let ours = format!("Host: 127.0.0.1:{port}\r\n");
+    let ours = own_host(&running);
     for line in [
         "GET /v2/contacts/7",
         "GET /v2/notes/a/b/c?d=/../e",
         "GET /v2/contacts/a%20b",
     ] {
-        assert_eq!(sent(line, &ours).await, ("200".to_owned(), false), "{line}");
+        assert_eq!(sent(&running, line, &ours).await, ("200".to_owned(), false), "{line}");
     }
     let elsewhere = ResourceServer::at_home(&world.server.issuer).await;
     let absolute = format!("GET {}/v2/contacts/7", elsewhere.url);
+    let own = format!("GET {}/v2/contacts/7", running.endpoint);
     for line in [
         "POST /v2/contacts/7",
         "HEAD /v2/contacts/7",
+        "get /v2/contacts/7",
+        "TRACE /v2/contacts/7",
         "GET /",
         "GET /run",
         "GET /v2/users",
@@ -68,24 +77,59 @@ async fn the_command_reaches_the_approved_methods_and_paths_alone(world: &World)
         "GET /v2/notes/..%5crun",
         "GET /v2/notes/..;/run",
         "GET /v2/notes/.%252e/run",
+        "GET /v2/notes/%2e%2e;a/run",
+        "GET /v2/notes/%c0%ae%c0%ae/run",
+        "GET /v2/notes/%u002e%u002e/run",
+        "GET /v2/notes/..\\..\\run",
+        "GET /V2/contacts/7",
+        "GET /v2/contacts/",
+        "GET /v2/contacts/7/",
+        "GET /v2//contacts/7",
+        "GET //v2/contacts/7",
         "GET //localhost/v2/contacts/7",
         &absolute,
+        &own,
+        "CONNECT /v2/contacts/7",
         "CONNECT localhost:443",
         "OPTIONS *",
     ] {
-        let (status, _) = sent(line, &ours).await;
+        let (status, _) = sent(&running, line, &ours).await;
         assert!(["400", "403"].contains(&&*status), "{line}: {status}");
-    }
-    for more in [
-        "Host: evil.example\r\n".to_owned(),
-        format!("{ours}Host: evil.example\r\n"),
-        format!("{ours}Connection: upgrade\r\nUpgrade: websocket\r\n"),
-    ] {
-        let (status, _) = sent("GET /v2/contacts/7", &more).await;
-        assert!(["400", "421"].contains(&&*status), "{more}: {status}");
     }
     let ended = running.ended().await;
     assert_eq!(ended.code, 7, "{}", ended.said);
+}
+
+async fn no_header_leads_a_request_elsewhere(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let running = reaching(&desk, &resource, &[]).await;
+    let (ours, port) = (own_host(&running), running.port());
+    for (more, expected) in [
+        (String::new(), "421"),
+        ("Host: evil.example\r\n".to_owned(), "421"),
+        ("Host: 127.0.0.1\r\n".to_owned(), "421"),
+        (format!("Host: localhost:{port}\r\n"), "421"),
+        (format!("{ours}Host: evil.example\r\n"), "421"),
+        (format!("{ours}Connection: upgrade\r\nUpgrade: websocket\r\n"), "400"),
+        (format!("{ours}X-HTTP-Method-Override: DELETE\r\n"), "403"),
+        (format!("{ours}X-Original-URL: /run\r\n"), "403"),
+        (format!("{ours}X-Rewrite-URL: /run\r\n"), "403"),
+    ] {
+        let answer = sent(&running, "GET /v2/contacts/7", &more).await;
+        assert_eq!(answer, (expected.to_owned(), true), "{more}");
+    }
+    // What comes behind a request on the same connection is judged for itself.
+    let request = format!("GET /v2/contacts/7 HTTP/1.1\r\n{ours}");
+    let secret = &running.secret;
+    let two = format!("{request}Waypass-Run: {secret}\r\n\r\n{request}Connection: close\r\n\r\n");
+    let answers = raw(port, two.as_bytes(), WITHIN).await.unwrap();
+    let statuses: Vec<_> = answers
+        .split("HTTP/1.1 ")
+        .filter_map(|answer| answer.split(' ').next())
+        .collect();
+    assert_eq!(statuses, ["", "200", "401"], "{answers}");
+    assert_eq!(running.ended().await.code, 7);
 }
 
 async fn no_secret_of_another_run_opens_an_endpoint(world: &World) {
@@ -151,6 +195,9 @@ async fn the_command_cannot_read_the_token_from_the_process_beside_it(world: &Wo
             tried head -c 1 "/proc/$process/maps"
             tried head -c 1 "/proc/$process/task/$process/io"
             tried sh -c "exec 9< /proc/$process/mem"
+            tried ls "/proc/$process/map_files/"
+            tried readlink "/proc/$process/exe"
+            tried readlink "/proc/$process/cwd"
         done
         kill "$beside"
         env | grep -c eyJ
@@ -161,14 +208,14 @@ async fn the_command_cannot_read_the_token_from_the_process_beside_it(world: &Wo
     let flags = ["--resource", &resource.url, "--path", "/v2/contacts/*"];
     let ended = desk.begun(&flags, &["sh", "-c", THIEF]).await.ended().await;
     let lines: Vec<_> = ended.stdout.lines().collect();
-    let (theirs, parents) = (&lines[..6], &lines[6..12]);
+    let (theirs, parents) = (&lines[..9], &lines[9..18]);
     assert!(
         theirs.iter().all(|line| line.starts_with("read")),
         "a process that does not hide: {theirs:?}"
     );
     assert!(parents.iter().all(|line| *line == "refused"), "{parents:?}");
-    assert_eq!(lines[12], "0", "no token in the environment");
-    assert_ne!(lines[13], "0", "not as root, who reads everything");
+    assert_eq!(lines[18], "0", "no token in the environment");
+    assert_ne!(lines[19], "0", "not as root, who reads everything");
 }
 
 async fn a_run_leaves_no_token_behind(world: &World) {

@@ -1,5 +1,5 @@
 //! What goes through a run's endpoint: both ways as it comes, nothing kept, redirects told and not followed, over HTTP/2
-//! where the resource speaks it. The resource here believes everybody; `resource_server.rs` does not.
+//! where the resource speaks it. And the one request of `waypass curl`. The resource here believes everybody; `resource_server.rs` does not.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,19 +18,30 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::Answer;
-use crate::running::{Desk, Run};
+use crate::document;
+use crate::http::{Answer, raw};
+use crate::process::signal;
+use crate::resource_server::ResourceServer;
+use crate::running::{Desk, Ended, Run};
 use crate::server::{tls_authority, tls_file, tls_key};
+use crate::tools;
 use crate::world::World;
 
 on_one!(
     events_arrive_one_by_one,
+    events_arrive_one_by_one_over_http_2,
     large_bodies_go_by_both_ways_and_fill_no_memory,
     headers_that_are_not_the_commands_stay_here,
+    requests_at_once_are_each_proven,
     a_body_is_sent_again_with_the_nonce_that_is_asked_for,
     http_2_is_spoken_where_the_resource_does,
+    the_lines_of_the_document_reach_the_resource,
+    one_request_is_sent_as_it_was_typed,
+    an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it,
+    the_status_of_the_answer_is_the_exit_code,
 );
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -166,6 +177,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answere
             response
                 .headers_mut()
                 .insert("set-cookie", "session=secret".parse().unwrap());
+            response.headers_mut().insert("waypass-run", "refused".parse().unwrap());
             response
         }
         _ => {
@@ -202,8 +214,17 @@ async fn nonce_wanted(request: Request<Incoming>) -> Answered {
 }
 
 async fn events_arrive_one_by_one(world: &World) {
-    let resource = Resource::start(false).await;
-    let running = resource.reached(world, &[]).await;
+    events_arrive(world, false).await;
+}
+
+async fn events_arrive_one_by_one_over_http_2(world: &World) {
+    events_arrive(world, true).await;
+}
+
+async fn events_arrive(world: &World, over_http_2: bool) {
+    let resource = Resource::start(over_http_2).await;
+    let ca_file = tls_file("certificate.pem").display().to_string();
+    let running = resource.reached(world, &["--ca-file", &ca_file]).await;
     let mut listening = running.with_secret("GET", "/events").send().await.unwrap();
     assert_eq!(listening.headers()["content-type"], "text/event-stream");
     for number in 0..3 {
@@ -265,6 +286,9 @@ async fn headers_that_are_not_the_commands_stay_here(world: &World) {
         ("Connection", "X-Private"),
         ("X-Private", "1"),
         ("TE", "trailers"),
+        ("Forwarded", "for=10.0.0.1"),
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-Forwarded-Host", "other.example.com"),
         ("X-Kept", "kept"),
     ]
     .iter()
@@ -285,15 +309,36 @@ async fn headers_that_are_not_the_commands_stay_here(world: &World) {
         "te",
         "connection",
         "waypass-run",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
     ] {
         assert!(!headers.contains_key(name), "{name}: {seen}");
     }
     assert_ne!(headers["dpop"], "a.b.c");
     let answer = running.request("GET", "/redirect").await.expect(302);
-    assert_eq!(
-        (answer.header("location"), answer.header("set-cookie")),
-        (Some("/upload"), None)
-    );
+    let told = ["location", "set-cookie", "waypass-run"].map(|name| answer.header(name));
+    assert_eq!(told, [Some("/upload"), None, None]);
+    // A body that is empty is said to be, as it was to us.
+    for line in ["Content-Length: 0\r\n", ""] {
+        let (port, secret) = (running.port(), &running.secret);
+        let head = format!("PUT /anything HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nWaypass-Run: {secret}\r\n");
+        let request = format!("{head}{line}Connection: close\r\n\r\n");
+        let seen = raw(port, request.as_bytes(), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(seen.contains(r#""content-length":"0""#), !line.is_empty(), "{seen}");
+    }
+}
+
+async fn requests_at_once_are_each_proven(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let running = desk.waiting(&["--resource", &resource.url, "--path", "/v2/**"]).await;
+    let requests: JoinSet<_> = (0..40)
+        .map(|number| Answer::to(running.with_secret("GET", &format!("/v2/contacts/{number}"))))
+        .collect();
+    for answer in requests.join_all().await {
+        answer.expect(200);
+    }
 }
 
 async fn a_body_is_sent_again_with_the_nonce_that_is_asked_for(world: &World) {
@@ -319,4 +364,121 @@ async fn http_2_is_spoken_where_the_resource_does(world: &World) {
     assert_eq!(seen["version"], "HTTP/2.0", "{seen}");
     let large = running.with_secret("PUT", "/upload").body(vec![b'x'; 4 * MEGABYTE]);
     assert_eq!(Answer::to(large).await.expect(200).body, (4 * MEGABYTE).to_string());
+}
+
+/// docs/run.md, as somebody copies them.
+async fn the_lines_of_the_document_reach_the_resource(world: &World) {
+    if tools::program(&["curl"]).is_none() {
+        return tools::left_out("curl", "the lines of docs/run.md");
+    }
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let page = std::fs::read_to_string(document::folder().join("run.md")).unwrap();
+    let lines: Vec<_> = page.lines().filter(|line| line.contains("| curl ")).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, more) in lines.into_iter().zip([&[][..], &["--unix"]]) {
+        let reach = ["--resource", &*resource.url, "--method", "POST", "--path", "/deploys/*"];
+        let ended = desk
+            .begun(&[&reach, more].concat(), &["sh", "-c", line])
+            .await
+            .ended()
+            .await;
+        assert!(
+            ended.code == 0 && ended.stdout.contains("DPoP eyJ"),
+            "{line}: {}{}",
+            ended.stdout,
+            ended.said
+        );
+    }
+}
+
+/// One request of `waypass curl`. Whatever comes of it, its grant has ended.
+async fn approved(desk: &Desk<'_>, url: &str, flags: &[&str]) -> Ended {
+    let (asked, code) = desk.ask("curl", &[flags, &[url]].concat(), &[]).await;
+    desk.world.approve(&code).await;
+    let ended = asked.ended().await;
+    assert_eq!(ended.event["grant_ended"], json!(true), "{}", ended.said);
+    ended
+}
+
+async fn one_request_is_sent_as_it_was_typed(world: &World) {
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let url = format!("{}/anything?site=7", resource.url);
+    let (body, answer) = (desk.script("site.json", r#"{"site":7}"#), desk.home.join("answer.json"));
+    let data = [format!("@{body}"), answer.display().to_string()];
+    let headers = [
+        "Content-Type: application/json",
+        "X-Kept: kept",
+        "Authorization: Bearer own",
+        "Host: elsewhere",
+    ];
+    let headers = headers.iter().flat_map(|header| ["-H", *header]);
+    let flags: Vec<_> = ["-X", "PUT", "-d", &data[0], "-o", &data[1]]
+        .into_iter()
+        .chain(headers)
+        .collect();
+    let ended = approved(&desk, &url, &flags).await;
+    assert_eq!((ended.code, &*ended.stdout), (0, ""), "{}", ended.said);
+    let seen: Value = serde_json::from_str(&std::fs::read_to_string(&answer).unwrap()).unwrap();
+    let seen = &seen["headers"];
+    assert_eq!(
+        (&seen["content-type"], &seen["x-kept"]),
+        (&json!("application/json"), &json!("kept")),
+        "{seen}"
+    );
+    assert!(
+        seen["authorization"].as_str().unwrap().starts_with("DPoP eyJ"),
+        "{seen}"
+    );
+    assert_eq!(seen["host"], resource.url.strip_prefix("http://").unwrap());
+    let detail = &world.exported_grant(&desk.client).await["authorization_details"][0];
+    let digest = protocol::digest::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(r#"{"site":7}"#));
+    let asked = ["methods", "query", "body_sha256"].map(|name| detail[name].clone());
+    assert_eq!(asked, [json!(["PUT"]), json!("site=7"), json!(digest)], "{detail}");
+    // A form where nothing else is said.
+    let seen: Value = serde_json::from_str(&approved(&desk, &url, &["-d", "a=1"]).await.stdout).unwrap();
+    assert_eq!(seen["headers"]["content-type"], "application/x-www-form-urlencoded");
+}
+
+async fn an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it(world: &World) {
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    let (mut asked, code) = desk.ask("curl", &[&format!("{}/events", resource.url)], &[]).await;
+    world.approve(&code).await;
+    asked.event("answer").await;
+    for number in ["0", "1"] {
+        resource.say.send(format!("{number}\n").into()).await.unwrap();
+        assert_eq!(asked.line().await, number);
+    }
+    signal("INT", asked.child.id().unwrap()).await;
+    let ended = asked.ended().await;
+    assert_eq!(
+        (ended.code, &ended.event["grant_ended"]),
+        (1, &json!(true)),
+        "{}",
+        ended.said
+    );
+}
+
+async fn the_status_of_the_answer_is_the_exit_code(world: &World) {
+    let resource = Resource::start(false).await;
+    let desk = Desk::at(world, Some(&resource.url)).await;
+    // A redirect is told and not followed.
+    let ended = approved(&desk, &format!("{}/redirect", resource.url), &["-i"]).await;
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stdout.contains("302 Found\n") && ended.stdout.contains("location: /upload\n"),
+        "{}",
+        ended.stdout
+    );
+    let refused = desk
+        .command("curl", &["-H", "X-HTTP-Method-Override: DELETE", &resource.url], &[])
+        .output()
+        .await;
+    assert_eq!(refused.unwrap().status.code(), Some(64), "nobody is asked");
+    // Nobody there.
+    let nowhere = format!("http://localhost:{}", crate::server::free_port());
+    let desk = Desk::at(world, Some(&nowhere)).await;
+    assert_eq!(approved(&desk, &nowhere, &[]).await.code, 69);
 }

@@ -1,14 +1,20 @@
 //! Ten agents that ask one owner at once: one page, a limit on prompts, and each request decided for itself.
 
+use std::time::{Duration, Instant};
+
 use super::Stage;
+use super::chat::Chat;
 use super::telling::Record;
 use super::terminal::{Asking, Terminal};
 use crate::browser::person::Person;
+use crate::chance::until;
 
 const ASK: &str = "waypass login --details @docs/stories/asks/agent.json";
 const AGENTS: usize = 10;
 /// `prompts_per_hour` of docs/stories/profiles/agent.toml.
 const PROMPTS: usize = 20;
+/// As docs/notices.md has it: so long a channel rests after each notice.
+const REST: Duration = Duration::from_secs(30);
 
 pub async fn story(stage: &Stage<'_>) {
     let told = &stage.telling;
@@ -25,11 +31,17 @@ pub async fn story(stage: &Stage<'_>) {
         enrolls(&agent, &admin, number).await;
         agents.push(agent);
     }
+    let chat = Chat::open().await;
+    told.calls(&chat.url, "https://chat.example.com");
+    let hook = "waypass notice webhook add https://chat.example.com/alice --approver alice --data data";
+    admin.runs(hook).await.expect_code(0);
+    told.prints(&format!("$ {hook}"));
     told.block("setup");
 
     // The inbox is open, and nobody loads it again.
     alice.browser.open(&told.world.htu("/inbox")).await;
     alice.browser.wait_for_text("This page keeps itself up to date").await;
+    let began = Instant::now();
     let mut waiting = ask(&agents, true).await;
     told.block("asks");
     for asking in &waiting {
@@ -69,6 +81,26 @@ pub async fn story(stage: &Stage<'_>) {
     alice.browser.open(&told.world.htu("/inbox")).await;
     alice.browser.find(".things li").await;
     assert_eq!(listed(&alice).await, PROMPTS - 2);
+    no_storm(&chat, began).await;
+}
+
+/// Of twenty requests as many notices as there were rests, and one.
+async fn no_storm(chat: &Chat, began: Instant) {
+    let patience = Duration::from_mins(1);
+    until("a notice", patience, async || chat.told().pop()).await;
+    let notices = chat.told();
+    let most = 1 + began.elapsed().as_secs() / REST.as_secs();
+    assert!(
+        notices.len() as u64 <= most,
+        "{} in {:?}: {notices:#?}",
+        notices.len(),
+        began.elapsed()
+    );
+    for notice in notices {
+        let waiting = notice["data"]["waiting"].as_u64().unwrap();
+        assert_eq!(notice["data"]["recipient"]["name"], "alice");
+        assert!((1..=PROMPTS as u64).contains(&waiting), "{notice}");
+    }
 }
 
 async fn enrolls(agent: &Terminal<'_>, admin: &Terminal<'_>, number: usize) {

@@ -3,7 +3,9 @@
 
 mod agent;
 mod bootstrap;
+pub mod chat;
 mod crowd;
+mod deploy;
 mod nightly;
 mod one_form;
 mod support;
@@ -45,6 +47,11 @@ fn a_bootstrap_script_runs_for_five_minutes_and_nothing_of_it_serves_again() {
 #[test]
 fn an_agent_asks_for_one_call_and_gets_no_other() {
     told(Database::Sqlite, "agent", agent::story);
+}
+
+#[test]
+fn a_coding_agent_runs_the_command_that_was_approved_and_no_other() {
+    told(Database::Sqlite, "deploy", deploy::story);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::server::Folder;
 const ASKED: [&str; 2] = ["decline it then.\n", "decline it.\n"];
 
 pub struct Terminal<'a> {
-    telling: &'a Telling<'a>,
+    pub telling: &'a Telling<'a>,
     home: Folder,
 }
 
@@ -55,7 +55,11 @@ impl<'a> Terminal<'a> {
         let folder = &self.telling.world.server.folder;
         let mut command = waypass();
         command.env("HOME", self.home.path()).current_dir(folder.path());
-        for word in words(line).iter().skip(1) {
+        let words = words(line);
+        let program = words.iter().position(|word| word == "waypass").unwrap();
+        let (assigned, words) = words.split_at(program);
+        command.envs(assigned.iter().filter_map(|word| word.split_once('=')));
+        for word in words.iter().skip(1) {
             // What a shell would put there.
             match word.strip_prefix("$(cat ").and_then(|word| word.strip_suffix(')')) {
                 Some(file) => command.arg(std::fs::read_to_string(folder.join(file)).unwrap().trim_end()),
@@ -182,11 +186,16 @@ impl<'a> Terminal<'a> {
 
 impl Asking<'_> {
     /// The exit code. What it printed is told.
-    pub async fn ends(mut self) -> Option<i32> {
+    pub async fn ends(self) -> Option<i32> {
+        self.ends_saying().await.0
+    }
+
+    /// The same, and what it printed.
+    pub async fn ends_saying(mut self) -> (Option<i32>, String) {
         let mut printed = String::new();
         self.output.read_to_string(&mut printed).await.unwrap();
         self.telling.prints(&printed);
-        self.child.wait().await.unwrap().code()
+        (self.child.wait().await.unwrap().code(), printed)
     }
 }
 

@@ -18,7 +18,7 @@ fn api() -> Api {
         secret: Zeroizing::new("s".to_owned()),
         clock: Arc::new(SystemClock),
     };
-    Api::new(url, introspection, NonceKey::new([3; 32]))
+    Api::new(url, introspection, NonceKey::new(&[3; 32]))
 }
 
 fn key(seed: u8) -> Key {
