@@ -70,6 +70,16 @@ pub struct Tokens {
     #[zeroize(skip)]
     #[serde(default, skip_serializing_if = "Details::is_empty")]
     pub authorization_details: Details,
+    #[zeroize(skip)]
+    #[serde(skip)]
+    pub again: Option<Again>,
+}
+
+/// Under which grant, and how often, a command may be run again.
+#[derive(Clone)]
+pub struct Again {
+    pub grant_id: String,
+    pub runs_left: i64,
 }
 
 impl Tokens {

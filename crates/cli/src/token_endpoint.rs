@@ -5,13 +5,15 @@ use protocol::details::Details;
 use protocol::time::{Lifetime, Timestamp};
 use serde::Deserialize;
 
-use crate::credentials::Tokens;
+use crate::credentials::{Again, Tokens};
 use crate::device_flow::Polled;
 use crate::failure::Failure;
 use crate::http::Answer;
 
 /// OpenID CIBA Core §10.1.
 pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
+/// Of a Waypass server: one more run of a command under the approval that allows several.
+pub const RUN: &str = "urn:waypass:oauth:grant-type:run";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 #[derive(Deserialize)]
@@ -26,6 +28,9 @@ struct Body {
     /// RFC 9396 §7: "as granted".
     #[serde(default)]
     authorization_details: Details,
+    /// Where a command may be run again.
+    grant_id: Option<String>,
+    runs_left: Option<i64>,
 }
 
 /// What is assumed of a token whose end was not told.
@@ -47,7 +52,9 @@ pub fn read(answer: &Answer, asked_at: Timestamp, requested_scope: &str) -> Resu
         return Err(unreadable());
     }
     let lifetime = Lifetime::from_seconds(body.expires_in.unwrap_or(UNTOLD_LIFETIME));
+    let again = body.grant_id.zip(body.runs_left);
     Ok(Polled::Given(Tokens {
+        again: again.map(|(grant_id, runs_left)| Again { grant_id, runs_left }),
         access_token: body.access_token,
         token_type: body.token_type,
         expires_at: (asked_at + lifetime).seconds(),

@@ -34,6 +34,7 @@ mod races;
 mod rechecks;
 mod refusals;
 mod replay;
+mod runs;
 mod secrets;
 mod signed;
 mod since;

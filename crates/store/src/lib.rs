@@ -51,7 +51,7 @@ pub use crate::row::Row;
 use crate::sqlite::Sqlite;
 
 /// How often a decision is made again when what it was made upon has changed meanwhile.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 16;
 
 #[derive(Clone)]
 pub struct Store {

@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// Hand the token itself to the command in this variable. The approver is told
     #[arg(long, value_name = "NAME")]
     pub token_env: Option<String>,
+    /// How often it may be run before somebody is asked again, where the profile of the client allows that
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub runs: Option<i64>,
     /// Show what would be asked for, and its digest, and ask nobody
     #[arg(long)]
     pub dry_run: bool,

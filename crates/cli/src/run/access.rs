@@ -6,6 +6,7 @@ use protocol::details::Details;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::known::Approvals;
 use super::upstream::Upstream;
 use crate::asking::{self, Asking, BroughtArgs};
 use crate::credentials::Tokens;
@@ -41,29 +42,45 @@ impl Access {
         target.profile.scope = scope(ask.scope, target.profile.scope.as_deref())?;
         target.profile.resource = ask.resource.iter().map(|&resource| resource.to_owned()).collect();
         target.profile.authorization_details = Some(ask.details.canonical());
+        let key = Arc::new(target.key.kept.credentials.signing_key(io)?);
+        let brought = ask.brought.form(io, &target).await?;
+        let known = Approvals::of(io, &target, ask.details)?;
+        // Whoever says how it has to be approved wants it to be approved.
+        let left = if brought.is_empty() {
+            known.use_one(io, &target, &key).await?
+        } else {
+            None
+        };
+        let tokens = match left {
+            Some(tokens) => tokens,
+            None => Self::asked(io, ask, (&target, brought)).await?,
+        };
+        known.remember(&tokens)?;
+        tell(io, ask.screen, &tokens);
+        Ok(Self { target, key, tokens })
+    }
+
+    async fn asked(
+        io: &mut Io,
+        ask: &Ask<'_>,
+        (target, brought): (&Target, Vec<(&'static str, String)>),
+    ) -> Result<Tokens, Failure> {
         let asking = Asking {
-            target: &target,
+            target,
             profile_name: &ask.target.profile,
-            brought: ask.brought.form(io, &target).await?,
+            brought,
             by_user_code: ask.brought.user_code,
             screen: ask.screen,
             command: ask.command,
         };
         let tokens = asking::tokens(io, &asking).await;
         io.errors.end_live();
-        let tokens = tokens?;
-        if ask.screen.json {
-            let event = json!({ "event": "approved", "expires_at": tokens.expires_at,
-                "authorization_details": tokens.authorization_details });
-            ask.screen.output(io).json(&event);
-        }
-        let key = Arc::new(target.key.kept.credentials.signing_key(io)?);
-        Ok(Self { target, key, tokens })
+        tokens
     }
 
     /// An approver may take details away. What lacks one would fail half way.
     pub fn must_cover(&self, details: &Details) -> Result<(), Failure> {
-        if details.is_within(&self.tokens.authorization_details) {
+        if details.once().is_within(&self.tokens.authorization_details.once()) {
             return Ok(());
         }
         let what = "less was approved than was asked for; nothing was done";
@@ -85,7 +102,7 @@ impl Access {
         let ended = self.revoke(io).await;
         if screen.json {
             let why: Value = ended.as_ref().err().map_or(Value::Null, |failure| json!(failure.what));
-            let is_ended = ended.is_ok_and(|is_ended| is_ended);
+            let is_ended = ended.is_ok_and(|is_ended| is_ended) && self.tokens.again.is_none();
             let event = json!({ "event": "ended", "exit": exit.map(Exit::code), "grant_ended": is_ended, "why": why });
             screen.output(io).json(&event);
             return;
@@ -123,6 +140,21 @@ impl Access {
         } else {
             Err(answer.failure("it was not ended"))
         }
+    }
+}
+
+fn tell(io: &mut Io, screen: &ScreenArgs, tokens: &Tokens) {
+    let left = tokens.again.as_ref().map(|again| again.runs_left);
+    if screen.json {
+        let event = json!({ "event": "approved", "expires_at": tokens.expires_at,
+            "authorization_details": tokens.authorization_details, "runs_left": left });
+        screen.output(io).json(&event);
+        return;
+    }
+    match left {
+        None => {}
+        Some(0) => say!(io.errors, "This is the last run of this approval."),
+        Some(left) => say!(io.errors, "Runs left under this approval: {left}."),
     }
 }
 

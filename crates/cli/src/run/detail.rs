@@ -24,6 +24,7 @@ pub struct Command<'a> {
     pub environment: Option<&'a [(String, OsString)]>,
     pub claimed: &'a [String],
     pub token_env: Option<&'a str>,
+    pub runs: Option<i64>,
     pub host: Option<String>,
     pub user: Option<String>,
 }
@@ -54,6 +55,9 @@ impl Command<'_> {
         }
         if !self.claimed.is_empty() {
             put("claimed", json!(self.claimed));
+        }
+        if let Some(runs) = self.runs {
+            put("runs", json!(runs));
         }
         for (name, value) in [
             ("token_env", self.token_env),
@@ -189,6 +193,7 @@ mod tests {
                 environment: None,
                 claimed: &[],
                 token_env: None,
+                runs: None,
                 host: None,
                 user: None,
             }

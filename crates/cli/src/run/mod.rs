@@ -6,6 +6,7 @@ pub mod access;
 pub mod admission;
 pub mod detail;
 pub mod gate;
+mod known;
 pub mod replay;
 pub mod upstream;
 

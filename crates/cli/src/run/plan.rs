@@ -58,6 +58,7 @@ fn command(program: &Program, environment: &Environment, args: &RunArgs, io: &Io
         },
         claimed: &program.claimed,
         token_env: args.token_env.as_deref(),
+        runs: args.runs.filter(|runs| *runs > 1),
         host: Some(uname().nodename().to_string_lossy().into_owned()).filter(|host| !host.is_empty()),
         user: Some(user(io)),
     };

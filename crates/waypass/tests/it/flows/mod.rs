@@ -15,6 +15,7 @@ mod refreshing;
 mod requesting;
 mod resource;
 mod run;
+mod run_again;
 mod run_enemy;
 mod run_ground;
 mod run_promises;
