@@ -106,6 +106,7 @@ fn show(io: &mut Io, grant: GrantView) {
         ("Scope", grant.scope),
         ("Resources", grant.resource.join(" ")),
         ("Details", grant.authorization_details.canonical()),
+        ("Runs left", or_dash(grant.runs_left.map(|left| left.to_string()))),
         ("Bound to key", grant.jkt.unwrap_or_else(|| "no key".to_owned())),
         ("Approved", date::moment(grant.created_at)),
         ("Until", date::moment(grant.expires_at)),

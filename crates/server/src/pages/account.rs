@@ -59,6 +59,8 @@ pub struct GrantLine {
     pub key_words: Option<String>,
     /// It was got without asking anybody.
     pub is_machines: bool,
+    /// Of a command that may be run several times.
+    pub runs_left: Option<i64>,
 }
 
 pub struct PasskeyLine {
@@ -140,6 +142,7 @@ impl GrantLine {
             until: Moment::at(grant.expires_at),
             key_words: grant.jkt.as_deref().map(key_words::of),
             is_machines: grant.origin == Origin::ClientCredentials,
+            runs_left: grant.runs_left,
         }
     }
 }

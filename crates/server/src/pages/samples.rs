@@ -245,6 +245,7 @@ fn grant(id: &str, client_name: &str, key_words: Option<&str>) -> GrantLine {
         until: at(25_200),
         key_words: key_words.map(str::to_owned),
         is_machines: false,
+        runs_left: None,
     }
 }
 

@@ -114,6 +114,8 @@ fn b04_the_table_of_refusals() {
         400 invalid_target         ResourceMalformed
         400 invalid_target         ResourceNotAllowed
         403 refused                RotationNotAllowed
+        400 invalid_authorization_details RunsNotAllowed
+        400 invalid_grant          RunsUsedUp
         403 refused                SameDevice
         400 invalid_scope          ScopeAmbiguous
         400 invalid_scope          ScopeMalformed

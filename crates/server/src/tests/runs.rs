@@ -61,6 +61,10 @@ async fn again(world: &World, grant_id: &str, key: &Key) -> Answer {
     world.post_by("/token", &form, key).await
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a test reads best with its closure written in place"
+)]
 fn on_both(test: impl AsyncFn(&World, &Key, &Key)) {
     with_profiles(&[REPEATING], async |world| {
         client(world, "cli", "repeating").await;

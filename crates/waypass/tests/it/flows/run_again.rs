@@ -24,11 +24,11 @@ X12 = true
 "#;
 
 fn event(ran: &Ran, name: &str) -> Value {
-    let lines = ran
+    let mut lines = ran
         .stderr
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|event| event["event"] == name).last().unwrap_or_default()
+    lines.rfind(|event| event["event"] == name).unwrap_or_default()
 }
 
 /// Where nobody has to be asked, it ends by itself.
