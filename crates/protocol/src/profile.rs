@@ -239,7 +239,7 @@ impl Profile {
     }
 
     pub fn must_allow_runs(&self, details: &Details) -> Result<(), Refusal> {
-        if details.runs() <= i64::from(self.approval.runs) {
+        if details.most_runs() <= i64::from(self.approval.runs) {
             Ok(())
         } else {
             Err(Refusal::RunsNotAllowed)

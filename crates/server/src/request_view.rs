@@ -292,16 +292,13 @@ fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -
     if granted.scope.contains("offline_access") {
         consequences.push("It can renew its access by itself until the end.".to_owned());
     }
-    consequences.push(if content.jkt.is_some() {
+    let is_bound = content.jkt.is_some() && !granted.authorization_details.hand_over();
+    consequences.push(if is_bound {
         "Its access works only with the key whose words are shown.".to_owned()
     } else {
         "Its access is not tied to a key: whoever copies it can use it.".to_owned()
     });
-    if granted
-        .authorization_details
-        .iter()
-        .any(|detail| detail["type"] == "command")
-    {
+    if granted.authorization_details.has_command() {
         consequences.push(BESIDE_IT.to_owned());
     }
     if let Some(max_age) = content.max_age {

@@ -44,20 +44,22 @@ impl Access {
         target.profile.authorization_details = Some(ask.details.canonical());
         let key = Arc::new(target.key.kept.credentials.signing_key(io)?);
         let brought = ask.brought.form(io, &target).await?;
-        let known = Approvals::of(io, &target, ask.details)?;
+        let known = Approvals::of(io, &target, ask.details);
         // Whoever says how it has to be approved wants it to be approved.
-        let left = if brought.is_empty() {
-            known.use_one(io, &target, &key).await?
-        } else {
-            None
+        let left = match &known {
+            Some(known) if brought.is_empty() => known.use_one(io, &target, &key).await?,
+            _ => None,
         };
         let tokens = match left {
             Some(tokens) => tokens,
             None => Self::asked(io, ask, (&target, brought)).await?,
         };
-        known.remember(&tokens)?;
         tell(io, ask.screen, &tokens);
-        Ok(Self { target, key, tokens })
+        let access = Self { target, key, tokens };
+        if let Some(known) = known.filter(|_| access.covers(ask.details)) {
+            known.remember(io, &access.tokens);
+        }
+        Ok(access)
     }
 
     async fn asked(
@@ -80,11 +82,15 @@ impl Access {
 
     /// An approver may take details away. What lacks one would fail half way.
     pub fn must_cover(&self, details: &Details) -> Result<(), Failure> {
-        if details.once().is_within(&self.tokens.authorization_details.once()) {
+        if self.covers(details) {
             return Ok(());
         }
         let what = "less was approved than was asked for; nothing was done";
         Err(Failure::new(Exit::Refused, "not_approved", what))
+    }
+
+    fn covers(&self, details: &Details) -> bool {
+        details.once().is_within(&self.tokens.authorization_details.once())
     }
 
     pub fn upstream(&self, io: &Io, origin: &Url) -> Result<Upstream, Failure> {

@@ -14,17 +14,20 @@ pub const HEADER: &str = "waypass-run";
 const API_KEY: &str = "x-api-key";
 
 /// By which some servers take a request for another one than its first line says.
-const OTHERWISE: [&str; 5] = [
+const OTHERWISE: [&str; 7] = [
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-envoy-original-path",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
 ];
 
-/// Whether the headers name another method or path than was approved.
+/// Whether the headers name another method or path than was approved. To many servers `_` is `-` in a name.
 pub fn says_otherwise(headers: &HeaderMap) -> bool {
-    OTHERWISE.iter().any(|name| headers.contains_key(*name))
+    let mut names = headers.keys().map(|name| name.as_str().replace('_', "-"));
+    names.any(|name| OTHERWISE.contains(&&*name))
 }
 
 pub struct Rules {

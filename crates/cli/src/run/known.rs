@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
 use crate::keys::Key;
+use crate::print::say;
 use crate::settings;
 use crate::target::Target;
 use crate::token_endpoint::{self, RUN};
@@ -35,24 +36,27 @@ pub struct Approvals {
 }
 
 impl Approvals {
-    pub fn of(io: &Io, target: &Target, details: &Details) -> Result<Self, Failure> {
+    /// None where there is no command, or nowhere to keep them: whoever would have to be asked is asked.
+    pub fn of(io: &Io, target: &Target, details: &Details) -> Option<Self> {
+        let folder = settings::home(io, "XDG_STATE_HOME", ".local/state").ok()?;
         let profile = &target.profile;
         let asked = json!([
             profile.server,
             profile.client_id,
             profile.scope,
             profile.resource,
+            target.key.key.thumbprint().as_str(),
             details.once().canonical()
         ]);
-        Ok(Self {
-            path: settings::home(io, "XDG_STATE_HOME", ".local/state")?.join("waypass/runs.json"),
+        details.has_command().then(|| Self {
+            path: folder.join("waypass/runs.json"),
             asked: Digest::of(asked.to_string().as_bytes()).as_str().to_owned(),
         })
     }
 
     /// One run of those that are left. None where somebody has to be asked.
     pub async fn use_one(&self, io: &mut Io, target: &Target, key: &Key) -> Result<Option<Tokens>, Failure> {
-        let Some(grant_id) = self.grant_id()? else {
+        let Some(grant_id) = self.grant_id() else {
             return Ok(None);
         };
         let url = &target.metadata.token_endpoint;
@@ -67,16 +71,12 @@ impl Approvals {
             .form(io, url, &form)
             .await
             .map_err(|unanswered| unanswered.failure(url))?;
-        match token_endpoint::read(&answer, asked_at, target.profile.scope.as_deref().unwrap_or_default())? {
-            Polled::Given(tokens) => {
-                if tokens.again.as_ref().is_none_or(|again| again.runs_left == 0) {
-                    self.forget()?;
-                }
-                Ok(Some(tokens))
-            }
+        let scope = target.profile.scope.as_deref().unwrap_or_default();
+        match token_endpoint::read(&answer, asked_at, scope)? {
+            Polled::Given(tokens) => Ok(Some(tokens)),
             // What was approved has ended, or would not be allowed today: a person may say otherwise.
             Polled::Refused(body) if ["invalid_grant", "invalid_authorization_details"].contains(&&*body.error) => {
-                self.forget()?;
+                self.change(io, |known| known.retain(|known| known.grant_id != grant_id));
                 Ok(None)
             }
             Polled::Refused(body) => Err(Failure::refusal("the command may not be run again", &body)),
@@ -84,49 +84,46 @@ impl Approvals {
         }
     }
 
-    fn grant_id(&self) -> Result<Option<String>, Failure> {
-        let found = self.load()?.into_iter().find(|known| known.asked == self.asked);
-        Ok(found.map(|known| known.grant_id))
+    /// For the runs to come, if there are any.
+    pub fn remember(&self, io: &mut Io, tokens: &Tokens) {
+        let Some(again) = &tokens.again else { return };
+        let is_known = self.grant_id().as_ref() == Some(&again.grant_id);
+        if is_known == (again.runs_left > 0) {
+            return;
+        }
+        self.change(io, |known| {
+            known.retain(|known| known.asked != self.asked);
+            if again.runs_left > 0 {
+                known.push(Known {
+                    asked: self.asked.clone(),
+                    grant_id: again.grant_id.clone(),
+                });
+            }
+        });
     }
 
-    /// For the runs to come.
-    pub fn remember(&self, tokens: &Tokens) -> Result<(), Failure> {
-        let Some(again) = tokens.again.as_ref().filter(|again| again.runs_left > 0) else {
-            return Ok(());
-        };
-        let grant_id = again.grant_id.clone();
-        self.change(|known| {
-            known.push(Known {
-                asked: self.asked.clone(),
-                grant_id,
-            });
-        })
+    fn grant_id(&self) -> Option<String> {
+        let found = self.load().into_iter().find(|known| known.asked == self.asked);
+        found.map(|known| known.grant_id)
     }
 
-    fn forget(&self) -> Result<(), Failure> {
-        self.change(|_| {})
+    /// What is not kept costs a question, and no run that was approved.
+    fn change(&self, io: &mut Io, change: impl FnOnce(&mut Vec<Known>)) {
+        let changed = files::lock(&self.path).and_then(|_lock| {
+            let mut known = self.load();
+            change(&mut known);
+            let excess = known.len().saturating_sub(MOST);
+            known.drain(..excess);
+            files::replace(&self.path, json!(known).to_string().as_bytes())
+        });
+        if let Err(error) = changed {
+            say!(io.errors, "warning: {} cannot be used: {error}", self.path.display());
+        }
     }
 
-    /// Without what was known of the same request.
-    fn change(&self, change: impl FnOnce(&mut Vec<Known>)) -> Result<(), Failure> {
-        let _lock = files::lock(&self.path).map_err(|error| self.unusable(&error))?;
-        let mut known = self.load()?;
-        known.retain(|known| known.asked != self.asked);
-        change(&mut known);
-        let excess = known.len().saturating_sub(MOST);
-        known.drain(..excess);
-        files::replace(&self.path, json!(known).to_string().as_bytes()).map_err(|error| self.unusable(&error))
-    }
-
-    /// A file that cannot be read costs a question and no more.
-    fn load(&self) -> Result<Vec<Known>, Failure> {
-        let text = files::read_private(&self.path).map_err(|error| self.unusable(&error))?;
-        Ok(text
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
-    }
-
-    fn unusable(&self, error: &std::io::Error) -> Failure {
-        Failure::failed(format!("{} cannot be used: {error}", self.path.display()))
+    fn load(&self) -> Vec<Known> {
+        let text = files::read_private(&self.path).ok().flatten();
+        text.and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
     }
 }

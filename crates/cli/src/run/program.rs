@@ -12,6 +12,8 @@ use super::held::{Held, Way};
 use crate::failure::{Exit, Failure};
 
 /// As env(1) and shells have it.
+/// What is claimed where no `--input` says so.
+const NAMED: &str = "the files that its arguments name";
 const NOT_FOUND: Exit = Exit::Of(127);
 const NOT_EXECUTABLE: Exit = Exit::Of(126);
 /// As Linux has it.
@@ -72,7 +74,7 @@ impl Program {
             program.add_input(name, way)?;
         }
         if program.names_another_file() {
-            program.claimed.push("the files that its arguments name".to_owned());
+            program.claimed.push(NAMED.to_owned());
         }
         Ok(program)
     }
@@ -131,8 +133,13 @@ impl Program {
         Ok(())
     }
 
-    /// What is in its place is as it was when it was hashed.
+    /// What is in its place is as it was when it was hashed, and no file has come where an argument named none.
     pub fn must_be_unchanged(&self) -> Result<(), Failure> {
+        let is_told = self.claimed.iter().any(|claim| claim == NAMED);
+        if !is_told && self.names_another_file() {
+            let what = "a file that an argument names has come since it was asked for; nothing was run";
+            return Err(Failure::new(Exit::Refused, "changed", what).hint("name it with --input, or ask again"));
+        }
         let interpreters = self.interpreters.iter().map(|interpreter| &interpreter.held);
         let inputs = self.inputs.iter().map(|input| &input.held);
         for held in std::iter::once(&self.executable).chain(interpreters).chain(inputs) {

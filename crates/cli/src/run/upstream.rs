@@ -126,7 +126,7 @@ pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     // Where a request has come by is a proxy's to say.
-    let told = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+    let told = |name: &&HeaderName| name.as_str().replace('_', "-").starts_with("x-forwarded-");
     for name in headers.keys().filter(told).cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }

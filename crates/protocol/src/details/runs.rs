@@ -10,9 +10,28 @@ const RUNS: &str = "runs";
 impl Details {
     /// How often all of its commands may be run: one that does not say is run once.
     pub fn runs(&self) -> i64 {
+        self.runs_of_each().min().unwrap_or(1)
+    }
+
+    /// What has to be allowed: an approver may take the others away.
+    pub fn most_runs(&self) -> i64 {
+        self.runs_of_each().max().unwrap_or(1)
+    }
+
+    fn runs_of_each(&self) -> impl Iterator<Item = i64> {
         let commands = self.iter().filter(|detail| is_command(detail));
-        let each = commands.map(|command| command.get(RUNS).and_then(Value::as_i64).unwrap_or(1));
-        each.min().unwrap_or(1)
+        commands.map(|command| command.get(RUNS).and_then(Value::as_i64).unwrap_or(1))
+    }
+
+    /// What is run several times is the same each time: program and environment are told, and nothing is only claimed.
+    pub fn runs_are_pinned(&self) -> bool {
+        let mut repeated = self
+            .iter()
+            .filter(|detail| is_command(detail) && detail.get(RUNS).is_some());
+        repeated.all(|command| {
+            let is_told = |name: &str| command.get(name).is_some();
+            is_told("executable_sha256") && is_told("environment") && !is_told("claimed")
+        })
     }
 
     /// The same for one run.

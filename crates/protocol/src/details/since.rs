@@ -64,7 +64,8 @@ impl Details {
     }
 
     fn beside(&self) -> BTreeSet<String> {
-        let beside = self.iter().filter(|detail| type_of(detail) != Some(COMMAND));
+        let first = self.command();
+        let beside = self.iter().filter(|detail| Some(*detail) != first);
         beside.map(canonical).collect()
     }
 }
@@ -126,6 +127,16 @@ mod tests {
             Some(changes) if changes.is_empty() => "nothing".to_owned(),
             Some(changes) => changes.join("\n"),
         }
+    }
+
+    #[test]
+    fn a_second_command_is_new_whatever_stands_before_it() {
+        let command = |argv: &str| json!({ "type": "command", "argv": [argv] });
+        let (before, now) = (
+            json!([command("./deploy")]),
+            json!([command("./deploy"), command("./wipe")]),
+        );
+        assert_eq!(told(&before, &now), r#"New: Run "./wipe"."#);
     }
 
     #[test]

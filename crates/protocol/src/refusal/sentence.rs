@@ -167,7 +167,7 @@ impl Refusal {
             Self::PostureUnmet(_) => "This machine is not as the profile of this client demands.",
             Self::QuietHours => "Nobody is asked at this time: these are quiet hours for this client.",
             Self::RunsNotAllowed => {
-                "The profile of this client lets no command be run so often under one approval; and none of them has a token for later."
+                "No command of this client may be run so often under one approval; and what is run several times names the digest of its program and its environment, claims nothing, and has no token for later."
             }
             Self::RunsUsedUp => "The command was run as often as was approved.",
             Self::SameDevice => {

@@ -190,19 +190,19 @@ fn requested_details(app: &App, asked: &ClientRequest, profile: &Profile, scope:
     if details.hand_over() && (!profile.approval.token_env || scope.contains("offline_access")) {
         return Err(Refusal::TokenHandoverNotAllowed);
     }
-    must_allow_runs(asked, profile, scope, &details)?;
+    must_be_for_runs(asked, profile, scope, &details)?;
     Ok(details)
 }
 
 /// Each run after the first is asked for with the key alone.
-fn must_allow_runs(asked: &ClientRequest, profile: &Profile, scope: &Scope, details: &Details) -> Result<(), Refusal> {
-    if details.runs() == 1 {
+fn must_be_for_runs(asked: &ClientRequest, profile: &Profile, scope: &Scope, details: &Details) -> Result<(), Refusal> {
+    if details.most_runs() == 1 {
         return Ok(());
     }
     if asked.proven_key().is_none() {
         return Err(Refusal::DpopProofMissing);
     }
-    if scope.contains("offline_access") {
+    if scope.contains("offline_access") || !details.runs_are_pinned() {
         return Err(Refusal::RunsNotAllowed);
     }
     profile.must_allow_runs(details)

@@ -89,7 +89,7 @@ async fn revoke_access_token(app: &App, asked: &ClientRequest, token: &str) -> R
     Ok((batch, ()))
 }
 
-/// A code is redeemed once: without a refresh token, or more runs, that was all.
+/// A code is redeemed once: without a refresh token that was all. Of several runs another may go on beside this one.
 fn gives_no_other(grant: &Grant) -> bool {
     let gives_one = grant.origin != Origin::ClientCredentials && grant.runs_left.is_none();
     gives_one && !grant.scope.split(' ').any(|scope| scope == "offline_access")

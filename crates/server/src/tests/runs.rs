@@ -22,8 +22,28 @@ X12 = true
 const SCOPE: &str = "read offline_access";
 const RUN: &str = "urn:waypass:oauth:grant-type:run";
 
+fn repeated(runs: i64) -> Value {
+    let (digest, environment) = ("0".repeat(64), json!({ "LANG": "C" }));
+    json!({ "type": "command", "argv": ["./deploy"], "executable_sha256": digest, "environment": environment, "runs": runs })
+}
+
+/// The same without what pins it, or with what is only claimed.
+fn loose(member: &str, value: Value) -> String {
+    let mut command = repeated(3);
+    command[member] = value;
+    let members = command.as_object_mut().unwrap();
+    members.retain(|_, value| !value.is_null());
+    json!([command]).to_string()
+}
+
 fn command(runs: i64) -> String {
-    json!([{ "type": "command", "argv": ["./deploy"], "runs": runs }]).to_string()
+    json!([repeated(runs)]).to_string()
+}
+
+/// With another command, which an approver may take away.
+fn beside(runs: i64) -> String {
+    let other = json!({ "type": "command", "argv": ["./other"] });
+    json!([repeated(runs), other]).to_string()
 }
 
 async fn client(world: &World, name: &str, profile: &str) {
@@ -220,6 +240,26 @@ fn more_runs_than_the_profile_allows_a_refresh_token_or_no_key_are_refused_befor
     on_both(async |world, key, _| {
         for (details, scope, key, error) in [
             (command(13), "read", Some(key), "invalid_authorization_details"),
+            (beside(13), "read", Some(key), "invalid_authorization_details"),
+            (
+                loose("claimed", json!(["a file"])),
+                "read",
+                Some(key),
+                "invalid_authorization_details",
+            ),
+            (
+                loose("environment", Value::Null),
+                "read",
+                Some(key),
+                "invalid_authorization_details",
+            ),
+            (
+                loose("executable_sha256", Value::Null),
+                "read",
+                Some(key),
+                "invalid_authorization_details",
+            ),
+            (beside(3), SCOPE, Some(key), "invalid_authorization_details"),
             (command(3), SCOPE, Some(key), "invalid_authorization_details"),
             (command(3), "read", None, "invalid_dpop_proof"),
         ] {

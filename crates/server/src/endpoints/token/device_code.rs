@@ -147,15 +147,8 @@ async fn redeemed(
         State::Approved { at, .. } => event.with("latency.decide_to_redeem_s", (now - *at).seconds()),
         _ => event,
     };
-    let event = if issued.is_handed_over {
-        event.with("token.binding", "none")
-    } else {
-        event
-    };
-    let batch = batch
-        .begin_grant(&grant)?
-        .then(issued.batch)
-        .record(&judged.on(event.with("token.id", issued.jti)))?;
+    let event = judged.on(issued.on(event));
+    let batch = batch.begin_grant(&grant)?.then(issued.batch).record(&event)?;
     Ok((batch, Ok(issued.response)))
 }
 

@@ -3,6 +3,7 @@
 use protocol::approver::Approver;
 use protocol::client::Client;
 use protocol::details::Details;
+use protocol::event::Event;
 use protocol::grant::{Grant, Origin};
 use protocol::profile::Profile;
 use protocol::scope::Scope;
@@ -35,6 +36,18 @@ pub struct Issued {
     /// To a command, bound to no key.
     pub is_handed_over: bool,
     pub refresh_token: Option<protocol::digest::Digest>,
+}
+
+impl Issued {
+    /// What the event of its step says of it.
+    pub fn on(&self, event: Event) -> Event {
+        let event = event.with("token.id", self.jti.clone());
+        if self.is_handed_over {
+            event.with("token.binding", "none")
+        } else {
+            event
+        }
+    }
 }
 
 pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {

@@ -106,11 +106,10 @@ impl Standing {
             .event(app, action)
             .grant(grant)
             .ai_agent(asked.client())
-            .posture(&posture)
-            .with("token.id", issued.jti.clone());
+            .posture(&posture);
         Ok(Another {
+            event: judged.on(issued.on(event)),
             issued,
-            event: judged.on(event),
             batch: self.is_unchanged(&approvers, app.now()),
         })
     }

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::database::Database;
 use crate::process::{Ran, run};
+use crate::resource_server::ResourceServer;
 use crate::running::Desk;
 use crate::server::{Folder, Setup};
-use crate::world::{World, alone_with};
+use crate::world::{World, alone, alone_with};
 
 const REPEATING: &str = r#"
 name = "repeating"
@@ -33,7 +34,7 @@ fn event(ran: &Ran, name: &str) -> Value {
 
 /// Where nobody has to be asked, it ends by itself.
 async fn unasked(desk: &Desk<'_>, argv: &[&str]) -> Ran {
-    run(&mut desk.command("run", &["--json"], argv)).await
+    run(&mut desk.command("run", &["--json", "--env", "LANG=C"], argv)).await
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn a_command_is_run_as_often_as_was_approved_and_then_asked_for_again() {
         let desk = Desk::under(world, "repeating", None).await;
         let program = desk.script("deploy", "#!/bin/sh\necho deployed to \"$1\"\n");
         let argv = [&*program, "berlin-2"];
-        let (mut first, code) = desk.ask("run", &["--runs", "3"], &argv).await;
+        let (mut first, code) = desk.ask("run", &["--runs", "3", "--env", "LANG=C"], &argv).await;
         let view = world
             .approver()
             .await
@@ -79,7 +80,7 @@ fn a_command_is_run_as_often_as_was_approved_and_then_asked_for_again() {
             assert_eq!(event(&ran, "authorization_request"), Value::Null, "nobody was asked");
         }
         // Used up: somebody is asked.
-        let (fourth, _) = desk.ask("run", &[], &argv).await;
+        let (fourth, _) = desk.ask("run", &["--env", "LANG=C"], &argv).await;
         drop(fourth);
         let listed = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
         assert_eq!(listed[0]["runs_left"], 0, "{listed}");
@@ -97,25 +98,81 @@ fn what_was_approved_for_several_runs_is_this_command_and_no_other() {
     alone_with(Database::Sqlite, &setup, async |world: &World| {
         let desk = Desk::under(world, "repeating", None).await;
         let program = desk.script("deploy", "#!/bin/sh\necho deployed to \"$1\"\n");
-        let (first, code) = desk.ask("run", &["--runs", "3"], &[&program, "berlin-2"]).await;
+        let (first, code) = desk
+            .ask("run", &["--runs", "3", "--env", "LANG=C"], &[&program, "berlin-2"])
+            .await;
         world.approve(&code).await;
         assert_eq!(first.ended().await.code, 0);
         // Another argument, and the same with another program: somebody is asked.
-        let (other, _) = desk.ask("run", &[], &[&program, "berlin-3"]).await;
+        let (other, _) = desk.ask("run", &["--env", "LANG=C"], &[&program, "berlin-3"]).await;
         drop(other);
         desk.script("deploy", "#!/bin/sh\necho stolen from \"$1\"\n");
-        let (changed, _) = desk.ask("run", &[], &[&program, "berlin-2"]).await;
+        let (changed, _) = desk.ask("run", &["--env", "LANG=C"], &[&program, "berlin-2"]).await;
         drop(changed);
         // No token is kept, and another machine has no use for what is.
         let kept = std::fs::read_to_string(desk.home.join(".local/state/waypass/runs.json")).unwrap();
         assert!(!kept.contains("eyJ"), "{kept}");
         let refused = run(&mut desk.command("run", &["--runs", "1001"], &[&program])).await;
         refused.expect_code(64);
-        let more = run(&mut desk.command("run", &["--json", "--runs", "4"], &[&program])).await;
+        let more = run(&mut desk.command("run", &["--json", "--env", "LANG=C", "--runs", "4"], &[&program])).await;
         let said = more.expect_code(5).stderr;
         assert!(
             said.contains("invalid_authorization_details"),
             "the profile allows three: {said}"
         );
+    });
+}
+
+#[test]
+fn an_approval_of_less_than_was_asked_uses_up_no_run_unasked() {
+    let folder = Folder::new();
+    std::fs::write(folder.join("repeating.toml"), REPEATING).unwrap();
+    let setup = Setup {
+        arguments: vec![format!("--profiles={}", folder.path().display())],
+        ..Setup::default()
+    };
+    alone_with(Database::Sqlite, &setup, async |world: &World| {
+        let resource = ResourceServer::at_home(&world.server.issuer).await;
+        let desk = Desk::under(world, "repeating", Some(&resource.url)).await;
+        let flags = [
+            "--runs",
+            "3",
+            "--env",
+            "LANG=C",
+            "--resource",
+            &resource.url,
+            "--path",
+            "/v2/**",
+        ];
+        let (asked, code) = desk.ask("run", &flags, &["true"]).await;
+        let approver = world.approver().await;
+        let mut view = approver.view(&world.server, &code).await.expect(200).json();
+        let details = &mut view["decision"]["granted"]["authorization_details"];
+        let command = details
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|detail| detail["type"] == "command");
+        *details = json!([command.unwrap()]);
+        approver.approve_view(&world.server, &view).await.expect(200);
+        assert_eq!(asked.ended().await.code, 5);
+        // Somebody is asked, where nothing that was kept would do.
+        let (again, _) = desk.ask("run", &flags, &["true"]).await;
+        drop(again);
+        let listed = world.local(&["grant", "list", "--json"]).await.expect_code(0).json();
+        assert_eq!(listed[0]["runs_left"], 2, "{listed}");
+    });
+}
+
+#[test]
+fn a_file_that_comes_while_somebody_decides_is_not_what_was_approved() {
+    alone(Database::Sqlite, async |world: &World| {
+        let desk = Desk::at(world, None).await;
+        let (asked, code) = desk.ask("run", &[], &["cat", "later.sh"]).await;
+        desk.script("later.sh", "something else\n");
+        world.approve(&code).await;
+        let ended = asked.ended().await;
+        assert_eq!((ended.code, &*ended.stdout), (5, ""), "{}", ended.said);
+        assert!(ended.said.contains("has come since"), "{}", ended.said);
     });
 }

@@ -113,6 +113,7 @@ async fn no_header_leads_a_request_elsewhere(world: &World) {
         (format!("{ours}Host: evil.example\r\n"), "421"),
         (format!("{ours}Connection: upgrade\r\nUpgrade: websocket\r\n"), "400"),
         (format!("{ours}X-HTTP-Method-Override: DELETE\r\n"), "403"),
+        (format!("{ours}X_HTTP_Method_Override: DELETE\r\n"), "403"),
         (format!("{ours}X-Original-URL: /run\r\n"), "403"),
         (format!("{ours}X-Rewrite-URL: /run\r\n"), "403"),
     ] {
