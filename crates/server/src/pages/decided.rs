@@ -48,6 +48,8 @@ pub enum Outcome {
         missing: u32,
         until: Moment,
     },
+    /// Approved here, used, and over already: a short command is done before the page has come.
+    Over,
     Declined,
     Reported,
     /// Approved here, declined by another of the quorum.
@@ -99,7 +101,7 @@ async fn outcome(app: &App, by: &SignedIn, request: &AuthorizationRequest) -> Re
         }
         State::Redeemed { grant_id, .. } => match app.store.grant(grant_id).await? {
             Some(grant) if grant.is_live(app.now()) => approved(app, by, request, &grant.subject).await,
-            _ => Ok(None),
+            _ => Ok(has_approved(app, by, request).await?.then_some(Outcome::Over)),
         },
         _ => Ok(None),
     }

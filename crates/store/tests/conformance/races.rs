@@ -73,7 +73,7 @@ async fn of_eight_batches_upon_one_version_seven_meet_a_conflict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_conflict_that_never_ends_is_a_busy_fault_after_five_attempts() {
+async fn a_conflict_that_never_ends_is_a_busy_fault_after_sixteen_attempts() {
     on_both(async |ground| {
         let store = ground.open().await;
         let attempts = Mutex::new(0);
@@ -87,7 +87,7 @@ async fn a_conflict_that_never_ends_is_a_busy_fault_after_five_attempts() {
             panic!("a fault is expected: {outcome:?}")
         };
         assert_eq!(fault.kind(), FaultKind::Busy);
-        assert_eq!(*attempts.lock().unwrap(), 5);
+        assert_eq!(*attempts.lock().unwrap(), 16);
     })
     .await;
 }

@@ -126,6 +126,12 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Both held at once, so that they are two.
+fn two_free_ports() -> [u16; 2] {
+    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
+
 impl Server {
     pub async fn start(database: Database, setup: &Setup) -> Arc<Self> {
         for _ in 0..5 {
@@ -140,7 +146,7 @@ impl Server {
     }
 
     fn prepared(database: Database, setup: &Setup) -> Self {
-        let (folder, port, metrics_port) = (Folder::new(), free_port(), free_port());
+        let (folder, [port, metrics_port]) = (Folder::new(), two_free_ports());
         let issuer = setup
             .issuer
             .clone()

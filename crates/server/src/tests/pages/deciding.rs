@@ -341,3 +341,22 @@ fn an_approval_nobody_fetched_in_time_is_not_said_to_stand() {
         assert_eq!(browser.get(&page).await.status, StatusCode::NOT_FOUND);
     });
 }
+
+/// A short command is done before the page has come.
+#[test]
+fn an_approval_that_was_used_and_ended_is_told_to_whoever_gave_it() {
+    on_both(async |world| {
+        world.cli().await;
+        let (browser, passkey) = Browser::enrolled(world, "alice").await;
+        let (asked, code) = user_code(&browser).await;
+        let page = browser.type_code(&code).await;
+        browser.approve(&page, &passkey).await.location();
+        let tokens = world.poll(&asked.text("device_code")).await;
+        let ended = [("token", &*tokens.text("refresh_token")), ("client_id", "cli")];
+        assert_eq!(world.post("/revoke", &ended).await.status, StatusCode::OK);
+        let told = browser.get(&page).await.html;
+        assert!(told.contains("<h1>Approved, and over</h1>"), "{told}");
+        let (other, _) = Browser::enrolled(world, "bob").await;
+        assert_eq!(other.get(&page).await.status, StatusCode::NOT_FOUND);
+    });
+}

@@ -33,6 +33,9 @@ const FLAGS: [&str; 10] = [
     "--disable-sync",
 ];
 
+/// What the driver says of an element whose page has made way for another: the second in the moment between the two.
+const GONE: [&str; 2] = ["stale element reference", "does not belong to the document"];
+
 pub struct Browser {
     session: String,
     authenticator: String,
@@ -155,7 +158,7 @@ impl Browser {
             let click = format!("{}/element/{element}/click", self.session);
             match call("POST", &click, &json!({})).await {
                 Ok(_) => return,
-                Err(error) if error.contains("stale element reference") => {}
+                Err(error) if GONE.iter().any(|gone| error.contains(gone)) => {}
                 Err(error) => panic!("{css:?} cannot be clicked: {error}"),
             }
         }
