@@ -13,7 +13,7 @@ use crate::chance::unique;
 use crate::database::{Database, postgres};
 use crate::http::{self, Answer, CLIENT};
 use crate::process::{Ran, run, waypass};
-use crate::server::{self, Server, Setup, Shared, tls_file};
+use crate::server::{self, Folder, Server, Setup, Shared, tls_file};
 
 pub const SCOPES: &str = "openid offline_access profile read";
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -107,6 +107,17 @@ pub fn alone(database: Database, body: impl AsyncFnOnce(&World)) {
 
 pub fn alone_with(database: Database, setup: &Setup, body: impl AsyncFnOnce(&World)) {
     RUNTIME.block_on(async { World::on(Server::start(database, setup).await).tested(body).await });
+}
+
+/// On SQLite, with one profile more than the shipped ones.
+pub fn alone_under(profile: &str, body: impl AsyncFnOnce(&World)) {
+    let folder = Folder::new();
+    std::fs::write(folder.join("profile.toml"), profile).unwrap();
+    let setup = Setup {
+        arguments: vec![format!("--profiles={}", folder.path().display())],
+        ..Setup::default()
+    };
+    alone_with(Database::Sqlite, &setup, body);
 }
 
 impl World {

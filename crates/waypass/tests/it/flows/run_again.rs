@@ -6,8 +6,7 @@ use crate::database::Database;
 use crate::process::{Ran, run};
 use crate::resource_server::ResourceServer;
 use crate::running::Desk;
-use crate::server::{Folder, Setup};
-use crate::world::{World, alone, alone_with};
+use crate::world::{World, alone, alone_under};
 
 const REPEATING: &str = r#"
 name = "repeating"
@@ -39,13 +38,7 @@ async fn unasked(desk: &Desk<'_>, argv: &[&str]) -> Ran {
 
 #[test]
 fn a_command_is_run_as_often_as_was_approved_and_then_asked_for_again() {
-    let folder = Folder::new();
-    std::fs::write(folder.join("repeating.toml"), REPEATING).unwrap();
-    let setup = Setup {
-        arguments: vec![format!("--profiles={}", folder.path().display())],
-        ..Setup::default()
-    };
-    alone_with(Database::Sqlite, &setup, async |world: &World| {
+    alone_under(REPEATING, async |world: &World| {
         let desk = Desk::under(world, "repeating", None).await;
         let program = desk.script("deploy", "#!/bin/sh\necho deployed to \"$1\"\n");
         let argv = [&*program, "berlin-2"];
@@ -89,13 +82,7 @@ fn a_command_is_run_as_often_as_was_approved_and_then_asked_for_again() {
 
 #[test]
 fn what_was_approved_for_several_runs_is_this_command_and_no_other() {
-    let folder = Folder::new();
-    std::fs::write(folder.join("repeating.toml"), REPEATING).unwrap();
-    let setup = Setup {
-        arguments: vec![format!("--profiles={}", folder.path().display())],
-        ..Setup::default()
-    };
-    alone_with(Database::Sqlite, &setup, async |world: &World| {
+    alone_under(REPEATING, async |world: &World| {
         let desk = Desk::under(world, "repeating", None).await;
         let program = desk.script("deploy", "#!/bin/sh\necho deployed to \"$1\"\n");
         let (first, code) = desk
@@ -125,13 +112,7 @@ fn what_was_approved_for_several_runs_is_this_command_and_no_other() {
 
 #[test]
 fn an_approval_of_less_than_was_asked_uses_up_no_run_unasked() {
-    let folder = Folder::new();
-    std::fs::write(folder.join("repeating.toml"), REPEATING).unwrap();
-    let setup = Setup {
-        arguments: vec![format!("--profiles={}", folder.path().display())],
-        ..Setup::default()
-    };
-    alone_with(Database::Sqlite, &setup, async |world: &World| {
+    alone_under(REPEATING, async |world: &World| {
         let resource = ResourceServer::at_home(&world.server.issuer).await;
         let desk = Desk::under(world, "repeating", Some(&resource.url)).await;
         let flags = [

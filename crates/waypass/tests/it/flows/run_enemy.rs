@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use crate::database::Database;
 use crate::http::{Answer, CLIENT, raw};
 use crate::resource_server::ResourceServer;
 use crate::running::{Desk, Run};
-use crate::server::{Folder, Setup};
-use crate::world::{World, alone_with};
+use crate::world::{World, alone_under};
 
 on_one!(
     the_command_reaches_the_approved_methods_and_paths_alone,
@@ -276,13 +274,7 @@ X12 = true
 
 #[test]
 fn a_token_is_handed_over_where_the_profile_and_the_approver_say_so() {
-    let folder = Folder::new();
-    std::fs::write(folder.join("handing.toml"), HANDING).unwrap();
-    let setup = Setup {
-        arguments: vec![format!("--profiles={}", folder.path().display())],
-        ..Setup::default()
-    };
-    alone_with(Database::Sqlite, &setup, async |world| {
+    alone_under(HANDING, async |world| {
         let resource = ResourceServer::at_home(&world.server.issuer).await;
         let desk = Desk::under(world, "handing", Some(&resource.url)).await;
         let flags = ["--token-env", "TOKEN", "--resource", &resource.url, "--path", "/v2/**"];
