@@ -11,9 +11,9 @@ use rustix::fs::{Access, access};
 use super::held::{Held, Way};
 use crate::failure::{Exit, Failure};
 
-/// As env(1) and shells have it.
 /// What is claimed where no `--input` says so.
 const NAMED: &str = "the files that its arguments name";
+/// As env(1) and shells have it.
 const NOT_FOUND: Exit = Exit::Of(127);
 const NOT_EXECUTABLE: Exit = Exit::Of(126);
 /// As Linux has it.

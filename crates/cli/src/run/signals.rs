@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Signal, getpid, getsid, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
 use signal_hook::iterator::{Handle, SignalsInfo};
@@ -26,7 +26,7 @@ impl Caught {
 
     pub fn pass_on(mut self, to: OwnedFd) -> io::Result<PassingOn> {
         let handle = self.0.handle();
-        let leads_the_session = getsid(None).is_ok_and(|leader| leader == getpid());
+        let leads_the_session = session(&own("stat")) == Some(std::process::id());
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for caught in self.0.forever() {
                 // The terminal has told everybody in its foreground, and the command is there beside us. That it is gone it
@@ -56,10 +56,23 @@ pub fn ignores_interrupts() -> bool {
 
 /// As proc_pid_status(5) has it.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = own("status");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0)
+}
+
+/// Who leads the session: the sixth field of proc_pid_stat(5), of which the second is a name of any characters. It is 0
+/// for a session that began outside of our namespace, as of what is started inside a container (pid_namespaces(7)), and
+/// getsid(2) of `rustix` knows no 0.
+fn session(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(3)?.parse().ok()
+}
+
+/// Of this process, in the kernel's words; empty where it tells none.
+fn own(file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default()
 }
 
 fn is_in(mask: u64, signal: i32) -> bool {
@@ -67,4 +80,17 @@ fn is_in(mask: u64, signal: i32) -> bool {
         .ok()
         .and_then(|place| 1_u64.checked_shl(place));
     bit.is_some_and(|bit| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_another_namespace_is_led_by_nobody_here() {
+        assert_eq!(session("7 (a) b) S 1 7 5 34816 7 4194560 99 0"), Some(5));
+        assert_eq!(session("7 (sh) S 0 7 0 0 -1 4194560 99 0"), Some(0));
+        assert_eq!(session(""), None);
+        assert!(session(&own("stat")).is_some());
+    }
 }
