@@ -125,18 +125,13 @@ fn body_of(data: &str) -> Result<Vec<u8>, Failure> {
 
 /// A body is approved as the bytes that it is.
 fn details(outgoing: &Outgoing, resource: &str) -> Result<Details, Failure> {
-    let body: &[u8] = match &outgoing.body {
-        Sent::Whole(body) => body,
-        Sent::Nothing | Sent::Streamed(_) => &[],
+    let body = match &outgoing.body {
+        Sent::Whole(body) => Some(&**body),
+        Sent::Nothing | Sent::Streamed(_) => None,
     };
-    let act = enforce::request(resource, outgoing.method.as_str(), outgoing.url.path(), body);
-    let mut act = act.ok_or_else(|| Failure::usage("this path can be taken for another, and is not asked for"))?;
-    if let Some(members) = act.as_object_mut() {
-        if matches!(outgoing.body, Sent::Nothing) {
-            members.remove("body_sha256");
-        }
-        members.extend(outgoing.url.query().map(|query| ("query".to_owned(), query.into())));
-    }
+    let url = &outgoing.url;
+    let act = enforce::request(resource, outgoing.method.as_str(), url.path(), url.query(), body);
+    let act = act.map_err(|_| Failure::usage("this path can be taken for another, and is not asked for"))?;
     detail::checked(&[act])
 }
 

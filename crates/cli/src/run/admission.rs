@@ -111,22 +111,19 @@ impl Rules {
         if !is_ours || hosts.next().is_some() {
             return Err(Turned::OtherHost);
         }
-        let path = request.uri.path();
-        if !self.permits(request.method.as_str(), path) || says_otherwise(&request.headers) {
+        let (path, query) = (request.uri.path(), request.uri.query());
+        if !self.permits(&request.method, path, query) || says_otherwise(&request.headers) {
             return Err(Turned::NotApproved);
         }
-        self.at(path, request.uri.query()).ok_or(Turned::NotApproved)
+        self.at(path, query).ok_or(Turned::NotApproved)
     }
 
     /// The question that a resource server asks. The body goes by unread, so a detail that names one covers nothing here.
-    fn permits(&self, method: &str, path: &str) -> bool {
-        let act = enforce::request(&self.resource, method, path, &[]).map(|mut act| {
-            if let Some(members) = act.as_object_mut() {
-                members.remove("body_sha256");
-            }
-            act
-        });
-        act.is_some_and(|act| self.types.permits(&self.granted, &act))
+    /// One that names no query covers any, also one that is too long to be named.
+    fn permits(&self, method: &Method, path: &str, query: Option<&str>) -> bool {
+        let act = |query| enforce::request(&self.resource, method.as_str(), path, query, None);
+        let mut acts = [None, query].into_iter().filter_map(|query| act(query).ok());
+        acts.any(|act| self.types.permits(&self.granted, &act))
     }
 
     /// None where the path would be another one there.
@@ -160,6 +157,7 @@ mod tests {
         let granted = json!([
             { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*", "/v2/notes/**"] },
             { "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/v2/body"], "body_sha256": "0".repeat(64) },
+            { "type": "api", "resource": CRM, "methods": ["DELETE"], "paths": ["/v2/notes"], "query": "id=7" },
             { "type": "api", "resource": "https://other.example.com", "methods": ["GET"], "paths": ["/**"] },
         ]);
         Rules::new(
@@ -222,6 +220,21 @@ mod tests {
                 expected.map(str::to_owned),
                 "{method} {target}"
             );
+        }
+    }
+
+    #[test]
+    fn a_query_that_was_approved_is_the_only_one_and_without_one_any_goes_on() {
+        let long = format!("/v2/contacts/7?q={}", "x".repeat(2000));
+        for (method, target, goes_on) in [
+            ("DELETE", "/v2/notes?id=7", true),
+            ("DELETE", "/v2/notes?id=8", false),
+            ("DELETE", "/v2/notes?id=7&id=8", false),
+            ("DELETE", "/v2/notes?", false),
+            ("DELETE", "/v2/notes", false),
+            ("GET", &long, true),
+        ] {
+            assert_eq!(asked(method, target, &OURS).is_ok(), goes_on, "{method} {target}");
         }
     }
 

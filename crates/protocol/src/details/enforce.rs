@@ -15,16 +15,35 @@ impl Types {
     }
 }
 
-/// One HTTP request as an `api` detail, with the digest of its body. None for a path that two readers could take for
-/// two paths. The query is the API's own matter.
-pub fn request(resource: &str, method: &str, path: &str, body: &[u8]) -> Option<Value> {
-    Some(json!({
+/// Why a request is no act at its resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Two readers could take its path for two paths.
+    TwoPaths,
+}
+
+/// One HTTP request as an `api` detail: `query` is what stands after the question mark, where there is one, and the body is
+/// named by its digest. What is not told (None) is within no detail that names it.
+pub fn request(
+    resource: &str,
+    method: &str,
+    path: &str,
+    query: Option<&str>,
+    body: Option<&[u8]>,
+) -> Result<Value, Unfit> {
+    let mut act = json!({
         "type": "api",
         "resource": resource,
         "methods": [method],
-        "paths": [path_asked(path)?],
-        "body_sha256": hexadecimal(&Sha256::digest(body)),
-    }))
+        "paths": [path_asked(path).ok_or(Unfit::TwoPaths)?],
+    });
+    let digest = body.map(|body| hexadecimal(&Sha256::digest(body)));
+    for (name, value) in [("query", query), ("body_sha256", digest.as_deref())] {
+        if let (Some(members), Some(value)) = (act.as_object_mut(), value) {
+            members.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(act)
 }
 
 /// A segment with an encoded character is one of many: only a `*` covers it. Whoever decodes it must not find another
@@ -112,8 +131,8 @@ mod tests {
             (CRM, "GET", "/v2/cont%61cts/7", ""),
             ("https://crm.example.com.evil.example", "GET", "/v2/contacts/7", ""),
         ] {
-            let act = request(resource, method, path, body.as_bytes());
-            let permits = act.is_some_and(|act| Types::built_in().permits(&granted, &act));
+            let act = request(resource, method, path, None, Some(body.as_bytes()));
+            let permits = act.is_ok_and(|act| Types::built_in().permits(&granted, &act));
             table += &format!("{permits:5} {method} {path} {body:?}\n");
         }
         expect![[r#"
@@ -145,6 +164,27 @@ mod tests {
             false GET /v2/contacts/7 ""
         "#]]
         .assert_eq(&table);
+    }
+
+    #[test]
+    fn a06_a_query_and_a_body_that_are_not_told_are_within_no_detail_that_names_them() {
+        let digest = hexadecimal(&Sha256::digest("{}"));
+        for (member, value) in [("query", "id=7"), ("body_sha256", &*digest)] {
+            let mut detail = json!({ "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/a"] });
+            let any = granted(&json!([detail]));
+            detail[member] = value.into();
+            let one = granted(&json!([detail]));
+            for (query, body, is_it) in [
+                (Some("id=7"), Some(&b"{}"[..]), true),
+                (Some("id=8"), Some(b"{} "), false),
+                (Some(""), Some(b""), false),
+                (None, None, false),
+            ] {
+                let act = request(CRM, "PUT", "/a", query, body).unwrap();
+                assert_eq!(Types::built_in().permits(&one, &act), is_it, "{act}");
+                assert!(Types::built_in().permits(&any, &act), "{act}");
+            }
+        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ async fn answer(
     let caller = Caller {
         method: parts.method.as_str(),
         path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
+        query: parts.uri.query(),
         headers: &parts.headers,
         certificate: certificate.as_deref(),
     };
@@ -197,9 +197,7 @@ impl State {
 
     /// All that is known of it.
     fn request(&self, caller: &Caller<'_>, body: &[u8]) -> Option<Value> {
-        let mut act = enforce::request(&self.resource, caller.method, caller.path, body)?;
-        act["query"] = caller.query.into();
-        Some(act)
+        enforce::request(&self.resource, caller.method, caller.path, caller.query, Some(body)).ok()
     }
 
     fn must_permit(&self, claims: &Claims, act: Option<Value>) -> Result<(), Refused> {
