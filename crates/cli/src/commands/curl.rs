@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response};
 use http_body_util::BodyExt as _;
-use protocol::details::{Details, enforce};
+use protocol::details::Details;
+use protocol::details::enforce::{self, Unfit};
 use reqwest::Body;
 use serde_json::json;
 use url::Url;
@@ -16,7 +17,7 @@ use crate::asking::BroughtArgs;
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::print::say;
-use crate::run::access::{Access, Ask, origin};
+use crate::run::access::{Access, Ask, origin, outside};
 use crate::run::admission::says_otherwise;
 use crate::run::detail;
 use crate::run::upstream::{Outgoing, Sent, passed_on};
@@ -131,8 +132,11 @@ fn details(outgoing: &Outgoing, resource: &str) -> Result<Details, Failure> {
     };
     let url = &outgoing.url;
     let act = enforce::request(resource, outgoing.method.as_str(), url.path(), url.query(), body);
-    let act = act.map_err(|_| Failure::usage("this path can be taken for another, and is not asked for"))?;
-    detail::checked(&[act])
+    let act = act.map_err(|unfit| match unfit {
+        Unfit::TwoPaths => Failure::usage("this path can be taken for another, and is not asked for"),
+        Unfit::OutsideResource => outside(url.path(), resource),
+    });
+    detail::checked(&[act?])
 }
 
 pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {

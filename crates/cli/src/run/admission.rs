@@ -4,7 +4,8 @@
 use http::header::{AUTHORIZATION, HOST, HeaderMap, UPGRADE};
 use http::request::Parts;
 use http::{Method, StatusCode};
-use protocol::details::{Details, Types, enforce};
+use protocol::details::enforce::{self, Unfit};
+use protocol::details::{Details, Types};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
@@ -49,6 +50,7 @@ pub enum Turned {
     OtherHost,
     NoPlainRequest,
     NotApproved,
+    OutsideResource,
 }
 
 impl Turned {
@@ -57,7 +59,7 @@ impl Turned {
             Self::NoSecret => StatusCode::UNAUTHORIZED,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoPlainRequest => StatusCode::BAD_REQUEST,
-            Self::NotApproved => StatusCode::FORBIDDEN,
+            Self::NotApproved | Self::OutsideResource => StatusCode::FORBIDDEN,
         }
     }
 
@@ -67,6 +69,7 @@ impl Turned {
             Self::OtherHost => "other_host",
             Self::NoPlainRequest => "invalid_request",
             Self::NotApproved => "not_approved",
+            Self::OutsideResource => "outside_resource",
         }
     }
 
@@ -78,6 +81,7 @@ impl Turned {
             }
             Self::NoPlainRequest => "Only plain requests for a path go on: no CONNECT, no upgrade, no other form.",
             Self::NotApproved => "This method and path were not approved, or a header names others.",
+            Self::OutsideResource => "This path is not below the one that the resource's own address has.",
         }
     }
 }
@@ -112,7 +116,8 @@ impl Rules {
             return Err(Turned::OtherHost);
         }
         let (path, query) = (request.uri.path(), request.uri.query());
-        if !self.permits(&request.method, path, query) || says_otherwise(&request.headers) {
+        self.must_permit(&request.method, path, query)?;
+        if says_otherwise(&request.headers) {
             return Err(Turned::NotApproved);
         }
         self.at(path, query).ok_or(Turned::NotApproved)
@@ -120,10 +125,14 @@ impl Rules {
 
     /// The question that a resource server asks. The body goes by unread, so a detail that names one covers nothing here.
     /// One that names no query covers any, also one that is too long to be named.
-    fn permits(&self, method: &Method, path: &str, query: Option<&str>) -> bool {
-        let act = |query| enforce::request(&self.resource, method.as_str(), path, query, None);
-        let mut acts = [None, query].into_iter().filter_map(|query| act(query).ok());
-        acts.any(|act| self.types.permits(&self.granted, &act))
+    fn must_permit(&self, method: &Method, path: &str, query: Option<&str>) -> Result<(), Turned> {
+        for query in [None, query] {
+            let act = enforce::request(&self.resource, method.as_str(), path, query, None)?;
+            if self.types.permits(&self.granted, &act) {
+                return Ok(());
+            }
+        }
+        Err(Turned::NotApproved)
     }
 
     /// None where the path would be another one there.
@@ -140,6 +149,15 @@ impl Rules {
         let bearer = || headers.get(AUTHORIZATION)?.as_bytes().strip_prefix(b"Bearer ");
         let brought = own.or_else(bearer).or_else(key).unwrap_or_default();
         brought.ct_eq(self.secret.as_bytes()).into()
+    }
+}
+
+impl From<Unfit> for Turned {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::TwoPaths => Self::NotApproved,
+            Unfit::OutsideResource => Self::OutsideResource,
+        }
     }
 }
 
@@ -169,12 +187,16 @@ mod tests {
     }
 
     fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Turned> {
+        told_to(&rules(), method, target, headers)
+    }
+
+    fn told_to(rules: &Rules, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Turned> {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        rules().admit(&parts).map(String::from)
+        rules.admit(&parts).map(String::from)
     }
 
     const OURS: [(&str, &str); 2] = [("host", "127.0.0.1:4000"), (HEADER, SECRET)];
@@ -220,6 +242,28 @@ mod tests {
                 expected.map(str::to_owned),
                 "{method} {target}"
             );
+        }
+    }
+
+    #[test]
+    fn a_resource_with_a_path_is_no_more_of_its_host_than_that() {
+        const V1: &str = "https://crm.example.com/v1";
+        let granted = json!([{ "type": "api", "resource": V1, "methods": ["GET"], "paths": ["/**"] }]);
+        let granted = Types::built_in().read(&granted.to_string()).unwrap();
+        let at = (V1.to_owned(), Url::parse(CRM).unwrap());
+        let rules = Rules::new(granted, at, "127.0.0.1:4000".to_owned(), SECRET.to_owned());
+        for (target, expected) in [
+            ("/v1", Ok("https://crm.example.com/v1")),
+            ("/v1/a?b=/admin", Ok("https://crm.example.com/v1/a?b=/admin")),
+            ("/v10/a", Err(Turned::OutsideResource)),
+            ("/admin", Err(Turned::OutsideResource)),
+            ("/", Err(Turned::OutsideResource)),
+            ("/v1/../admin", Err(Turned::NotApproved)),
+            ("/v1/%2e%2e/admin", Err(Turned::NotApproved)),
+            ("/v1%2f..%2fadmin", Err(Turned::NotApproved)),
+        ] {
+            let told = told_to(&rules, "GET", target, &OURS);
+            assert_eq!(told, expected.map(str::to_owned), "{target}");
         }
     }
 
