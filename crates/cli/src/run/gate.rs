@@ -97,8 +97,9 @@ impl Drop for Gate {
     }
 }
 
-/// Connections are tasks of this one, and end with it.
+/// Connections are tasks of this one, and end with it. Who comes when there are as many as are taken waits.
 async fn serve(listener: Listener, shared: Arc<Shared>) {
+    const AT_ONCE: usize = 64;
     const AFTER_A_FAULT: Duration = Duration::from_millis(100);
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -117,16 +118,21 @@ async fn serve(listener: Listener, shared: Arc<Shared>) {
             tokio::time::sleep(AFTER_A_FAULT).await;
         }
         while connections.try_join_next().is_some() {}
+        if connections.len() >= AT_ONCE {
+            connections.join_next().await;
+        }
     }
 }
 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, shared: Arc<Shared>) {
     const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+    const LONGEST_HEADERS: usize = 64 * 1024;
     let service = service_fn(move |request| answer(shared.clone(), request));
     // A connection that breaks is the command's own.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(LONGEST_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -84,13 +84,13 @@ impl Body for Attempt {
         if inner.attempt != self.number {
             return Poll::Ready(Some(Err("it is sent once more".into())));
         }
-        let polled = Pin::new(&mut inner.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
+        let polled = ready!(Pin::new(&mut inner.body).poll_frame(context));
+        // Trailers end a body. They are headers that nobody has judged, and stay here (RFC 9110 §6.5.1).
+        let data = polled.and_then(|frame| frame.map(|frame| frame.into_data().ok()).transpose());
+        if let Some(Ok(data)) = &data {
             inner.keep(data);
         }
-        polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        Poll::Ready(data.map(|data| data.map(Frame::data).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,6 +2,7 @@
 //! where the resource speaks it. And the one request of `waypass curl`. The resource here believes everybody; `resource_server.rs` does not.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +17,8 @@ use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -38,6 +40,9 @@ on_one!(
     requests_at_once_are_each_proven,
     a_body_is_sent_again_with_the_nonce_that_is_asked_for,
     http_2_is_spoken_where_the_resource_does,
+    trailers_of_the_command_stay_here,
+    a_head_without_end_is_refused,
+    as_many_connections_as_are_taken_and_the_next_one_waits,
     the_lines_of_the_document_reach_the_resource,
     one_request_is_sent_as_it_was_typed,
     an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it,
@@ -160,6 +165,16 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answere
             response
         }
         "/upload" => told(counted(request.into_body()).await.to_string()),
+        "/trailers" => {
+            let body = request.into_body().collect().await.unwrap();
+            told(
+                json!([
+                    body.trailers().map(|trailers| format!("{trailers:?}")),
+                    body.to_bytes().len()
+                ])
+                .to_string(),
+            )
+        }
         "/nonce" => nonce_wanted(request).await,
         "/download" => {
             let (chunks, body) = mpsc::channel(8);
@@ -364,6 +379,71 @@ async fn http_2_is_spoken_where_the_resource_does(world: &World) {
     assert_eq!(seen["version"], "HTTP/2.0", "{seen}");
     let large = running.with_secret("PUT", "/upload").body(vec![b'x'; 4 * MEGABYTE]);
     assert_eq!(Answer::to(large).await.expect(200).body, (4 * MEGABYTE).to_string());
+}
+
+/// HTTP/2 sends on any that a body ends with.
+async fn trailers_of_the_command_stay_here(world: &World) {
+    let resource = Resource::start(true).await;
+    let ca_file = tls_file("certificate.pem").display().to_string();
+    let running = resource.reached(world, &["--ca-file", &ca_file]).await;
+    let (port, secret) = (running.port(), &running.secret);
+    let head = format!("PUT /trailers HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nWaypass-Run: {secret}\r\n");
+    for body in ["3\r\nabc\r\n0\r\n", "0\r\n"] {
+        let trailers = "Authorization: DPoP own\r\nDPoP: a.b.c\r\nX-HTTP-Method-Override: DELETE\r\n\r\n";
+        let framing = "Transfer-Encoding: chunked\r\nTrailer: Authorization, DPoP\r\nConnection: close\r\n\r\n";
+        let request = format!("{head}{framing}{body}{trailers}");
+        let answer = raw(port, request.as_bytes(), Duration::from_secs(20)).await.unwrap();
+        let length = if body.starts_with('3') { 3 } else { 0 };
+        assert!(answer.contains(&format!("[null,{length}]")), "{answer}");
+    }
+}
+
+async fn a_head_without_end_is_refused(world: &World) {
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    for (length, status) in [(32 * 1024, 302), (128 * 1024, 431)] {
+        let request = running
+            .with_secret("GET", "/redirect")
+            .header("X-Long", "x".repeat(length));
+        Answer::to(request).await.expect(status);
+    }
+}
+
+async fn as_many_connections_as_are_taken_and_the_next_one_waits(world: &World) {
+    const AT_ONCE: usize = 64;
+    let resource = Resource::start(false).await;
+    let running = resource.reached(world, &[]).await;
+    let (port, secret) = (running.port(), &running.secret);
+    let request = format!("GET /redirect HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nWaypass-Run: {secret}\r\n\r\n");
+    let mut held = Vec::new();
+    for _ in 0..AT_ONCE {
+        held.push(asked(TcpStream::connect(("127.0.0.1", port)).await.unwrap(), &request).await);
+    }
+    let mut next = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    next.write_all(request.as_bytes()).await.unwrap();
+    for _ in 0..10 {
+        let one = held.pop().unwrap();
+        held.push(asked(one, &request).await);
+    }
+    let early = next.try_read(&mut [0; 1]);
+    assert!(early.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+    drop(held.pop());
+    let mut first = [0; 12];
+    tokio::time::timeout(Duration::from_secs(20), next.read_exact(&mut first))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(first, *b"HTTP/1.1 302");
+}
+
+/// A connection that was answered once more, and stays.
+async fn asked(mut stream: TcpStream, request: &str) -> TcpStream {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"elsewhere") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    stream
 }
 
 /// docs/run.md, as somebody copies them.
