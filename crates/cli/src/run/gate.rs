@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +18,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use reqwest::Body;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 use super::admission::Rules;
 use super::replay::Source;
 use super::upstream::{Outgoing, Sent, Upstream, passed_on};
+
+/// How the folder of a `--unix` endpoint begins, and its socket.
+const FOLDER: &str = "waypass-run-";
+const SOCKET: &str = "endpoint";
 
 /// Until it is dropped.
 pub struct Gate {
@@ -64,13 +69,16 @@ impl Bound {
     }
 
     /// In a folder of its own that nobody else enters.
-    pub fn on_socket(parent: &Path, name: &str) -> io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let folder = parent.join(format!("waypass-run-{name}"));
+    pub async fn on_socket(parent: &Path, name: &str) -> io::Result<Self> {
+        let folder = parent.join(format!("{FOLDER}{name}"));
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let path = folder.join("endpoint");
+        sweep(parent, &folder).await;
+        // It has its name when it is listened on, so that another run never takes it for a dead one.
+        let (path, unnamed) = (folder.join(SOCKET), folder.join("unnamed"));
+        let listener = UnixListener::bind(&unnamed)?;
+        fs::rename(unnamed, &path)?;
         Ok(Self {
-            listener: Listener::Unix(UnixListener::bind(&path)?),
+            listener: Listener::Unix(listener),
             endpoint: format!("unix:{}", path.display()),
             authority: "localhost".to_owned(),
             folder: Some(folder),
@@ -93,6 +101,27 @@ impl Drop for Gate {
         if let Some(folder) = &self.folder {
             // What cannot be removed leads nowhere any more.
             let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// Removes what runs that were killed have left beside `own`: folders of the same user whose socket nobody listens on.
+async fn sweep(parent: &Path, own: &Path) {
+    // Of the path itself, wherever it may lead.
+    let owner = |path: &Path| {
+        let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir);
+        found.map(|found| found.uid())
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let (folder, socket) = (entry.path(), entry.path().join(SOCKET));
+        let is_named_so = entry.file_name().as_encoded_bytes().starts_with(FOLDER.as_bytes());
+        let is_socket = || fs::symlink_metadata(&socket).is_ok_and(|found| found.file_type().is_socket());
+        if is_named_so && owner(&folder).is_some_and(|uid| owner(own) == Some(uid)) && is_socket() {
+            let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            if UnixStream::connect(&socket).await.is_err_and(refused) {
+                // What cannot be removed leads nowhere. A folder that holds anything else stays.
+                let _ = fs::remove_file(&socket).and_then(|()| fs::remove_dir(&folder));
+            }
         }
     }
 }

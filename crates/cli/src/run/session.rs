@@ -102,7 +102,7 @@ async fn gate(args: &RunArgs, io: &mut Io, access: &Access, at: (String, Url)) -
     let bound = if args.unix {
         let parent = io.path("XDG_RUNTIME_DIR").unwrap_or_else(|| PathBuf::from("/tmp"));
         let name = base64url::encode(io.draw()?.0.get(..9).unwrap_or_default());
-        Bound::on_socket(&parent, &name)
+        Bound::on_socket(&parent, &name).await
     } else {
         Bound::on_loopback().await
     };

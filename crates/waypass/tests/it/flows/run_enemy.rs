@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::http::{Answer, CLIENT, raw};
 use crate::resource_server::ResourceServer;
-use crate::running::{Desk, Run};
+use crate::running::{Desk, Run, is_root};
 use crate::world::{World, alone_under};
 
 on_one!(
@@ -15,6 +15,7 @@ on_one!(
     no_secret_of_another_run_opens_an_endpoint,
     the_command_cannot_read_the_token_from_the_process_beside_it,
     a_run_leaves_no_token_behind,
+    a_run_that_is_killed_leaves_a_folder_until_the_next_one,
     no_token_is_handed_over_under_a_profile_that_does_not_say_so,
 );
 
@@ -310,6 +311,59 @@ async fn a_run_leaves_no_token_behind(world: &World) {
         .output()
         .await;
     assert_eq!(output.unwrap().status.code(), Some(64));
+}
+
+async fn a_run_that_is_killed_leaves_a_folder_until_the_next_one(world: &World) {
+    let resource = ResourceServer::at_home(&world.server.issuer).await;
+    let desk = Desk::new(world, Some(&resource)).await;
+    let flags = ["--json", "--unix", "--resource", &resource.url, "--path", "/v2/**"];
+    let begin = async || {
+        let mut command = desk.command("run", &flags, &["sh", "-c", "read line"]);
+        command.env("XDG_RUNTIME_DIR", desk.home.path());
+        let (mut run, code) = desk.start(command).await;
+        world.approve(&code).await;
+        let endpoint = run.event("started").await["endpoint"].as_str().unwrap().to_owned();
+        (
+            run,
+            endpoint
+                .strip_prefix("unix:")
+                .unwrap()
+                .trim_end_matches("/endpoint")
+                .to_owned(),
+        )
+    };
+    let folders = || {
+        let entries = std::fs::read_dir(desk.home.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let folders = entries.map(|path| path.display().to_string());
+        folders
+            .filter(|path| path.contains("waypass-run-"))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let ((mut killed, dead), (_living, alive)) = (begin().await, begin().await);
+    killed.child.kill().await.unwrap();
+    // What only looks like it: a way to another folder, one without a socket, one with more in it.
+    let [aside, way, empty, full] =
+        ["aside", "waypass-run-way", "waypass-run-empty", "waypass-run-full"].map(|name| desk.home.join(name));
+    for folder in [&aside, &empty, &full] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    for folder in [&aside, &full] {
+        drop(std::os::unix::net::UnixListener::bind(folder.join("endpoint")).unwrap());
+    }
+    std::fs::write(full.join("more"), "").unwrap();
+    for made in [&aside, &empty, &full, &aside.join("endpoint"), &full.join("endpoint")] {
+        if is_root() {
+            std::os::unix::fs::chown(made, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(&aside, &way).unwrap();
+    assert!(folders().contains(&dead));
+    let (_next, own) = begin().await;
+    let kept = [way, empty, full.clone()].map(|path| path.display().to_string());
+    assert_eq!(folders(), kept.into_iter().chain([alive, own]).collect());
+    assert!(aside.join("endpoint").exists() && full.join("more").exists());
 }
 
 async fn no_token_is_handed_over_under_a_profile_that_does_not_say_so(world: &World) {
