@@ -24,6 +24,11 @@ use crate::run::upstream::{Outgoing, Sent, passed_on};
 use crate::screen::{ScreenArgs, Stream};
 use crate::target::TargetArgs;
 
+#[cfg(target_os = "linux")]
+use crate::run::signals::told_to_end;
+#[cfg(not(target_os = "linux"))]
+use std::future::pending as told_to_end;
+
 /// Send one request when somebody has approved exactly this request, and print the answer
 ///
 /// Method, path, query and body are what is approved. Redirects are not followed. It ends with 0 where the resource answered with
@@ -168,11 +173,13 @@ pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {
         command: "waypass curl",
     };
     let access = Access::ask(io, &ask).await?;
-    let interrupted = (io.interrupted)();
+    let (interrupted, told) = ((io.interrupted)(), told_to_end());
+    let stopped = |exit| Failure::new(exit, "interrupted", "stopped before the answer had ended");
     let outcome = tokio::select! {
         biased;
         outcome = sent(args, io, &access, (&outgoing, &at, &details)) => outcome,
-        () = interrupted => Err(Failure::new(Exit::Failed, "interrupted", "stopped before the answer had ended")),
+        () = interrupted => Err(stopped(Exit::Failed)),
+        code = told => Err(stopped(Exit::Of(code))),
     };
     access.end(io, &screen, None).await;
     outcome

@@ -21,4 +21,4 @@ mod program;
 #[cfg(target_os = "linux")]
 pub mod session;
 #[cfg(target_os = "linux")]
-mod signals;
+pub mod signals;

@@ -1,12 +1,15 @@
 //! Signals that come to us while a command runs, and are meant for it. signal(7), sigaction(2).
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::task::Poll;
 
 use rustix::process::{Signal, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
 use signal_hook::iterator::{Handle, SignalsInfo};
+use tokio::signal::unix::{SignalKind, signal};
 
 const PASSED_ON: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
 
@@ -52,6 +55,22 @@ impl Drop for PassingOn {
 /// Whether Ctrl-C is for us.
 pub fn ignores_interrupts() -> bool {
     is_in(ignored(), SIGINT)
+}
+
+/// Of a command of our own, when somebody ends it who presses no keys: the exit code, as shells have it. Listens from the
+/// call on. What was ignored stays ignored.
+pub fn told_to_end() -> impl Future<Output = u8> {
+    let told = [(SIGHUP, 129), (SIGTERM, 143)].into_iter();
+    let heard = told.filter(|(number, _)| !is_in(ignored(), *number));
+    let mut heard: Vec<_> = heard
+        .filter_map(|(number, code)| Some((signal(SignalKind::from_raw(number)).ok()?, code)))
+        .collect();
+    poll_fn(move |context| {
+        let mut codes = heard
+            .iter_mut()
+            .filter_map(|(signal, code)| signal.poll_recv(context).is_ready().then_some(*code));
+        codes.next().map_or(Poll::Pending, Poll::Ready)
+    })
 }
 
 /// As proc_pid_status(5) has it.

@@ -522,23 +522,40 @@ async fn one_request_is_sent_as_it_was_typed(world: &World) {
 }
 
 async fn an_answer_without_end_is_printed_as_it_comes_until_somebody_stops_it(world: &World) {
+    for (stopped_by, code) in [("INT", 1), ("TERM", 143), ("HUP", 129)] {
+        let (asked, resource) = streaming(world, &[]).await;
+        signal(stopped_by, asked.child.id().unwrap()).await;
+        let ended = asked.ended().await;
+        let told = (ended.code, &ended.event["grant_ended"]);
+        assert_eq!(told, (code, &json!(true)), "{stopped_by}: {}", ended.said);
+        drop(resource);
+    }
+    // What was ignored when it began stays ignored.
+    let (mut asked, resource) = streaming(world, &["nohup"]).await;
+    signal("HUP", asked.child.id().unwrap()).await;
+    resource.say.send("2\n".into()).await.unwrap();
+    assert_eq!(asked.line().await, "2");
+}
+
+/// Two events of an answer that has more.
+async fn streaming(world: &World, through: &[&str]) -> (Run, Resource) {
     let resource = Resource::start(false).await;
     let desk = Desk::at(world, Some(&resource.url)).await;
-    let (mut asked, code) = desk.ask("curl", &[&format!("{}/events", resource.url)], &[]).await;
+    let mut words = through.to_vec();
+    let program = desk.home.join("waypass").display().to_string();
+    words.push(&program);
+    let mut command = desk.program(words[0]);
+    command
+        .args(&words[1..])
+        .args(desk.words("curl", &["--json", &format!("{}/events", resource.url)], &[]));
+    let (mut asked, code) = desk.start(command).await;
     world.approve(&code).await;
     asked.event("answer").await;
     for number in ["0", "1"] {
         resource.say.send(format!("{number}\n").into()).await.unwrap();
         assert_eq!(asked.line().await, number);
     }
-    signal("INT", asked.child.id().unwrap()).await;
-    let ended = asked.ended().await;
-    assert_eq!(
-        (ended.code, &ended.event["grant_ended"]),
-        (1, &json!(true)),
-        "{}",
-        ended.said
-    );
+    (asked, resource)
 }
 
 async fn the_status_of_the_answer_is_the_exit_code(world: &World) {
