@@ -58,7 +58,7 @@ pub struct Opened {
     /// Where more than one person has to approve.
     pub quorum: Option<Quorum>,
     pub first_seen: FirstSeen,
-    /// What a command asks for that it was not given the last time.
+    /// What a command asks for that this approver did not give it the last time.
     pub since: Vec<Fact>,
 }
 
@@ -152,10 +152,11 @@ impl Deciding {
         let (profile, eligible) = self.eligible(app, &request, &client).await?;
         let requester = End::asked(app, &request.content);
         let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
+        let left = quorum::left(app, &request).await?;
         Ok(Opened {
             quorum: quorum::of(app, &request, &profile).await?,
-            left: quorum::left(app, &request).await?,
-            since: since::facts(app, &request.content).await?,
+            since: since::facts(app, &self.approver.id, &request.content, &left).await?,
+            left,
             request,
             client,
             profile,

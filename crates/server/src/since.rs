@@ -1,40 +1,44 @@
-//! What a command asks for that it was not given the last time by the same instance: told to the approver. Not here: the
-//! comparison, which is `protocol/details/since.rs`.
+//! What a command asks for that the same approver did not give the last time to the same instance: told to them. What
+//! others approved, before an instance was handed over or in the same group, is theirs to know. Not here: the comparison,
+//! which is `protocol/details/since.rs`.
 
 use protocol::authorization_request::Content;
+use protocol::decision::{Decision, Granted};
 use protocol::fact::{Fact, Source};
 use store::Fault;
 
 use crate::app::App;
 use crate::pages::moment::Moment;
 
-/// As many of its grants are looked through.
-const LOOKED_THROUGH: i64 = 50;
+/// As many of their approvals are looked through.
+const LOOKED_THROUGH: u8 = 50;
 
-/// None for what is no command, or where no instance is known by its key.
-pub async fn facts(app: &App, content: &Content) -> Result<Vec<Fact>, Fault> {
-    let (Some(instance), true) = (&content.instance, content.authorization_details.has_command()) else {
+/// None for what is no command, or where no instance is known by its key. `left`: what can be given now.
+pub async fn facts(app: &App, approver_id: &str, content: &Content, left: &Granted) -> Result<Vec<Fact>, Fault> {
+    let (Some(instance), true) = (&content.instance, left.authorization_details.has_command()) else {
         return Ok(Vec::new());
     };
-    let grants = app.store.last_grants_of_instance(instance, LOOKED_THROUGH).await?;
-    let last = grants.iter().find_map(|grant| {
-        let changes = content
-            .authorization_details
-            .changed_since(&grant.authorization_details, app.details())?;
-        Some((grant.created_at, changes))
+    let decisions = app.store.decisions(approver_id, instance, LOOKED_THROUGH).await?;
+    let last = decisions.iter().find_map(|(decision, at)| {
+        let before = Decision::from_value(decision).ok()?.granted;
+        Some((at, left.changed_since(&before, app.details())?))
     });
-    let told = |text: String| Fact::new(Fact::SINCE_LAST, &text, Source::Derived);
-    Ok(match last {
-        None => vec![told("This command was never approved for this instance".to_owned())],
-        Some((at, changes)) => {
-            let at = Moment::at(at).text;
-            if changes.is_empty() {
-                return Ok(vec![told(format!("Nothing has changed since {at}"))]);
-            }
-            changes
-                .into_iter()
-                .map(|change| told(format!("{change} ({at})")))
-                .collect()
-        }
-    })
+    let told = match last {
+        Some((at, changes)) => said(&changes, &Moment::at(*at).text),
+        None if decisions.len() < usize::from(LOOKED_THROUGH) => vec![NEVER.to_owned()],
+        None => vec![format!(
+            "None of your last {LOOKED_THROUGH} approvals for this instance was of this command"
+        )],
+    };
+    let fact = |text: &String| Fact::new(Fact::SINCE_LAST, text, Source::Derived);
+    Ok(told.iter().map(fact).collect())
+}
+
+const NEVER: &str = "You have not approved this command for this instance before";
+
+fn said(changes: &[String], at: &str) -> Vec<String> {
+    if changes.is_empty() {
+        return vec![format!("Nothing has changed since {at}")];
+    }
+    changes.iter().map(|change| format!("{change} ({at})")).collect()
 }

@@ -44,6 +44,8 @@ const APPROVE: &str = "INSERT INTO approval (request_id, approver_id, decision, 
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 const APPROVALS: &str = "SELECT approver_id, decision, evidence, acr, amr, approved_at FROM approval
     WHERE request_id = $1 ORDER BY approved_at, approver_id";
+const DECISIONS: &str = "SELECT decision, approved_at FROM approval JOIN authorization_request ON id = request_id
+    WHERE instance_id = $1 AND approver_id = $2 ORDER BY approved_at DESC, id DESC LIMIT $3";
 const OPEN_OF_CLIENT: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request WHERE client_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
 const OPEN_OF_INSTANCE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
@@ -162,6 +164,19 @@ impl Store {
             .iter()
             .map(approval)
             .collect()
+    }
+
+    /// What one person has approved for an instance and when, newest first.
+    pub async fn decisions(
+        &self,
+        approver_id: &str,
+        instance_id: &str,
+        limit: u8,
+    ) -> Result<Vec<(Json, Timestamp)>, Fault> {
+        let arguments = args![instance_id, approver_id, i64::from(limit)];
+        let rows = self.rows(DECISIONS, arguments).await?;
+        let decision = |row: &Row| Ok((from_json(&row.text(0)?)?, Timestamp::from_millis(row.int(1)?)));
+        rows.iter().map(decision).collect()
     }
 
     /// Those of a client that may still become something.

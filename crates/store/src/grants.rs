@@ -36,11 +36,6 @@ const OF_INSTANCE: &str =
     expires_at, ended_at, ended_because, version, instance_id, origin,
     authorization_details, x5t, runs_left FROM access_grant
     WHERE instance_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY created_at DESC";
-const LAST_OF_INSTANCE: &str =
-    "SELECT id, request_id, client_id, subject, scope, resource, jkt, acr, amr, auth_time, created_at,
-    expires_at, ended_at, ended_because, version, instance_id, origin,
-    authorization_details, x5t, runs_left FROM access_grant
-    WHERE instance_id = $1 AND origin <> 'client_credentials' ORDER BY created_at DESC, id DESC LIMIT $2";
 const LAST_OF_CLIENTS: &str = "SELECT client_id, origin, MAX(created_at) FROM access_grant GROUP BY client_id, origin";
 const BIND: &str = "UPDATE access_grant SET jkt = $3, x5t = $4, version = version + 1 WHERE id = $1 AND version = $2";
 const RUN: &str =
@@ -73,15 +68,6 @@ impl Store {
     /// Live ones, newest first.
     pub async fn grants_of_instance(&self, instance_id: &str, now: Timestamp) -> Result<Vec<Grant>, Fault> {
         self.rows(OF_INSTANCE, args![instance_id, now.millis()])
-            .await?
-            .iter()
-            .map(grant)
-            .collect()
-    }
-
-    /// Those that a person gave, newest first, ended ones too.
-    pub async fn last_grants_of_instance(&self, instance_id: &str, limit: i64) -> Result<Vec<Grant>, Fault> {
-        self.rows(LAST_OF_INSTANCE, args![instance_id, limit])
             .await?
             .iter()
             .map(grant)

@@ -1,13 +1,12 @@
 //! What a command asks for now that it was not given the last time, in words. The same command is one whose program has
-//! the same name; what it may reach beside it is compared too.
+//! the same name; what it may reach beside it is compared too. Not here: how long, which is the profile's.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Details, Part, Types, canonical, type_of};
-
-const COMMAND: &str = "command";
+use super::{Details, Part, Types, canonical};
+use crate::decision::Granted;
 
 /// The members of a command as they are told.
 const MEMBERS: [(&str, &str); 11] = [
@@ -25,49 +24,45 @@ const MEMBERS: [(&str, &str); 11] = [
 ];
 
 impl Details {
-    pub fn has_command(&self) -> bool {
-        self.iter().any(|detail| type_of(detail) == Some(COMMAND))
-    }
-
-    /// A command wants the token itself, in a variable.
-    pub fn hand_over(&self) -> bool {
-        let mut commands = self.iter().filter(|detail| type_of(detail) == Some(COMMAND));
-        commands.any(|command| command.get("token_env").is_some())
-    }
-
-    /// Each change by what it was before; none where nothing changed. `None` where `before` has another command or none.
-    pub fn changed_since(&self, before: &Self, types: &Types) -> Option<Vec<String>> {
-        let (now, then) = (self.command()?, before.command()?);
-        if program(now) != program(then) {
-            return None;
-        }
+    /// As in [`Granted::changed_since`].
+    fn changed_since(&self, before: &Self, types: &Types) -> Option<Vec<String>> {
+        let now = self.commands().next()?;
+        let same = before.commands().filter(|then| program(then) == program(now));
+        let then = same.min_by_key(|then| *then != now)?;
         let members = MEMBERS.iter().filter(|(name, _)| now.get(name) != then.get(name));
-        let mut changes: Vec<String> = members
-            .flat_map(|(name, told)| change(told, then.get(name), now.get(name)))
-            .collect();
-        let reached = self.beside();
-        let gone = before.beside();
-        changes.extend(
-            reached
-                .difference(&gone)
-                .map(|new| format!("New: {}", said(types, new))),
-        );
-        changes.extend(
-            gone.difference(&reached)
-                .map(|old| format!("No more: {}", said(types, old))),
-        );
-        Some(changes)
+        let changes = members.flat_map(|(name, told)| change(told, then.get(name), now.get(name)));
+        let beside = compared(&self.beside(now), &before.beside(then), |detail| said(types, detail));
+        Some(changes.chain(beside).collect())
     }
 
-    fn command(&self) -> Option<&Value> {
-        self.iter().find(|detail| type_of(detail) == Some(COMMAND))
-    }
-
-    fn beside(&self) -> BTreeSet<String> {
-        let first = self.command();
-        let beside = self.iter().filter(|detail| Some(*detail) != first);
+    fn beside(&self, command: &Value) -> BTreeSet<String> {
+        let beside = self.iter().filter(|detail| *detail != command);
         beside.map(canonical).collect()
     }
+}
+
+impl Granted {
+    /// Each change by what it was before; none where nothing changed. `None` where `before` has another command or none.
+    pub fn changed_since(&self, before: &Self, types: &Types) -> Option<Vec<String>> {
+        let mut changes = self
+            .authorization_details
+            .changed_since(&before.authorization_details, types)?;
+        let scopes = |granted: &Self| granted.scope.iter().map(str::to_owned).collect();
+        changes.extend(compared(&scopes(self), &scopes(before), |scope| {
+            format!("Act with the permission {}.", quoted(scope))
+        }));
+        let resources = |granted: &Self| granted.resource.iter().cloned().collect();
+        changes.extend(compared(&resources(self), &resources(before), |resource| {
+            format!("Use it at {}.", quoted(resource))
+        }));
+        Some(changes)
+    }
+}
+
+fn compared(now: &BTreeSet<String>, then: &BTreeSet<String>, said: impl Fn(&str) -> String) -> Vec<String> {
+    let new = now.difference(then).map(|new| format!("New: {}", said(new)));
+    let gone = then.difference(now).map(|old| format!("No more: {}", said(old)));
+    new.chain(gone).collect()
 }
 
 /// Wherever it lies.
@@ -116,13 +111,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::scope::Scope;
 
-    fn read(details: &Value) -> Details {
-        Types::built_in().read(&details.to_string()).unwrap()
+    fn granted(details: &Value, scope: &str, resource: &[&str]) -> Granted {
+        Granted {
+            scope: Scope::parse(scope).unwrap(),
+            resource: resource.iter().map(ToString::to_string).collect(),
+            authorization_details: Types::built_in().read(&details.to_string()).unwrap(),
+            expires_at: 0,
+        }
     }
 
     fn told(before: &Value, now: &Value) -> String {
-        match read(now).changed_since(&read(before), &Types::built_in()) {
+        told_of(&granted(before, "", &[]), &granted(now, "", &[]))
+    }
+
+    fn told_of(before: &Granted, now: &Granted) -> String {
+        match now.changed_since(before, &Types::built_in()) {
             None => "another command".to_owned(),
             Some(changes) if changes.is_empty() => "nothing".to_owned(),
             Some(changes) => changes.join("\n"),
@@ -137,6 +142,26 @@ mod tests {
             json!([command("./deploy"), command("./wipe")]),
         );
         assert_eq!(told(&before, &now), r#"New: Run "./wipe"."#);
+        let other = json!([command("./wipe")]);
+        assert_eq!(told(&now, &other), r#"No more: Run "./deploy"."#);
+    }
+
+    #[test]
+    fn a_permission_and_an_address_are_compared_as_the_command_is() {
+        let command = json!([{ "type": "command", "argv": ["./deploy"] }]);
+        let before = granted(&command, "read offline_access", &["https://a.example"]);
+        assert_eq!(told_of(&before, &before), "nothing");
+        let now = granted(&command, "read write", &["https://a.example", "https://b.example"]);
+        expect![[r#"
+            New: Act with the permission "write".
+            No more: Act with the permission "offline_access".
+            New: Use it at "https://b.example"."#]]
+        .assert_eq(&told_of(&before, &now));
+        expect![[r#"
+            New: Act with the permission "offline_access".
+            No more: Act with the permission "write".
+            No more: Use it at "https://b.example"."#]]
+        .assert_eq(&told_of(&now, &before));
     }
 
     #[test]
@@ -174,7 +199,7 @@ mod tests {
     #[test]
     fn every_member_of_a_command_is_compared() {
         let types = Types::built_in();
-        let schema = &types.metadata()[COMMAND]["schema"]["properties"];
+        let schema = &types.metadata()["command"]["schema"]["properties"];
         let members: BTreeSet<_> = schema.as_object().unwrap().keys().map(String::as_str).collect();
         let compared = MEMBERS.iter().map(|(name, _)| *name).chain(["type"]).collect();
         assert_eq!(members, compared);

@@ -38,7 +38,7 @@ pub async fn story(stage: &Stage<'_>) {
     told.page(&alice, "asks").await;
     alice
         .browser
-        .wait_for_text("This command was never approved for this instance")
+        .wait_for_text("You have not approved this command for this instance before")
         .await;
     write_program(told, "#!/bin/sh\necho 'everything is gone'\n");
     alice.approve().await;
