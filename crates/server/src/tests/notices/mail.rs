@@ -8,11 +8,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::super::backchannel::asked;
-use super::super::world::{World, on_both, with_settings};
+use super::super::world::{World, on_both, with_settings_and};
 use super::told;
 
 /// A conversation each, as the client spoke it.
-type Mails = Arc<Mutex<Vec<String>>>;
+pub type Mails = Arc<Mutex<Vec<String>>>;
 
 /// RFC 5321, as far as one mail needs it.
 fn serve(listener: TcpListener) -> Mails {
@@ -64,19 +64,19 @@ fn converse(mut stream: &TcpStream) -> std::io::Result<String> {
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn with_mail(name: &str, test: impl AsyncFn(&World, &Mails)) {
+pub fn with_mail(name: &str, profiles: &[&str], test: impl AsyncFn(&World, &Mails)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mails = serve(listener);
     let settings = format!(
         "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"Waypass <waypass@example.com>\"\n"
     );
-    with_settings(&format!("mail-{name}"), &settings, async |world| {
+    with_settings_and(&format!("mail-{name}"), &settings, profiles, async |world| {
         test(world, &mails).await;
     });
 }
 
-async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
+pub async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
     let path = format!("/local/approvers/{name}/mail");
     world
         .administer("POST", &path, &json!({ "address": address }))
@@ -86,7 +86,7 @@ async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
 
 #[test]
 fn an_approver_with_an_address_gets_a_mail_with_no_code_and_no_link_but_the_inbox() {
-    with_mail("sent", async |world, mails| {
+    with_mail("sent", &[], async |world, mails| {
         world
             .client(
                 "cli",
@@ -131,7 +131,7 @@ fn an_approver_with_an_address_gets_a_mail_with_no_code_and_no_link_but_the_inbo
 
 #[test]
 fn an_address_that_the_server_does_not_take_is_a_failure_on_the_record() {
-    with_mail("refused", async |world, mails| {
+    with_mail("refused", &[], async |world, mails| {
         world.standard_client("cli").await;
         world.approver("alice").await;
         let key = world.enrolled("cli", "alice").await;
