@@ -71,6 +71,19 @@ impl Details {
         types
     }
 
+    pub fn has_command(&self) -> bool {
+        self.commands().next().is_some()
+    }
+
+    /// A command wants the token itself, in a variable.
+    pub fn wants_the_token(&self) -> bool {
+        self.commands().any(|command| command.get("token_env").is_some())
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &Value> {
+        self.iter().filter(|detail| is_command(detail))
+    }
+
     /// The bytes of the whole (RFC 8785).
     pub fn canonical(&self) -> String {
         canonical(&json!(self))
@@ -232,6 +245,10 @@ impl Types {
 
 fn type_of(detail: &Value) -> Option<&str> {
     detail.get("type").and_then(Value::as_str)
+}
+
+fn is_command(detail: &Value) -> bool {
+    type_of(detail) == Some("command")
 }
 
 /// The bytes of one detail (RFC 8785). Of what was checked: its numbers have one form.

@@ -258,7 +258,7 @@ fn builder(settings: &ConnectionSettings) -> auto::Builder<TokioExecutor> {
 /// wakes nobody.
 struct Usage {
     idle: Duration,
-    now: Mutex<Requests>,
+    requests: Mutex<Requests>,
 }
 
 struct Requests {
@@ -271,7 +271,7 @@ impl Usage {
     fn new(settings: &ConnectionSettings) -> Self {
         Self {
             idle: settings.idle,
-            now: Mutex::new(Requests {
+            requests: Mutex::new(Requests {
                 open: 0,
                 quiet_at: Instant::now() + settings.head,
             }),
@@ -279,7 +279,7 @@ impl Usage {
     }
 
     fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when no request has been open for a while. Covers what hyper does not: silence before the

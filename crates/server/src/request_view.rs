@@ -304,7 +304,7 @@ fn consequences(content: &Content, granted: &Granted, quorum: Option<&Quorum>) -
     if granted.scope.contains("offline_access") {
         consequences.push("It can renew its access by itself until the end.".to_owned());
     }
-    let is_bound = content.jkt.is_some() && !granted.authorization_details.hand_over();
+    let is_bound = content.jkt.is_some() && !granted.authorization_details.wants_the_token();
     consequences.push(if is_bound {
         "Its access works only with the key whose words are shown.".to_owned()
     } else {

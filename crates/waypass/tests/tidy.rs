@@ -8,6 +8,7 @@ mod tidy {
     mod conformance;
     mod events;
     mod files;
+    mod pictures;
     mod words;
 
     use std::path::{Path, PathBuf};
@@ -86,7 +87,13 @@ mod tidy {
             "only {rust} Rust files were found: the rules were not checked"
         );
         let mut findings = Vec::new();
-        for check in [files::check, words::check, conformance::check, events::check] {
+        for check in [
+            files::check,
+            words::check,
+            conformance::check,
+            events::check,
+            pictures::check,
+        ] {
             check(&files, &mut findings);
         }
         arrows::check(&mut findings);

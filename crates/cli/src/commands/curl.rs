@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response};
 use http_body_util::BodyExt as _;
-use protocol::details::{Details, enforce};
+use protocol::details::Details;
+use protocol::details::enforce::{self, Unfit};
 use reqwest::Body;
 use serde_json::json;
 use url::Url;
@@ -16,7 +17,7 @@ use crate::asking::BroughtArgs;
 use crate::failure::{Exit, Failure};
 use crate::io::Io;
 use crate::print::say;
-use crate::run::access::{Access, Ask, origin};
+use crate::run::access::{Access, Ask, origin, outside};
 use crate::run::admission::says_otherwise;
 use crate::run::detail;
 use crate::run::upstream::{Outgoing, Sent, passed_on};
@@ -125,19 +126,17 @@ fn body_of(data: &str) -> Result<Vec<u8>, Failure> {
 
 /// A body is approved as the bytes that it is.
 fn details(outgoing: &Outgoing, resource: &str) -> Result<Details, Failure> {
-    let body: &[u8] = match &outgoing.body {
-        Sent::Whole(body) => body,
-        Sent::Nothing | Sent::Streamed(_) => &[],
+    let body = match &outgoing.body {
+        Sent::Whole(body) => Some(&**body),
+        Sent::Nothing | Sent::Streamed(_) => None,
     };
-    let act = enforce::request(resource, outgoing.method.as_str(), outgoing.url.path(), body);
-    let mut act = act.ok_or_else(|| Failure::usage("this path can be taken for another, and is not asked for"))?;
-    if let Some(members) = act.as_object_mut() {
-        if matches!(outgoing.body, Sent::Nothing) {
-            members.remove("body_sha256");
-        }
-        members.extend(outgoing.url.query().map(|query| ("query".to_owned(), query.into())));
-    }
-    detail::checked(&[act])
+    let url = &outgoing.url;
+    let act = enforce::request(resource, outgoing.method.as_str(), url.path(), url.query(), body);
+    let act = act.map_err(|unfit| match unfit {
+        Unfit::TwoPaths => Failure::usage("this path can be taken for another, and is not asked for"),
+        Unfit::OutsideResource => outside(url.path(), resource),
+    });
+    detail::checked(&[act?])
 }
 
 pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {

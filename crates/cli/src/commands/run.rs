@@ -72,7 +72,7 @@ pub struct ResourceArgs {
     /// A method that it may use there; may be repeated
     #[arg(long, value_name = "METHOD", default_value = "GET", requires = "resource")]
     pub method: Vec<String>,
-    /// A path that it may use there, where * is one segment that is not empty and ** at the end any that follow; may be repeated
+    /// A path that it may use there, absolute and below the resource's own, where * is one segment that is not empty and ** at the end any that follow; may be repeated
     #[arg(long, value_name = "PATH", requires = "resource")]
     pub path: Vec<String>,
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use protocol::details::Details;
+use protocol::details::{Details, enforce};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::known::Approvals;
 use super::upstream::Upstream;
 use crate::asking::{self, Asking, BroughtArgs};
+use crate::commands::run::ResourceArgs;
 use crate::credentials::Tokens;
 use crate::dpop::Caller;
 use crate::failure::{Exit, Failure};
@@ -181,7 +182,27 @@ fn scope(asked: Option<&str>, kept: Option<&str>) -> Result<Option<String>, Fail
     Ok(asked.map(str::to_owned).or(kept).filter(|scope| !scope.is_empty()))
 }
 
-/// Where a resource is: requests go nowhere else.
+impl ResourceArgs {
+    /// The resource by its name, and where it is. What could reach nothing of it is not asked for.
+    pub fn at(&self) -> Result<Option<(String, Url)>, Failure> {
+        let Some(resource) = &self.resource else {
+            return Ok(None);
+        };
+        let origin = origin(resource)?;
+        match self.path.iter().find(|path| !enforce::reaches(resource, path)) {
+            Some(path) => Err(outside(path, resource)),
+            None => Ok(Some((resource.clone(), origin))),
+        }
+    }
+}
+
+/// A path that was typed.
+pub fn outside(path: &str, resource: &str) -> Failure {
+    Failure::usage(format!("{path:?} is outside of the resource {resource:?}"))
+        .hint("paths are absolute, and below the resource's own; nothing is known to be below one with a query")
+}
+
+/// Where a resource is: requests go to no other host. How far below its own path, `admission` judges.
 pub fn origin(resource: &str) -> Result<Url, Failure> {
     let url = Url::parse(resource).ok().filter(|url| url.host().is_some());
     let mut url = url.ok_or_else(|| Failure::usage(format!("{resource:?} is no URL")))?;

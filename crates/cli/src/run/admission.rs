@@ -4,7 +4,8 @@
 use http::header::{AUTHORIZATION, HOST, HeaderMap, UPGRADE};
 use http::request::Parts;
 use http::{Method, StatusCode};
-use protocol::details::{Details, Types, enforce};
+use protocol::details::enforce::{self, Unfit};
+use protocol::details::{Details, Types};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
@@ -49,6 +50,7 @@ pub enum Turned {
     OtherHost,
     NoPlainRequest,
     NotApproved,
+    OutsideResource,
 }
 
 impl Turned {
@@ -57,7 +59,7 @@ impl Turned {
             Self::NoSecret => StatusCode::UNAUTHORIZED,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoPlainRequest => StatusCode::BAD_REQUEST,
-            Self::NotApproved => StatusCode::FORBIDDEN,
+            Self::NotApproved | Self::OutsideResource => StatusCode::FORBIDDEN,
         }
     }
 
@@ -67,6 +69,7 @@ impl Turned {
             Self::OtherHost => "other_host",
             Self::NoPlainRequest => "invalid_request",
             Self::NotApproved => "not_approved",
+            Self::OutsideResource => "outside_resource",
         }
     }
 
@@ -78,6 +81,7 @@ impl Turned {
             }
             Self::NoPlainRequest => "Only plain requests for a path go on: no CONNECT, no upgrade, no other form.",
             Self::NotApproved => "This method and path were not approved, or a header names others.",
+            Self::OutsideResource => "This path is not below the one that the resource's own address has.",
         }
     }
 }
@@ -111,22 +115,24 @@ impl Rules {
         if !is_ours || hosts.next().is_some() {
             return Err(Turned::OtherHost);
         }
-        let path = request.uri.path();
-        if !self.permits(request.method.as_str(), path) || says_otherwise(&request.headers) {
+        let (path, query) = (request.uri.path(), request.uri.query());
+        self.must_permit(&request.method, path, query)?;
+        if says_otherwise(&request.headers) {
             return Err(Turned::NotApproved);
         }
-        self.at(path, request.uri.query()).ok_or(Turned::NotApproved)
+        self.at(path, query).ok_or(Turned::NotApproved)
     }
 
     /// The question that a resource server asks. The body goes by unread, so a detail that names one covers nothing here.
-    fn permits(&self, method: &str, path: &str) -> bool {
-        let act = enforce::request(&self.resource, method, path, &[]).map(|mut act| {
-            if let Some(members) = act.as_object_mut() {
-                members.remove("body_sha256");
+    /// One that names no query covers any, also one that is too long to be named.
+    fn must_permit(&self, method: &Method, path: &str, query: Option<&str>) -> Result<(), Turned> {
+        for query in [None, query] {
+            let act = enforce::request(&self.resource, method.as_str(), path, query, None)?;
+            if self.types.permits(&self.granted, &act) {
+                return Ok(());
             }
-            act
-        });
-        act.is_some_and(|act| self.types.permits(&self.granted, &act))
+        }
+        Err(Turned::NotApproved)
     }
 
     /// None where the path would be another one there.
@@ -146,6 +152,15 @@ impl Rules {
     }
 }
 
+impl From<Unfit> for Turned {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::TwoPaths => Self::NotApproved,
+            Unfit::OutsideResource => Self::OutsideResource,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -160,6 +175,7 @@ mod tests {
         let granted = json!([
             { "type": "api", "resource": CRM, "methods": ["GET"], "paths": ["/v2/contacts/*", "/v2/notes/**"] },
             { "type": "api", "resource": CRM, "methods": ["PUT"], "paths": ["/v2/body"], "body_sha256": "0".repeat(64) },
+            { "type": "api", "resource": CRM, "methods": ["DELETE"], "paths": ["/v2/notes"], "query": "id=7" },
             { "type": "api", "resource": "https://other.example.com", "methods": ["GET"], "paths": ["/**"] },
         ]);
         Rules::new(
@@ -171,12 +187,16 @@ mod tests {
     }
 
     fn asked(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Turned> {
+        told_to(&rules(), method, target, headers)
+    }
+
+    fn told_to(rules: &Rules, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Turned> {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        rules().admit(&parts).map(String::from)
+        rules.admit(&parts).map(String::from)
     }
 
     const OURS: [(&str, &str); 2] = [("host", "127.0.0.1:4000"), (HEADER, SECRET)];
@@ -222,6 +242,43 @@ mod tests {
                 expected.map(str::to_owned),
                 "{method} {target}"
             );
+        }
+    }
+
+    #[test]
+    fn a_resource_with_a_path_is_no_more_of_its_host_than_that() {
+        const V1: &str = "https://crm.example.com/v1";
+        let granted = json!([{ "type": "api", "resource": V1, "methods": ["GET"], "paths": ["/**"] }]);
+        let granted = Types::built_in().read(&granted.to_string()).unwrap();
+        let at = (V1.to_owned(), Url::parse(CRM).unwrap());
+        let rules = Rules::new(granted, at, "127.0.0.1:4000".to_owned(), SECRET.to_owned());
+        for (target, expected) in [
+            ("/v1", Ok("https://crm.example.com/v1")),
+            ("/v1/a?b=/admin", Ok("https://crm.example.com/v1/a?b=/admin")),
+            ("/v10/a", Err(Turned::OutsideResource)),
+            ("/admin", Err(Turned::OutsideResource)),
+            ("/", Err(Turned::OutsideResource)),
+            ("/v1/../admin", Err(Turned::NotApproved)),
+            ("/v1/%2e%2e/admin", Err(Turned::NotApproved)),
+            ("/v1%2f..%2fadmin", Err(Turned::NotApproved)),
+        ] {
+            let told = told_to(&rules, "GET", target, &OURS);
+            assert_eq!(told, expected.map(str::to_owned), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_was_approved_is_the_only_one_and_without_one_any_goes_on() {
+        let long = format!("/v2/contacts/7?q={}", "x".repeat(2000));
+        for (method, target, goes_on) in [
+            ("DELETE", "/v2/notes?id=7", true),
+            ("DELETE", "/v2/notes?id=8", false),
+            ("DELETE", "/v2/notes?id=7&id=8", false),
+            ("DELETE", "/v2/notes?", false),
+            ("DELETE", "/v2/notes", false),
+            ("GET", &long, true),
+        ] {
+            assert_eq!(asked(method, target, &OURS).is_ok(), goes_on, "{method} {target}");
         }
     }
 

@@ -15,6 +15,9 @@ use crate::commands::run::{ResourceArgs, RunArgs};
 use crate::failure::Failure;
 use crate::io::Io;
 
+/// What is claimed where no `--env` says so.
+const INHERITED: &str = "the environment that it inherits";
+
 pub struct Plan {
     pub program: Program,
     pub environment: Environment,
@@ -25,8 +28,12 @@ impl Plan {
     pub fn of(args: &RunArgs, io: &Io) -> Result<Self, Failure> {
         let way = if args.in_place { Way::InPlace } else { Way::Sealed };
         let path = (io.environment)("PATH").unwrap_or_default();
-        let program = Program::find(&args.command, &args.input, &path, way)?;
+        let mut program = Program::find(&args.command, &args.input, &path, way)?;
         let environment = environment(&args.env, io)?;
+        if matches!(environment, Environment::Inherited) {
+            // PATH, BASH_ENV, NODE_OPTIONS: what is pinned obeys them.
+            program.claimed.push(INHERITED.to_owned());
+        }
         let mut asked = vec![command(&program, &environment, args, io)?];
         asked.extend(args.resource.detail());
         Ok(Self {

@@ -12,7 +12,7 @@ use super::held::{Held, Way};
 use crate::failure::{Exit, Failure};
 
 /// What is claimed where no `--input` says so.
-const NAMED: &str = "the files that its arguments name";
+const NAMED: &str = "the files and folders that its arguments name";
 /// As env(1) and shells have it.
 const NOT_FOUND: Exit = Exit::Of(127);
 const NOT_EXECUTABLE: Exit = Exit::Of(126);
@@ -79,15 +79,11 @@ impl Program {
         Ok(program)
     }
 
-    /// In an argument, or after its `=`; and no input.
+    /// Which is no input, and so may be another one when it is read.
     fn names_another_file(&self) -> bool {
         let is_input = |word: &OsStr| self.inputs.iter().any(|input| prefix(word, &input.name).is_some());
-        let is_file = |word: &OsStr| {
-            let last = word.as_bytes().rsplit(|byte| *byte == b'=').next().unwrap_or_default();
-            Path::new(word).is_file() || Path::new(OsStr::from_bytes(last)).is_file()
-        };
         let mut words = self.argv.iter().skip(1);
-        words.any(|word| is_file(word) && !is_input(word))
+        words.any(|word| !is_input(word) && names_a_file(word.as_bytes()))
     }
 
     /// A script's interpreter may be a script too.
@@ -191,12 +187,34 @@ impl Program {
     }
 }
 
-/// What stands before the file's name in an argument: nothing, or an option as in `--values=FILE`.
+/// In any of the ways in which programs are told of files: `FILE`, `if=FILE`, `@FILE`, `-fFILE`, `FILE:FILE`.
+fn names_a_file(word: &[u8]) -> bool {
+    const BEFORE: &[u8] = b"=@:,";
+    const AFTER: &[u8] = b":,";
+    let is_there = |name: &[u8]| {
+        let path = Path::new(OsStr::from_bytes(name));
+        path.is_file() || path.is_dir()
+    };
+    let of_option = word
+        .get(2..)
+        .filter(|_| word.starts_with(b"-") && !word.starts_with(b"--"));
+    let beginnings = word.iter().enumerate().filter(|(_, byte)| BEFORE.contains(byte));
+    let later = beginnings.filter_map(|(place, _)| word.get(place + 1..));
+    let mut rests = [word].into_iter().chain(of_option).chain(later);
+    rests.any(|rest| {
+        let first = rest.split(|byte| AFTER.contains(byte)).next();
+        is_there(rest) || first.is_some_and(is_there)
+    })
+}
+
+/// What stands before the file's name in an argument: nothing, or an option as in `--values=FILE`, and an `@` where it
+/// has one.
 fn prefix(word: &OsStr, file: &OsStr) -> Option<OsString> {
     let before = word.as_bytes().strip_suffix(file.as_bytes())?;
-    let option = before.strip_suffix(b"=").unwrap_or_default();
-    let is_option = option.starts_with(b"-") && !option.contains(&b'=');
-    (before.is_empty() || is_option).then(|| OsString::from_vec(before.to_vec()))
+    let option = before.strip_suffix(b"@").unwrap_or(before);
+    let named = option.strip_suffix(b"=").unwrap_or_default();
+    let is_option = named.starts_with(b"-") && !named.contains(&b'=');
+    (option.is_empty() || is_option).then(|| OsString::from_vec(before.to_vec()))
 }
 
 /// By the rules of execvp(3).

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use protocol::base64url;
 use serde_json::json;
+use url::Url;
 
-use super::access::{Access, Ask, origin};
+use super::access::{Access, Ask};
 use super::admission::Rules;
 use super::child::{self, Child};
 use super::detail;
@@ -20,6 +21,7 @@ use crate::screen::{ScreenArgs, Stream};
 
 pub async fn execute(args: &RunArgs, names: &Names, io: &mut Io) -> Result<Exit, Failure> {
     child::hide()?;
+    let at = args.resource.at()?;
     let plan = Plan::of(args, io)?;
     if args.dry_run {
         detail::show(io, &plan.details, args.screen.json);
@@ -41,7 +43,7 @@ pub async fn execute(args: &RunArgs, names: &Names, io: &mut Io) -> Result<Exit,
         command: "waypass run",
     };
     let access = Access::ask(io, &ask).await?;
-    let outcome = run(args, names, io, (&plan, &access)).await;
+    let outcome = run((args, at), names, io, (&plan, &access)).await;
     access.end(io, &screen, outcome.as_ref().ok().copied()).await;
     outcome
 }
@@ -56,12 +58,17 @@ fn leave_what_is_the_commands(io: &mut Io) {
     }
 }
 
-async fn run(args: &RunArgs, names: &Names, io: &mut Io, (plan, access): (&Plan, &Access)) -> Result<Exit, Failure> {
+async fn run(
+    (args, at): (&RunArgs, Option<(String, Url)>),
+    names: &Names,
+    io: &mut Io,
+    (plan, access): (&Plan, &Access),
+) -> Result<Exit, Failure> {
     access.must_cover(&plan.details)?;
     let mut given = token_for(access, args.token_env.as_deref())?;
-    let gate = match args.resource.resource.as_deref() {
-        Some(resource) => {
-            let (gate, secret) = gate(args, io, access, resource).await?;
+    let gate = match at {
+        Some(at) => {
+            let (gate, secret) = gate(args, io, access, at).await?;
             given.extend(names.given(&gate.endpoint, &secret));
             Some(gate)
         }
@@ -89,9 +96,8 @@ fn token_for(access: &Access, name: Option<&str>) -> Result<Vec<(String, OsStrin
 }
 
 /// The command's endpoint, and its secret.
-async fn gate(args: &RunArgs, io: &mut Io, access: &Access, resource: &str) -> Result<(Gate, String), Failure> {
-    let origin = origin(resource)?;
-    let upstream = access.upstream(io, &origin)?;
+async fn gate(args: &RunArgs, io: &mut Io, access: &Access, at: (String, Url)) -> Result<(Gate, String), Failure> {
+    let upstream = access.upstream(io, &at.1)?;
     let secret = base64url::encode(&io.draw()?.0);
     let bound = if args.unix {
         let parent = io.path("XDG_RUNTIME_DIR").unwrap_or_else(|| PathBuf::from("/tmp"));
@@ -102,11 +108,6 @@ async fn gate(args: &RunArgs, io: &mut Io, access: &Access, resource: &str) -> R
     };
     let bound = bound.map_err(|error| Failure::failed(format!("the command's endpoint cannot be made: {error}")))?;
     let granted = access.tokens.authorization_details.clone();
-    let rules = Rules::new(
-        granted,
-        (resource.to_owned(), origin),
-        bound.authority.clone(),
-        secret.clone(),
-    );
+    let rules = Rules::new(granted, at, bound.authority.clone(), secret.clone());
     Ok((bound.open(rules, upstream), secret))
 }

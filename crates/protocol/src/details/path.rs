@@ -10,6 +10,22 @@ pub fn is_within(narrow: &str, wide: &str) -> bool {
     covers(&wide, &narrow)
 }
 
+/// Whether `pattern` covers a path that is below this one.
+pub fn meets(pattern: &str, own: &str) -> bool {
+    let pattern: Vec<_> = pattern.split('/').collect();
+    let own: Vec<_> = own.split('/').collect();
+    overlaps(&pattern, &own)
+}
+
+fn overlaps(pattern: &[&str], own: &[&str]) -> bool {
+    match (pattern, own) {
+        (["**"], _) | (_, []) | ([_, ..], [""]) => true,
+        (["*", pattern @ ..], [segment, own @ ..]) if !segment.is_empty() => overlaps(pattern, own),
+        ([same, pattern @ ..], [segment, own @ ..]) if same == segment => overlaps(pattern, own),
+        _ => false,
+    }
+}
+
 fn covers(wide: &[&str], narrow: &[&str]) -> bool {
     match (wide, narrow) {
         (["**"], _) | ([], []) => true,
@@ -74,20 +90,46 @@ mod tests {
         all
     }
 
+    /// Of so many segments at most before the stars at its end.
+    fn patterns(longest: usize) -> Vec<Vec<&'static str>> {
+        let starred = paths(&["a", "*", ""], longest);
+        let rest = |path: &Vec<&'static str>| [path.clone(), vec!["**"]].concat();
+        let ended: Vec<_> = starred.iter().map(rest).collect();
+        [starred, ended].concat()
+    }
+
     #[test]
     fn one_pattern_is_within_another_exactly_where_all_its_paths_are() {
-        let starred = paths(&["a", "*", ""], 3);
-        let rest = |path: Vec<&'static str>| [path, vec!["**"]].concat();
-        let patterns: Vec<_> = starred
-            .iter()
-            .cloned()
-            .chain(starred.iter().cloned().map(rest))
-            .collect();
+        let patterns = patterns(3);
         let world = paths(&["a", "b", ""], 5);
         for (narrow, wide) in patterns.iter().flat_map(|a| patterns.iter().map(move |b| (a, b))) {
             let covered = |path: &&Vec<&str>| matches(narrow, path);
             let expected = world.iter().filter(covered).all(|path| matches(wide, path));
             assert_eq!(covers(wide, narrow), expected, "{narrow:?} within {wide:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_meets_what_is_below_a_path_exactly_where_one_of_its_paths_is() {
+        let written = |segments: &Vec<&str>| format!("/{}", segments.join("/"));
+        let some = |longest| {
+            paths(&["a", "b", ""], longest)
+                .into_iter()
+                .filter(|path| !path.is_empty())
+        };
+        let world: Vec<_> = some(5).collect();
+        let patterns: Vec<_> = patterns(3).into_iter().filter(|pattern| !pattern.is_empty()).collect();
+        for (own, pattern) in some(3).flat_map(|own| patterns.iter().map(move |pattern| (own.clone(), pattern))) {
+            let (own, pattern_written) = (written(&own), written(pattern));
+            let slashed = if own.ends_with('/') {
+                own.clone()
+            } else {
+                format!("{own}/")
+            };
+            let below = |path: &String| *path == own || path.starts_with(&slashed);
+            let covered = world.iter().filter(|path| matches(pattern, path));
+            let expected = covered.map(written).any(|path| below(&path));
+            assert_eq!(meets(&pattern_written, &own), expected, "{pattern_written} below {own}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Details, type_of};
+use super::{Details, is_command};
 
 const RUNS: &str = "runs";
 
@@ -19,15 +19,13 @@ impl Details {
     }
 
     fn runs_of_each(&self) -> impl Iterator<Item = i64> {
-        let commands = self.iter().filter(|detail| is_command(detail));
-        commands.map(|command| command.get(RUNS).and_then(Value::as_i64).unwrap_or(1))
+        self.commands()
+            .map(|command| command.get(RUNS).and_then(Value::as_i64).unwrap_or(1))
     }
 
     /// What is run several times is the same each time: program and environment are told, and nothing is only claimed.
     pub fn runs_are_pinned(&self) -> bool {
-        let mut repeated = self
-            .iter()
-            .filter(|detail| is_command(detail) && detail.get(RUNS).is_some());
+        let mut repeated = self.commands().filter(|command| command.get(RUNS).is_some());
         repeated.all(|command| {
             let is_told = |name: &str| command.get(name).is_some();
             is_told("executable_sha256") && is_told("environment") && !is_told("claimed")
@@ -45,10 +43,6 @@ impl Details {
         }
         once
     }
-}
-
-fn is_command(detail: &Value) -> bool {
-    type_of(detail) == Some("command")
 }
 
 #[cfg(test)]

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Details, Part, Types, canonical, type_of};
+use super::{Details, Part, Types, canonical};
 use crate::decision::Granted;
-
-const COMMAND: &str = "command";
 
 /// The members of a command as they are told.
 const MEMBERS: [(&str, &str); 11] = [
@@ -26,15 +24,6 @@ const MEMBERS: [(&str, &str); 11] = [
 ];
 
 impl Details {
-    pub fn has_command(&self) -> bool {
-        self.commands().next().is_some()
-    }
-
-    /// A command wants the token itself, in a variable.
-    pub fn hand_over(&self) -> bool {
-        self.commands().any(|command| command.get("token_env").is_some())
-    }
-
     /// As in [`Granted::changed_since`].
     fn changed_since(&self, before: &Self, types: &Types) -> Option<Vec<String>> {
         let now = self.commands().next()?;
@@ -44,10 +33,6 @@ impl Details {
         let changes = members.flat_map(|(name, told)| change(told, then.get(name), now.get(name)));
         let beside = compared(&self.beside(now), &before.beside(then), |detail| said(types, detail));
         Some(changes.chain(beside).collect())
-    }
-
-    fn commands(&self) -> impl Iterator<Item = &Value> {
-        self.iter().filter(|detail| type_of(detail) == Some(COMMAND))
     }
 
     fn beside(&self, command: &Value) -> BTreeSet<String> {
@@ -214,7 +199,7 @@ mod tests {
     #[test]
     fn every_member_of_a_command_is_compared() {
         let types = Types::built_in();
-        let schema = &types.metadata()[COMMAND]["schema"]["properties"];
+        let schema = &types.metadata()["command"]["schema"]["properties"];
         let members: BTreeSet<_> = schema.as_object().unwrap().keys().map(String::as_str).collect();
         let compared = MEMBERS.iter().map(|(name, _)| *name).chain(["type"]).collect();
         assert_eq!(members, compared);

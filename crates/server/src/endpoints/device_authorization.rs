@@ -187,7 +187,7 @@ fn requested_details(app: &App, asked: &ClientRequest, profile: &Profile, scope:
     let details = asked
         .client()
         .requested_details(app.details(), asked.form.get("authorization_details"))?;
-    if details.hand_over() && (!profile.approval.token_env || scope.contains("offline_access")) {
+    if details.wants_the_token() && (!profile.approval.token_env || scope.contains("offline_access")) {
         return Err(Refusal::TokenHandoverNotAllowed);
     }
     must_be_for_runs(asked, profile, scope, &details)?;

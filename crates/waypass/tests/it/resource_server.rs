@@ -30,6 +30,7 @@ use crate::http::{Answer, CLIENT};
 pub struct ResourceServer {
     /// Where it is reached, which need not be its name.
     pub url: String,
+    pub name: String,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -80,12 +81,17 @@ impl Refused {
 impl ResourceServer {
     /// Over plain HTTP on loopback. `resource` is its name.
     pub async fn start(issuer: &str, resource: &str) -> Self {
-        Self::serve(issuer, Some(resource), None).await
+        Self::serve(issuer, |_| resource.to_owned(), None).await
     }
 
     /// The same by the name of where it is reached.
     pub async fn at_home(issuer: &str) -> Self {
-        Self::serve(issuer, None, None).await
+        Self::below(issuer, "").await
+    }
+
+    /// By the name of what is below a path there.
+    pub async fn below(issuer: &str, path: &str) -> Self {
+        Self::serve(issuer, |url| format!("{url}{path}"), None).await
     }
 
     /// Over TLS, asking for certificates of this authority.
@@ -107,17 +113,17 @@ impl ResourceServer {
                 PrivateKeyDer::from_pem_slice(key).unwrap(),
             )
             .unwrap();
-        Self::serve(issuer, Some(resource), Some(Arc::new(config).into())).await
+        Self::serve(issuer, |_| resource.to_owned(), Some(Arc::new(config).into())).await
     }
 
-    async fn serve(issuer: &str, resource: Option<&str>, tls: Option<TlsAcceptor>) -> Self {
+    async fn serve(issuer: &str, name: impl Fn(&str) -> String, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
         let metadata = Answer::to(CLIENT.get(format!("{issuer}/.well-known/oauth-authorization-server"))).await;
         let jwks_uri = metadata.json()["jwks_uri"].as_str().unwrap().to_owned();
         let state = Arc::new(State {
-            resource: resource.unwrap_or(&url).to_owned(),
+            resource: name(&url),
             url: url.clone(),
             issuer: issuer.to_owned(),
             keys: Answer::to(CLIENT.get(jwks_uri)).await.json(),
@@ -130,7 +136,11 @@ impl ResourceServer {
                 tokio::spawn(connection(stream, tls.clone(), state.clone()));
             }
         });
-        Self { url, serving }
+        Self {
+            name: name(&url),
+            url,
+            serving,
+        }
     }
 }
 
@@ -170,7 +180,7 @@ async fn answer(
     let caller = Caller {
         method: parts.method.as_str(),
         path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
+        query: parts.uri.query(),
         headers: &parts.headers,
         certificate: certificate.as_deref(),
     };
@@ -197,9 +207,7 @@ impl State {
 
     /// All that is known of it.
     fn request(&self, caller: &Caller<'_>, body: &[u8]) -> Option<Value> {
-        let mut act = enforce::request(&self.resource, caller.method, caller.path, body)?;
-        act["query"] = caller.query.into();
-        Some(act)
+        enforce::request(&self.resource, caller.method, caller.path, caller.query, Some(body)).ok()
     }
 
     fn must_permit(&self, claims: &Claims, act: Option<Value>) -> Result<(), Refused> {

@@ -96,7 +96,7 @@ pub fn issue(app: &App, issue: &Issue<'_>) -> Result<Issued, Failure> {
 
 /// What a person approved and the profile still allows. The grant stays bound to the key that asked.
 fn is_handed_over(issue: &Issue<'_>, profile: &Profile) -> bool {
-    let is_approved = issue.grant.request_id.is_some() && issue.authorization_details.hand_over();
+    let is_approved = issue.grant.request_id.is_some() && issue.authorization_details.wants_the_token();
     is_approved && profile.approval.token_env
 }
 

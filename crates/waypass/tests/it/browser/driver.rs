@@ -236,9 +236,11 @@ impl Browser {
         self.devtools("ServiceWorker.deliverPushMessage", &delivered).await;
     }
 
-    /// The whole page as PNG, however long it is.
+    /// The whole page as PNG, however long it is, and as wide as the window: no scroll bar is on it.
     pub async fn screenshot(&self) -> Vec<u8> {
-        let shot = json!({"format": "png", "captureBeyondViewport": true});
+        let size = "return { x: 0, y: 0, width: innerWidth, height: document.documentElement.scrollHeight, scale: 1 }";
+        let clip = self.script(size, &[]).await;
+        let shot = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let answer = self.devtools("Page.captureScreenshot", &shot).await;
         BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }

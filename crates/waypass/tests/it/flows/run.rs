@@ -165,7 +165,7 @@ async fn what_was_hashed_is_what_runs(world: &World) {
         desk.script("first.txt", "first\n"),
         desk.script("second.txt", "second\n"),
     );
-    let flags = ["--input", &first, "--input", &second];
+    let flags = ["--input", &first, "--input", &second, "--env", "PATH=/usr/bin:/bin"];
     let option = format!("--values={second}");
     let (asked, code) = desk.ask("run", &flags, &[&script, &first, &option]).await;
     for (name, text) in [
@@ -191,21 +191,36 @@ async fn what_was_hashed_is_what_runs(world: &World) {
 
 async fn a_file_that_is_only_named_is_only_claimed(world: &World) {
     let desk = Desk::new(world, None).await;
-    let (file, other) = (desk.script("deploy.py", "print(1)\n"), desk.script("site.txt", "7\n"));
+    let (file, other) = (desk.script("deploy.py", "print(1)\n"), desk.script("site=a.txt", "7\n"));
     let (option, input) = (format!("--site={other}"), ["--input", &other]);
-    let claim = json!(["the files that its arguments name"]);
+    let (folder, list) = (desk.home.path().display().to_string(), format!("{other}:/nonexistent"));
+    let claim = json!(["the files and folders that its arguments name"]);
     for (flags, argv, claimed) in [
         (&[][..], &["cat", &*file][..], &claim),
         (&[], &["cat", "deploy.py"], &claim),
         (&[], &["cat", &option], &claim),
+        (&[], &["cat", "site=a.txt"], &claim),
+        (&[], &["cat", "@deploy.py"], &claim),
+        (&[], &["cat", "-d@deploy.py"], &claim),
+        (&[], &["cat", "-fdeploy.py"], &claim),
+        (&[], &["cat", "if=deploy.py"], &claim),
+        (&[], &["cat", &list], &claim),
+        (&[], &["cat", &folder], &claim),
+        (&[], &["cat", "."], &claim),
         (&input, &["cat", &file, &option], &claim),
         (&input, &["cat", &option, &other], &Value::Null),
-        (&[], &["cat", "nothing.py"], &Value::Null),
+        (&input, &["cat", &format!("--data=@{other}")], &Value::Null),
+        (&input, &["cat", &other, &format!("of={other}")], &claim),
+        (&[], &["cat", "nothing.py", "-n", "--deploy.py", "-"], &Value::Null),
     ] {
-        let dry_run = desk.command("run", &[flags, &["--dry-run", "--json"]].concat(), argv);
-        let shown = run(&mut { dry_run }).await.expect_code(0).json();
+        let flags = [flags, &["--env", "LANG=C", "--dry-run", "--json"]].concat();
+        let shown = run(&mut desk.command("run", &flags, argv)).await.expect_code(0).json();
         assert_eq!(shown["authorization_details"][0]["claimed"], *claimed, "{argv:?}");
     }
+    let inheriting = desk.command("run", &["--dry-run", "--json"], &["cat"]);
+    let shown = run(&mut { inheriting }).await.expect_code(0).json();
+    let claimed = &shown["authorization_details"][0]["claimed"];
+    assert_eq!(*claimed, json!(["the environment that it inherits"]));
 }
 
 async fn what_changes_in_its_place_never_runs(world: &World) {

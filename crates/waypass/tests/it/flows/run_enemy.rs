@@ -10,6 +10,7 @@ use crate::world::{World, alone_under};
 
 on_one!(
     the_command_reaches_the_approved_methods_and_paths_alone,
+    the_path_of_a_resource_bounds_the_command,
     no_header_leads_a_request_elsewhere,
     no_secret_of_another_run_opens_an_endpoint,
     the_command_cannot_read_the_token_from_the_process_beside_it,
@@ -33,11 +34,24 @@ async fn reaching(desk: &Desk<'_>, resource: &ResourceServer, more: &[&str]) -> 
 
 /// What a request with this run's secret comes to: the status, and whether it was ours.
 async fn sent(running: &Run, line: &str, more: &str) -> (String, bool) {
-    let secret = &running.secret;
-    let request = format!("{line} HTTP/1.1\r\nWaypass-Run: {secret}\r\nConnection: close\r\n{more}\r\n");
-    let answer = raw(running.port(), request.as_bytes(), WITHIN).await.unwrap();
+    let answer = answered(running, line, more).await;
     let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
     (status, answer.contains("waypass-run: refused"))
+}
+
+/// The same of one that goes no further, and the error.
+async fn turned(running: &Run, line: &str, more: &str) -> (String, String) {
+    let answer = answered(running, line, more).await;
+    let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    let told: serde_json::Value = serde_json::from_str(answer.lines().last().unwrap_or_default()).unwrap_or_default();
+    assert!(answer.contains("waypass-run: refused"), "{answer}");
+    (status, told["error"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn answered(running: &Run, line: &str, more: &str) -> String {
+    let secret = &running.secret;
+    let request = format!("{line} HTTP/1.1\r\nWaypass-Run: {secret}\r\nConnection: close\r\n{more}\r\n");
+    raw(running.port(), request.as_bytes(), WITHIN).await.unwrap()
 }
 
 fn own_host(running: &Run) -> String {
@@ -96,6 +110,57 @@ async fn the_command_reaches_the_approved_methods_and_paths_alone(world: &World)
     }
     let ended = running.ended().await;
     assert_eq!(ended.code, 7, "{}", ended.said);
+}
+
+/// Its approver reads a resource that ends in `/v1`, whatever the paths beside it say.
+async fn the_path_of_a_resource_bounds_the_command(world: &World) {
+    let resource = ResourceServer::below(&world.server.issuer, "/v1").await;
+    let desk = Desk::at(world, Some(&resource.name)).await;
+    let running = desk.waiting(&["--resource", &resource.name, "--path", "/**"]).await;
+    for path in ["/v1", "/v1/", "/v1/contacts/7?next=/admin"] {
+        running.request("GET", path).await.expect(200);
+    }
+    let ours = own_host(&running);
+    for (path, error) in [
+        ("/admin", "outside_resource"),
+        ("/", "outside_resource"),
+        ("/v10/contacts", "outside_resource"),
+        ("/v1;a/contacts", "outside_resource"),
+        ("//v1/contacts", "outside_resource"),
+        ("/%76%31/contacts", "outside_resource"),
+        ("/v1/../admin", "not_approved"),
+        ("/v1/%2e%2e/admin", "not_approved"),
+        ("/v1%2f..%2fadmin", "not_approved"),
+    ] {
+        let (status, told) = turned(&running, &format!("GET {path}"), &ours).await;
+        assert_eq!((&*status, &*told), ("403", error), "{path}");
+    }
+    assert_eq!(running.ended().await.code, 7);
+    // What could reach nothing is not asked for.
+    let admin = format!("{}/admin", resource.url);
+    let of_query = format!("{}?tenant=7", resource.name);
+    for (command, flags, argv) in [
+        (
+            "run",
+            &["--resource", &*resource.name, "--path", "/v1/**", "--path", "/v10/*"][..],
+            &["true"][..],
+        ),
+        ("run", &["--resource", &of_query, "--path", "/**"], &["true"]),
+        (
+            "run",
+            &["--resource", "http://api.example.com", "--path", "/**"],
+            &["true"],
+        ),
+        ("curl", &["--resource", &resource.name, &admin], &[]),
+    ] {
+        let output = desk.command(command, flags, argv).output().await.unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(64),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
 
 async fn no_header_leads_a_request_elsewhere(world: &World) {

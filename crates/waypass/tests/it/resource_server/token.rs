@@ -15,7 +15,7 @@ pub type Claims = Map<String, Value>;
 pub struct Caller<'a> {
     pub method: &'a str,
     pub path: &'a str,
-    pub query: &'a str,
+    pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
     /// Of its connection.
     pub certificate: Option<&'a [u8]>,
