@@ -112,28 +112,18 @@ pub fn with_limits(limits: &str, test: impl AsyncFn(&World)) {
 
 /// Runs one test on both databases, with this as the file of settings.
 pub fn with_settings(name: &str, settings: &str, test: impl AsyncFn(&World)) {
-    with_settings_and(name, settings, &[], test);
-}
-
-/// And profiles of its own.
-pub fn with_settings_and(name: &str, settings: &str, profiles: &[&str], test: impl AsyncFn(&World)) {
     let file = directory(name).with_extension("toml");
     std::fs::write(&file, settings).unwrap();
     let args = ServeArgs {
         config: Some(file.to_str().unwrap().to_owned()),
         ..ServeArgs::default()
     };
-    with_profiles_and(&args, profiles, test);
+    on_both_as(&args, test);
     std::fs::remove_file(&file).unwrap();
 }
 
 /// Runs one test on both databases, with profiles of its own beside those that are built in.
 pub fn with_profiles(texts: &[&str], test: impl AsyncFn(&World)) {
-    with_profiles_and(&ServeArgs::default(), texts, test);
-}
-
-/// And more.
-fn with_profiles_and(args: &ServeArgs, texts: &[&str], test: impl AsyncFn(&World)) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = directory(&format!("profiles-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir_all(&folder).unwrap();
@@ -142,7 +132,7 @@ fn with_profiles_and(args: &ServeArgs, texts: &[&str], test: impl AsyncFn(&World
     }
     let args = ServeArgs {
         profiles: Some(folder.to_str().unwrap().to_owned()),
-        ..args.clone()
+        ..ServeArgs::default()
     };
     on_both_as(&args, test);
     std::fs::remove_dir_all(&folder).unwrap();

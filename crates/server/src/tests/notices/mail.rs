@@ -8,7 +8,8 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::super::backchannel::asked;
-use super::super::world::{World, on_both, with_settings_and};
+use super::super::world::{World, directory, on_both, with_settings};
+use super::profiles::profile;
 use super::told;
 
 /// A conversation each, as the client spoke it.
@@ -59,21 +60,25 @@ fn converse(mut stream: &TcpStream) -> std::io::Result<String> {
     Ok(said)
 }
 
-/// As [`told`]; the connection is spoken on a thread of its own.
+/// As [`told`], with a profile `hooked` that has webhooks only; the connection is spoken on a thread of its own.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-pub fn with_mail(name: &str, profiles: &[&str], test: impl AsyncFn(&World, &Mails)) {
+pub fn with_mail(name: &str, test: impl AsyncFn(&World, &Mails)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mails = serve(listener);
+    let folder = directory(&format!("mail-{name}"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("hooked.toml"), profile("hooked", r#"["webhook"]"#)).unwrap();
     let settings = format!(
-        "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"Waypass <waypass@example.com>\"\n"
+        "profiles = {folder:?}\n[mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"Waypass <waypass@example.com>\"\n"
     );
-    with_settings_and(&format!("mail-{name}"), &settings, profiles, async |world| {
+    with_settings(&format!("mail-{name}"), &settings, async |world| {
         test(world, &mails).await;
     });
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 pub async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
@@ -86,7 +91,7 @@ pub async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode
 
 #[test]
 fn an_approver_with_an_address_gets_a_mail_with_no_code_and_no_link_but_the_inbox() {
-    with_mail("sent", &[], async |world, mails| {
+    with_mail("sent", async |world, mails| {
         world
             .client(
                 "cli",
@@ -131,7 +136,7 @@ fn an_approver_with_an_address_gets_a_mail_with_no_code_and_no_link_but_the_inbo
 
 #[test]
 fn an_address_that_the_server_does_not_take_is_a_failure_on_the_record() {
-    with_mail("refused", &[], async |world, mails| {
+    with_mail("refused", async |world, mails| {
         world.standard_client("cli").await;
         world.approver("alice").await;
         let key = world.enrolled("cli", "alice").await;

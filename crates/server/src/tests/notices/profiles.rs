@@ -11,7 +11,7 @@ use super::mail::{set, with_mail};
 use super::push::Subscription;
 use super::{Receiver, hook, told};
 
-fn profile(name: &str, notices: &str) -> String {
+pub fn profile(name: &str, notices: &str) -> String {
     format!(
         r#"
 name = "{name}"
@@ -87,30 +87,25 @@ fn a_request_is_told_of_on_the_channels_of_its_profile_only() {
 
 #[test]
 fn a_profile_keeps_mail_away_while_webhooks_are_told() {
-    let profiles = [profile("hooked", r#"["webhook"]"#)];
-    with_mail(
-        "kept-away",
-        &profiles.each_ref().map(String::as_str),
-        async |world, mails| {
-            world.approver("alice").await;
-            let own = Receiver::start().await;
-            hook(world, json!({ "approver": "alice" }), &own).await;
-            assert_eq!(
-                set(world, "alice", Some("alice@example.com")).await,
-                StatusCode::NO_CONTENT
-            );
-            let (hooked, standard) = (instance(world, "hooked").await, instance(world, "standard").await);
-            ask(world, "hooked", &hooked).await;
-            assert_eq!(own.told(), [("alice".to_owned(), 1)]);
-            assert!(mails.lock().unwrap().is_empty());
+    with_mail("kept-away", async |world, mails| {
+        world.approver("alice").await;
+        let own = Receiver::start().await;
+        hook(world, json!({ "approver": "alice" }), &own).await;
+        assert_eq!(
+            set(world, "alice", Some("alice@example.com")).await,
+            StatusCode::NO_CONTENT
+        );
+        let (hooked, standard) = (instance(world, "hooked").await, instance(world, "standard").await);
+        ask(world, "hooked", &hooked).await;
+        assert_eq!(own.told(), [("alice".to_owned(), 1)]);
+        assert!(mails.lock().unwrap().is_empty());
 
-            world.advance(31);
-            ask(world, "standard", &standard).await;
-            assert_eq!(own.told(), [("alice".to_owned(), 2)]);
-            let mail = mails.lock().unwrap().pop().expect("a mail");
-            assert!(mail.contains("1 request waits"), "of what it may tell: {mail}");
-        },
-    );
+        world.advance(31);
+        ask(world, "standard", &standard).await;
+        assert_eq!(own.told(), [("alice".to_owned(), 2)]);
+        let mail = mails.lock().unwrap().pop().expect("a mail");
+        assert!(mail.contains("1 request waits"), "of what it may tell: {mail}");
+    });
 }
 
 /// `prompts_per_hour` is 3.
