@@ -146,10 +146,7 @@ impl Deciding {
 
     /// A request with all that it stands on, if this approver may decide it.
     pub async fn everything_of(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
-        let client = app.stored_client(&request.content.client_id).await?;
-        client.must_be_active(app.now())?;
-        must_be_somebody_else(app, &request).await?;
-        let (profile, eligible) = self.eligible(app, &request, &client).await?;
+        let (client, profile, eligible) = self.ground(app, &request).await?;
         let requester = End::asked(app, &request.content);
         let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
         let left = quorum::left(app, &request).await?;
@@ -163,6 +160,19 @@ impl Deciding {
             eligible,
             first_seen,
         })
+    }
+
+    /// That this approver may decide it, and what says so.
+    pub async fn ground(
+        &self,
+        app: &App,
+        request: &AuthorizationRequest,
+    ) -> Result<(Client, Arc<Profile>, Eligible), Failure> {
+        let client = app.stored_client(&request.content.client_id).await?;
+        client.must_be_active(app.now())?;
+        must_be_somebody_else(app, request).await?;
+        let (profile, eligible) = self.eligible(app, request, &client).await?;
+        Ok((client, profile, eligible))
     }
 
     /// Each opening by code is a prompt: of so many an hour no more (RFC 10027 §6.1.11). A reload is none.

@@ -23,9 +23,21 @@ use crate::judging;
 /// So many are listed at once.
 const MOST: usize = 20;
 
+/// And so many of one asker, who would keep what others ask out of an inbox else.
+const MOST_OF_ONE: usize = 5;
+
 /// So many pages of one approver hear of changes at once: whoever has more windows open looks now and then. Without a
 /// bound one session could take the places of everybody who waits.
 const MOST_LISTENING: usize = 8;
+
+/// What waits for an approver.
+#[derive(Default)]
+pub struct Listed {
+    /// Oldest first.
+    pub requests: Vec<Opened>,
+    /// So many more wait.
+    pub more: usize,
+}
 
 /// Where open pages hear that an inbox is not what it was.
 pub struct Inboxes {
@@ -78,14 +90,15 @@ pub fn passed_on(app: &App, request: &AuthorizationRequest, state: &State, profi
 }
 
 /// Names what is in an inbox and how it stands, so that a page knows whether it shows that already.
-pub fn version(waiting: &[Opened]) -> String {
-    let lines = waiting.iter().map(|Opened { request, .. }| {
+pub fn version(listed: &Listed) -> String {
+    let lines = listed.requests.iter().map(|Opened { request, .. }| {
         let have = match &request.state {
             State::Endorsed { by, .. } => by.len(),
             _ => 0,
         };
         format!("{} {have}\n", request.content.id)
     });
+    let lines = lines.chain([listed.more.to_string()]);
     Digest::of(lines.collect::<String>().as_bytes())
         .as_str()
         .chars()
@@ -114,28 +127,61 @@ pub async fn candidates_of(app: &App, inboxes: &[Inbox<'_>]) -> Result<Vec<Autho
     Ok(found)
 }
 
+/// The oldest of each asker, then the second of each, and so on.
+fn in_turns(requests: Vec<AuthorizationRequest>) -> impl Iterator<Item = AuthorizationRequest> {
+    let mut asked = BTreeMap::new();
+    let turn = |request: AuthorizationRequest| {
+        let turn = asked.entry(asker(&request)).or_insert(0);
+        *turn += 1;
+        (*turn, request)
+    };
+    let mut turns: Vec<_> = requests.into_iter().map(turn).collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, request)| request)
+}
+
+/// One instance; where it is not known which, all of its client.
+fn asker(request: &AuthorizationRequest) -> (String, Option<String>) {
+    (request.content.client_id.clone(), request.content.instance.clone())
+}
+
 impl Deciding {
-    /// What waits for this approver, oldest first: neither what they have approved nor what is not theirs.
-    pub async fn waiting(&self, app: &App) -> Result<Vec<Opened>, Failure> {
-        let mut waiting = Vec::new();
-        for request in candidates(app, &self.approver.id).await? {
-            match self.visible(app, request).await {
-                Ok(opened) => waiting.push(opened),
+    /// What waits for this approver: neither what they have approved nor what is not theirs.
+    pub async fn waiting(&self, app: &App) -> Result<Listed, Failure> {
+        let mut listed = Listed::default();
+        let mut of_asker = BTreeMap::new();
+        for request in in_turns(candidates(app, &self.approver.id).await?) {
+            let of_one = of_asker.entry(asker(&request)).or_insert(0);
+            let has_room = *of_one < MOST_OF_ONE && listed.requests.len() < MOST;
+            match self.visible(app, request, has_room).await {
+                Ok(Some(opened)) => {
+                    *of_one += 1;
+                    listed.requests.push(opened);
+                }
+                Ok(None) => listed.more += 1,
                 Err(failure) if failure.refusal().is_some() => {}
                 Err(failure) => return Err(failure),
             }
-            if waiting.len() == MOST {
-                break;
-            }
         }
-        Ok(waiting)
+        let id = |opened: &Opened| opened.request.content.id.clone();
+        listed.requests.sort_by_key(id);
+        Ok(listed)
     }
 
-    async fn visible(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
+    /// With everything, where it is to be listed.
+    async fn visible(
+        &self,
+        app: &App,
+        request: AuthorizationRequest,
+        is_listed: bool,
+    ) -> Result<Option<Opened>, Failure> {
         request.act(&self.taking_up(&request), app.now())?;
-        let opened = self.everything_of(app, request).await?;
-        judging::may_be_seen(app, self, (&opened.request, &opened.client)).await?;
-        Ok(opened)
+        let (client, ..) = self.ground(app, &request).await?;
+        judging::may_be_seen(app, self, (&request, &client)).await?;
+        if is_listed {
+            return Ok(Some(self.everything_of(app, request).await?));
+        }
+        Ok(None)
     }
 
     /// What is in the inbox is viewed; what others have approved is looked at.

@@ -13,11 +13,14 @@ use protocol::network::NetworkMatch;
 use protocol::profile::Profile;
 use protocol::refusal::Refusal;
 use protocol::time::Timestamp;
-use protocol::wire::approver::{EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact, Waiting};
+use protocol::wire::approver::{
+    EnrollmentAsked, Permission, Quorum, RequestView, ShownDetail, ShownFact, Waiting, WaitingResponse,
+};
 
 use crate::binding;
 use crate::deciding::Opened;
 use crate::ends::End;
+use crate::inbox::Listed;
 use crate::pages::moment::span;
 
 /// Who looks: the other side of the comparison.
@@ -135,8 +138,17 @@ pub fn permissions(granted: &Granted, whose: Option<&str>) -> Vec<Permission> {
     scopes.chain(resources).collect()
 }
 
-/// A request as a line of the inbox.
-pub fn waiting(opened: &Opened, types: &Types) -> Waiting {
+/// An inbox.
+pub fn listed(listed: &Listed, types: &Types) -> WaitingResponse {
+    let requests = listed.requests.iter();
+    WaitingResponse {
+        requests: requests.map(|opened| waiting(opened, types)).collect(),
+        more: listed.more,
+    }
+}
+
+/// A request as a line of it.
+fn waiting(opened: &Opened, types: &Types) -> Waiting {
     let content = &opened.request.content;
     let details = details(&opened.left, types);
     let details = details.iter().map(|detail| {

@@ -13,6 +13,7 @@ mod details;
 mod governance;
 mod groups;
 mod holding;
+mod inbox;
 mod initiator;
 mod instances;
 mod keys;

@@ -50,14 +50,18 @@ const OPEN_OF_CLIENT: &str = "SELECT content, digest, device_code_digest, state_
     FROM authorization_request WHERE client_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
 const OPEN_OF_INSTANCE: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request WHERE instance_id = $1 AND expires_at > $2 AND state IN ('pending', 'viewed', 'approved')";
+// Of each instance, or client without one, the oldest, then the second, and so on: whoever asks often keeps nobody else out.
 const ENDORSED: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
-    FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%' ORDER BY id LIMIT 100";
+    FROM authorization_request WHERE expires_at > $1 AND state = 'viewed' AND state_detail LIKE '%\"endorsed\"%'
+    ORDER BY ROW_NUMBER() OVER (PARTITION BY client_id, instance_id ORDER BY id), id LIMIT 100";
 
 const OF_INBOX: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
-    FROM authorization_request WHERE inbox = $1 AND expires_at > $2 AND state IN ('pending', 'viewed') ORDER BY id LIMIT 100";
+    FROM authorization_request WHERE inbox = $1 AND expires_at > $2 AND state IN ('pending', 'viewed')
+    ORDER BY ROW_NUMBER() OVER (PARTITION BY client_id, instance_id ORDER BY id), id LIMIT 100";
 const OF_SECOND_INBOX: &str = "SELECT content, digest, device_code_digest, state_detail, interval_millis, version
     FROM authorization_request WHERE second_inbox = $1 AND second_inbox_from <= $2 AND expires_at > $2
-    AND state IN ('pending', 'viewed') ORDER BY id LIMIT 100";
+    AND state IN ('pending', 'viewed')
+    ORDER BY ROW_NUMBER() OVER (PARTITION BY client_id, instance_id ORDER BY id), id LIMIT 100";
 
 /// What else a new request is stored under.
 pub struct Filed<'a> {
@@ -205,7 +209,7 @@ impl Store {
             .collect()
     }
 
-    /// Those that stand in an inbox undecided, oldest first; as many as one look is worth.
+    /// Those that stand in an inbox undecided, as many as one look is worth: the oldest of each asker first.
     pub async fn inbox_requests(&self, inbox: Inbox<'_>, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
         let of = inbox.to_text();
         let first = self.rows(OF_INBOX, args![&*of, now.millis()]).await?;
@@ -213,7 +217,7 @@ impl Store {
         first.iter().chain(&second).map(request).collect()
     }
 
-    /// Those that wait for the others of a quorum, oldest first; as many as one look is worth.
+    /// Those that wait for the others of a quorum, as many as one look is worth: the oldest of each asker first.
     pub async fn endorsed_requests(&self, now: Timestamp) -> Result<Vec<AuthorizationRequest>, Fault> {
         self.rows(ENDORSED, args![now.millis()])
             .await?

@@ -52,6 +52,11 @@ pub async fn run(args: &InboxArgs, io: &mut Io) -> Result<(), Failure> {
         say!(io.output, "Nothing waits for you.");
     } else {
         listed.requests.iter().for_each(|request| print(io, request));
+        match listed.more {
+            0 => {}
+            1 => say!(io.output, "1 more waits, and follows as you decide these."),
+            more => say!(io.output, "{more} more wait, and follow as you decide these."),
+        }
     }
     Ok(())
 }

@@ -51,6 +51,9 @@ pub struct WaitingRequest {}
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitingResponse {
     pub requests: Vec<Waiting>,
+    /// How many wait beside these: of one instance, and at once, only so many are told.
+    #[serde(default)]
+    pub more: usize,
 }
 
 /// A request that an instance sent here, or that others of a quorum have approved.

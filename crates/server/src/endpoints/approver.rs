@@ -204,11 +204,8 @@ pub async fn waiting(State(app): State<Shared>, request: Request) -> Result<Json
     let call: Call<WaitingRequest> = Call::read(&app, request, "/approver/waiting").await?;
     let (deciding, _) = call.deciding(&app).await?;
     app.commit(deciding.used_up.clone()).await?;
-    let opened = deciding.waiting(&app).await?;
-    let requests = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
-    Ok(Json(WaitingResponse {
-        requests: requests.collect(),
-    }))
+    let listed = deciding.waiting(&app).await?;
+    Ok(Json(request_view::listed(&listed, app.details())))
 }
 
 /// X16, for who opened a request that others of a quorum approved later.

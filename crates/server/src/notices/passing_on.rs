@@ -63,23 +63,23 @@ impl Passing<'_> {
         }
         self.add(|batch| batch.take_notice(notice));
         let own = self.own(notice, &asked).await?;
-        for recipient in own {
-            if self.may_tell(&recipient, &asked).await? {
-                self.ask_own(&recipient, &asked);
-                if recipient == notice.recipient {
-                    self.ask_shared(&recipient, &asked);
-                }
+        for id in &own {
+            let recipient = Recipient::Approver(id.clone());
+            let mut channels: Vec<Channel> = self.channels.own(id).collect();
+            if recipient == notice.recipient {
+                channels.extend(self.channels.shared(&recipient));
             }
+            self.ask(channels, &recipient, &asked).await?;
         }
-        let is_group = matches!(notice.recipient, Recipient::Group(_));
-        if is_group && self.may_tell(&notice.recipient, &asked).await? {
-            self.ask_shared(&notice.recipient, &asked);
+        if matches!(notice.recipient, Recipient::Group(_)) {
+            let channels = self.channels.shared(&notice.recipient).collect();
+            self.ask(channels, &notice.recipient, &asked).await?;
         }
         Ok(())
     }
 
     /// The approvers whom this notice is for: of a group those who have a channel of their own.
-    async fn own(&self, notice: &Notice, asked: &Asked) -> Result<Vec<Recipient>, Failure> {
+    async fn own(&self, notice: &Notice, asked: &Asked) -> Result<Vec<String>, Failure> {
         let mut own = Vec::new();
         let candidates: BTreeSet<&str> = match &notice.recipient {
             Recipient::Approver(id) => BTreeSet::from([id.as_str()]),
@@ -91,9 +91,8 @@ impl Passing<'_> {
             {
                 continue;
             }
-            let recipient = Recipient::Approver(id.to_owned());
-            if asked.is_for(self.app, &recipient).await? {
-                own.push(recipient);
+            if asked.is_for(self.app, &Recipient::Approver(id.to_owned())).await? {
+                own.push(id.to_owned());
             }
         }
         Ok(own)
@@ -116,21 +115,17 @@ impl Passing<'_> {
         Ok(may)
     }
 
-    fn ask_own(&mut self, recipient: &Recipient, asked: &Asked) {
-        if let Recipient::Approver(id) = recipient {
-            self.ask(self.channels.own(id).collect(), recipient, asked);
+    /// What is told to nobody is not counted.
+    async fn ask(&mut self, mut channels: Vec<Channel>, recipient: &Recipient, asked: &Asked) -> Result<(), Failure> {
+        channels.retain(|channel| asked.may_be_told_by(channel.kind()));
+        if channels.is_empty() || !self.may_tell(recipient, asked).await? {
+            return Ok(());
         }
-    }
-
-    fn ask_shared(&mut self, recipient: &Recipient, asked: &Asked) {
-        self.ask(self.channels.shared(recipient).collect(), recipient, asked);
-    }
-
-    fn ask(&mut self, channels: Vec<Channel>, recipient: &Recipient, asked: &Asked) {
-        let is_allowed = |channel: &Channel| asked.may_be_told_by(channel.kind());
-        for channel in channels.into_iter().filter(is_allowed) {
-            self.batch = std::mem::take(&mut self.batch).ask_delivery(&channel.to_text(), recipient, self.now);
+        let now = self.now;
+        for channel in channels {
+            self.add(|batch| batch.ask_delivery(&channel.to_text(), recipient, now));
         }
+        Ok(())
     }
 
     fn add(&mut self, step: impl FnOnce(Batch) -> Batch) {

@@ -21,7 +21,7 @@ use super::moment::Moment;
 use super::notices::NoticesSection;
 use super::sign_in::{Finished, parameter};
 use super::upstream::UpstreamSection;
-use super::waiting::{self, WaitingLine};
+use super::waiting::{self, WaitingList};
 use super::{Frame, PageFailure, html, notices, upstream};
 use crate::app::{App, Shared};
 use crate::extract::csrf::{Posted, Sent};
@@ -37,7 +37,7 @@ pub struct AccountPage {
     pub notice: Option<&'static str>,
     /// Signed in a moment ago: passkeys may be changed.
     pub is_fresh: bool,
-    pub waiting: Vec<WaitingLine>,
+    pub waiting: WaitingList,
     pub grants: Vec<GrantLine>,
     pub passkeys: Vec<PasskeyLine>,
     pub sessions: Vec<SessionLine>,
@@ -109,7 +109,7 @@ async fn load(app: &App, by: &SignedIn, notice: Option<&'static str>) -> Result<
         frame: Frame::new(app, Some(by)),
         notice,
         is_fresh: by.must_be_fresh(app).is_ok(),
-        waiting: waiting::lines(app, by).await?,
+        waiting: waiting::list(app, by).await?,
         grants,
         passkeys: app.store.passkeys(id).await?.iter().map(PasskeyLine::of).collect(),
         sessions: sessions

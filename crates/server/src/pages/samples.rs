@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::sign_in::SignInPage;
 use super::upstream::{IdentityLine, UpstreamPage, UpstreamSection};
 use super::verify::VerifyPage;
+use super::waiting::WaitingList;
 
 mod devices;
 mod inbox;
@@ -173,7 +174,7 @@ pub fn account() -> AccountPage {
         frame: signed_in(),
         notice: Some("The passkey was added."),
         is_fresh: true,
-        waiting: Vec::new(),
+        waiting: WaitingList::default(),
         grants: vec![
             grant(
                 "gr_1",
@@ -394,11 +395,20 @@ fn without_upstream() -> Vec<Page> {
         ..verify(None, Some("Too many codes were tried. Wait a few minutes."))
     };
     let all = vec![
-        ("home", html(&inbox::home(stranger(), Vec::new()))),
-        ("home-signed-in", html(&inbox::home(signed_in(), Vec::new()))),
-        ("inbox-empty", html(&inbox::page(Vec::new()))),
-        ("inbox", html(&inbox::page(vec![inbox::asked(), inbox::endorsed()]))),
-        ("home-waiting", html(&inbox::home(signed_in(), vec![inbox::endorsed()]))),
+        ("home", html(&inbox::home(stranger(), WaitingList::default()))),
+        (
+            "home-signed-in",
+            html(&inbox::home(signed_in(), WaitingList::default())),
+        ),
+        ("inbox-empty", html(&inbox::page(WaitingList::default()))),
+        (
+            "inbox",
+            html(&inbox::page(inbox::list(vec![inbox::asked(), inbox::endorsed()], 3))),
+        ),
+        (
+            "home-waiting",
+            html(&inbox::home(signed_in(), inbox::list(vec![inbox::endorsed()], 0))),
+        ),
         (
             "sign-in",
             html(&SignInPage {

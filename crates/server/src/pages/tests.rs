@@ -10,7 +10,7 @@ use askama::Template as _;
 
 use super::outline::{attribute, tags, unescape};
 use super::samples;
-use super::{assets, decide::DecidePage};
+use super::{assets, decide::DecidePage, waiting::WaitingList};
 
 /// Every page and variant; written with the assets to `$OUT`, where a browser can be pointed at them.
 fn pages() -> Vec<(&'static str, String)> {
@@ -161,7 +161,7 @@ fn without_a_path_in_the_issuer_addresses_begin_at_the_root() {
     };
     let html = super::home::HomePage {
         frame,
-        waiting: Vec::new(),
+        waiting: WaitingList::default(),
     }
     .render()
     .unwrap();

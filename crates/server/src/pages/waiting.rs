@@ -27,7 +27,7 @@ use crate::extract::csrf::Posted;
 use crate::extract::session::SignedIn;
 use crate::failure::Failure;
 use crate::holding::Place;
-use crate::inbox;
+use crate::inbox::{self, Listed};
 use crate::request_view;
 
 /// How long one stream of events lasts: the browser comes again by itself, with its session looked at anew.
@@ -70,31 +70,49 @@ impl WaitingLine {
     }
 }
 
+/// As far as it is shown.
+#[derive(Default)]
+pub struct WaitingList {
+    pub lines: Vec<WaitingLine>,
+    pub more: usize,
+}
+
+impl WaitingList {
+    fn of(app: &App, listed: &Listed) -> Self {
+        let listed = request_view::listed(listed, app.details());
+        Self {
+            lines: listed.requests.into_iter().map(WaitingLine::of).collect(),
+            more: listed.more,
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.lines.len() + self.more
+    }
+}
+
 #[derive(Template)]
 #[template(path = "inbox.html")]
 pub struct InboxPage {
     pub frame: Frame,
-    pub waiting: Vec<WaitingLine>,
+    pub waiting: WaitingList,
     /// What is shown, by name: see [`inbox::version`].
     pub version: String,
     pub push: PushOffer,
 }
 
 pub async fn show(State(app): State<Shared>, by: SignedIn) -> Result<Html<String>, PageFailure> {
-    let opened = by.deciding().waiting(&app).await?;
-    let lines = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
+    let listed = by.deciding().waiting(&app).await?;
     Ok(html(&InboxPage {
         frame: Frame::new(&app, Some(&by)),
-        waiting: lines.map(WaitingLine::of).collect(),
-        version: inbox::version(&opened),
+        waiting: WaitingList::of(&app, &listed),
+        version: inbox::version(&listed),
         push: notices::offer(&app, &by).await?,
     })?)
 }
 
-pub async fn lines(app: &App, by: &SignedIn) -> Result<Vec<WaitingLine>, Failure> {
-    let opened = by.deciding().waiting(app).await?;
-    let lines = opened.iter().map(|opened| request_view::waiting(opened, app.details()));
-    Ok(lines.map(WaitingLine::of).collect())
+pub async fn list(app: &App, by: &SignedIn) -> Result<WaitingList, Failure> {
+    Ok(WaitingList::of(app, &by.deciding().waiting(app).await?))
 }
 
 pub async fn open(
@@ -152,8 +170,8 @@ impl Watch {
             if self.told.is_some() {
                 timeout_at(self.until, self.concerned()).await.ok()??;
             }
-            let waiting = self.deciding.waiting(&self.app).await.ok()?;
-            let version = inbox::version(&waiting);
+            let listed = self.deciding.waiting(&self.app).await.ok()?;
+            let version = inbox::version(&listed);
             if self.told.as_ref() != Some(&version) {
                 self.told = Some(version.clone());
                 return Some(version);

@@ -152,6 +152,19 @@ fn the_record_holds_both_signatures_over_one_digest() {
     });
 }
 
+/// Nothing tells their instances apart: they are one asker.
+#[test]
+fn of_a_client_without_instances_five_wait_for_the_second_and_how_many_more() {
+    of_two("two", async |world, [alice, bob, ..]| {
+        for _ in 0..7 {
+            endorsed(world, alice).await;
+        }
+        let answer = world.call("/approver/waiting", &json!({}), bob).await;
+        let listed = answer.body["requests"].as_array().unwrap().len();
+        assert_eq!((listed, &answer.body["more"]), (5, &json!(2)));
+    });
+}
+
 #[test]
 fn the_first_does_not_approve_twice_through_whatever_key_or_session() {
     of_two("two", async |world, [alice, ..]| {

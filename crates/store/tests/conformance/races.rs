@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use protocol::refusal::Refusal;
 use store::batch::Batch;
+use store::migrate::MIGRATIONS;
 use store::{FaultKind, Options, Rejected, Store};
 use tokio::task::JoinSet;
 
@@ -40,6 +41,63 @@ async fn of_eight_racers_exactly_one_wins_and_the_others_decide_again() {
             let decided = |outcome: &&_| matches!(outcome, Err(Failure::Refusal(Refusal::AlreadyDecided)));
             assert_eq!((won, outcomes.iter().filter(decided).count()), (1, 7), "{outcomes:?}");
             assert_eq!(version(&store, &id).await, 1);
+        }
+    })
+    .await;
+}
+
+const OWNERS: [&str; 2] = [
+    "INSERT INTO client (client_id, registration, created_at, version) VALUES ('c', '{}', 0, 1)",
+    "INSERT INTO approver (id, name, created_at, version) VALUES ('a', 'alice', 0, 1)",
+];
+const GRANT: &str =
+    "INSERT INTO access_grant (id, origin, client_id, subject, scope, resource, authorization_details, acr,
+    amr, auth_time, created_at, expires_at, version, runs_left)
+    VALUES ($1, 'device_code', 'c', 'a', '', '[]', '[]', 'phr', '[]', 0, 0, 1, 1, 3)";
+
+/// How many runs are left after this one.
+async fn run_again(store: &Store, id: &str) -> Result<Option<i64>, Failure> {
+    store
+        .decide(|| async {
+            let grant = store.grant(id).await?.ok_or(Refusal::GrantEnded)?;
+            let batch = Batch::default().run_again(&grant);
+            Ok((batch, grant.run_again()?.runs_left))
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn of_eight_racers_for_three_runs_exactly_three_win() {
+    on_both(async |ground| {
+        let store = Store::open(Options {
+            migrations: MIGRATIONS,
+            ..ground.options()
+        });
+        let store = store.await.unwrap();
+        let owners = OWNERS.iter().fold(Batch::default(), |batch, sql| batch.any(sql, []));
+        store.commit(owners).await.unwrap();
+        for round in 0..20 {
+            let id = format!("race {round}");
+            store
+                .commit(Batch::default().any(GRANT, [id.as_str().into()]))
+                .await
+                .unwrap();
+            let mut racers = JoinSet::new();
+            for _ in 0..8 {
+                let (store, id) = (store.clone(), id.clone());
+                racers.spawn(async move { run_again(&store, &id).await });
+            }
+            let (mut won, mut late) = (Vec::new(), 0);
+            for outcome in racers.join_all().await {
+                match outcome {
+                    Ok(left) => won.push(left),
+                    Err(Failure::Refusal(Refusal::RunsUsedUp)) => late += 1,
+                    Err(failure) => panic!("{failure:?}"),
+                }
+            }
+            won.sort_unstable();
+            assert_eq!((won, late), (vec![Some(0), Some(1), Some(2)], 5));
+            assert_eq!(store.grant(&id).await.unwrap().unwrap().runs_left, Some(0));
         }
     })
     .await;

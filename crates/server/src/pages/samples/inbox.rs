@@ -3,10 +3,14 @@
 use super::super::Frame;
 use super::super::home::HomePage;
 use super::super::notices::PushOffer;
-use super::super::waiting::{InboxPage, WaitingLine};
+use super::super::waiting::{InboxPage, WaitingLine, WaitingList};
 use super::{at, signed_in};
 
-pub fn home(frame: Frame, waiting: Vec<WaitingLine>) -> HomePage {
+pub fn list(lines: Vec<WaitingLine>, more: usize) -> WaitingList {
+    WaitingList { lines, more }
+}
+
+pub fn home(frame: Frame, waiting: WaitingList) -> HomePage {
     HomePage { frame, waiting }
 }
 
@@ -38,7 +42,7 @@ pub fn asked() -> WaitingLine {
     }
 }
 
-pub fn page(waiting: Vec<WaitingLine>) -> InboxPage {
+pub fn page(waiting: WaitingList) -> InboxPage {
     InboxPage {
         frame: signed_in(),
         waiting,

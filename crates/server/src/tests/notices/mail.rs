@@ -8,11 +8,12 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::super::backchannel::asked;
-use super::super::world::{World, on_both, with_settings};
+use super::super::world::{World, directory, on_both, with_settings};
+use super::profiles::profile;
 use super::told;
 
 /// A conversation each, as the client spoke it.
-type Mails = Arc<Mutex<Vec<String>>>;
+pub type Mails = Arc<Mutex<Vec<String>>>;
 
 /// RFC 5321, as far as one mail needs it.
 fn serve(listener: TcpListener) -> Mails {
@@ -59,24 +60,28 @@ fn converse(mut stream: &TcpStream) -> std::io::Result<String> {
     Ok(said)
 }
 
-/// As [`told`]; the connection is spoken on a thread of its own.
+/// As [`told`], with a profile `hooked` that has webhooks only; the connection is spoken on a thread of its own.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a test reads best with its closure written in place"
 )]
-fn with_mail(name: &str, test: impl AsyncFn(&World, &Mails)) {
+pub fn with_mail(name: &str, test: impl AsyncFn(&World, &Mails)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mails = serve(listener);
+    let folder = directory(&format!("mail-{name}"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("hooked.toml"), profile("hooked", r#"["webhook"]"#)).unwrap();
     let settings = format!(
-        "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"Waypass <waypass@example.com>\"\n"
+        "profiles = {folder:?}\n[mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\nfrom = \"Waypass <waypass@example.com>\"\n"
     );
     with_settings(&format!("mail-{name}"), &settings, async |world| {
         test(world, &mails).await;
     });
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
-async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
+pub async fn set(world: &World, name: &str, address: Option<&str>) -> StatusCode {
     let path = format!("/local/approvers/{name}/mail");
     world
         .administer("POST", &path, &json!({ "address": address }))

@@ -43,5 +43,12 @@ fn x32_what_a_machine_asks_appears_in_its_owners_inbox_by_itself() {
         assert_eq!(code, Some(0), "{printed}");
         alice.browser.open(&world.htu("/inbox")).await;
         alice.browser.wait_for_text("Nothing waits for you").await;
+
+        let mut logins = Vec::new();
+        for _ in 0..6 {
+            logins.push(machine.login(&[]).await);
+        }
+        alice.browser.wait_for_text("1 more waits").await;
+        look(&alice.browser, "inbox-more", false).await;
     });
 }

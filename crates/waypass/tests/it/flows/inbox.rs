@@ -23,6 +23,7 @@ on_both!(
     a_declined_request_of_the_inbox_is_exit_5,
     a_user_code_is_shown_where_it_is_asked_for,
     what_is_printed_of_requests_is_documented_member_by_member,
+    of_what_one_machine_asks_often_the_terminal_lists_five_and_counts_the_rest,
 );
 
 /// A machine that was registered for an owner, at home in a folder of its own.
@@ -157,7 +158,8 @@ async fn a_user_code_is_shown_where_it_is_asked_for(world: &World) {
     assert_eq!(login.ends().await.0, Some(0));
 }
 
-async fn what_is_printed_of_requests_is_documented_member_by_member(world: &World) {
+/// The file of the key of an approver with a terminal, and a machine of theirs.
+async fn typist(world: &World) -> (String, Machine<'_>) {
     let (name, key) = (
         unique("typist"),
         world.server.folder.join(&unique("key")).display().to_string(),
@@ -166,7 +168,23 @@ async fn what_is_printed_of_requests_is_documented_member_by_member(world: &Worl
     run(waypass().args(["approver", "enroll", &link, "--key-file", &key]))
         .await
         .expect_code(0);
-    let machine = Machine::of(world, Approver::new("unused"), &name).await;
+    (key, Machine::of(world, Approver::new("unused"), &name).await)
+}
+
+async fn of_what_one_machine_asks_often_the_terminal_lists_five_and_counts_the_rest(world: &World) {
+    let (key, machine) = typist(world).await;
+    let mut logins = Vec::new();
+    for expected in ["", "", "", "", "", "1 more waits", "2 more wait"] {
+        logins.push(machine.login(&[]).await);
+        let inbox = world.remote(&["inbox", "--key-file", &key]).await.expect_code(0).stdout;
+        assert!(inbox.contains(expected), "{inbox}");
+        assert_eq!(inbox.contains(" more wait"), !expected.is_empty(), "{inbox}");
+        assert_eq!(inbox.matches("It shows: ").count(), logins.len().min(5), "{inbox}");
+    }
+}
+
+async fn what_is_printed_of_requests_is_documented_member_by_member(world: &World) {
+    let (key, machine) = typist(world).await;
     let login = machine.login(&[]).await;
     let inbox = world
         .remote(&["inbox", "--key-file", &key, "--json"])
@@ -175,7 +193,8 @@ async fn what_is_printed_of_requests_is_documented_member_by_member(world: &Worl
         .json();
     let waiting = &inbox["requests"][0];
     assert_eq!(waiting["binding_message"], login.asked["binding_message"]);
-    let (printed, documented) = (members_of(waiting), members("cli.md", "inbox"));
+    let printed = &members_of(waiting) | &members_of(&inbox);
+    let documented = members("cli.md", "inbox");
     assert!(printed.is_subset(&documented), "{waiting}");
     let absent: Vec<_> = documented.difference(&printed).map(String::as_str).collect();
     assert!(

@@ -1,5 +1,5 @@
-//! Notices by e-mail, to a mail server that others wrote: PyPI `aiosmtpd`. STARTTLS is demanded, and what cannot be
-//! encrypted to the server that was named is not sent.
+//! Notices by e-mail, to a mail server that others wrote: PyPI `aiosmtpd`. TLS is demanded, from the first byte or by
+//! STARTTLS, and what cannot be encrypted to the server that was named is not sent.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -19,6 +19,9 @@ use crate::world::{RUNTIME, World, alone_with};
 const PATIENCE: Duration = Duration::from_secs(30);
 const OURS: [&str; 2] = ["certificate.pem", "key.pem"];
 
+/// How a mail server encrypts, if it does.
+type Offers = Option<&'static str>;
+
 struct MailServer {
     child: Child,
     told: Lines<BufReader<ChildStdout>>,
@@ -26,9 +29,12 @@ struct MailServer {
 }
 
 impl MailServer {
-    async fn start(files: &[PathBuf]) -> Option<Self> {
+    async fn start(offers: Offers) -> Option<Self> {
         let mut command = Command::new(tools::python()?);
-        command.arg(tools::foreign().join("smtpd.py")).args(files);
+        command.arg(tools::foreign().join("smtpd.py"));
+        if let Some(how) = offers {
+            command.arg(how).args(OURS.map(tls_file));
+        }
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let told = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut server = Self { child, told, port: 0 };
@@ -44,14 +50,18 @@ impl MailServer {
     }
 }
 
-/// An owner with an address is asked by a machine of theirs. `files`: what the mail server proves itself by.
-fn asked(files: &[PathBuf], trusts: Option<PathBuf>, body: impl AsyncFnOnce(&World, &Value, &mut MailServer)) {
-    let Some(mut mail) = RUNTIME.block_on(MailServer::start(files)) else {
+/// An owner with an address is asked by a machine of theirs.
+fn asked(
+    (encryption, offers): (&str, Offers),
+    trusts: Option<PathBuf>,
+    body: impl AsyncFnOnce(&World, &Value, &mut MailServer),
+) {
+    let Some(mut mail) = RUNTIME.block_on(MailServer::start(offers)) else {
         return;
     };
     let from = "Waypass <waypass@example.com>";
     let config = format!(
-        "[mail]\nserver = \"localhost\"\nport = {}\nfrom = \"{from}\"\n",
+        "[mail]\nserver = \"localhost\"\nport = {}\nencryption = \"{encryption}\"\nfrom = \"{from}\"\n",
         mail.port
     );
     let setup = Setup {
@@ -78,8 +88,16 @@ async fn sent(world: &World) -> Value {
 
 #[test]
 fn a_mail_leaves_by_starttls_and_holds_no_secret() {
-    let ours = OURS.map(tls_file);
-    asked(&ours, Some(ours[0].clone()), async |world, asked, mail| {
+    leaves_by("starttls");
+}
+
+#[test]
+fn a_mail_leaves_by_tls_from_the_first_byte_and_holds_no_secret() {
+    leaves_by("tls");
+}
+
+fn leaves_by(how: &'static str) {
+    asked((how, Some(how)), Some(tls_file(OURS[0])), async |world, asked, mail| {
         let whom = mail.told().await.unwrap();
         assert_eq!(whom, json!({ "to": "alice@example.com", "encrypted": true }));
         let told = mail.told().await.unwrap();
@@ -102,13 +120,22 @@ fn a_mail_leaves_by_starttls_and_holds_no_secret() {
 
 #[test]
 fn a_mail_server_without_starttls_is_not_even_told_whom_it_is_for() {
-    asked(&[], None, nothing_but("unsupported"));
+    asked(("starttls", None), None, nothing_but("unsupported"));
+}
+
+#[test]
+fn a_mail_server_that_speaks_before_tls_is_told_nothing() {
+    for offers in [None, Some("starttls")] {
+        asked(("tls", offers), Some(tls_file(OURS[0])), nothing_but("unreachable"));
+    }
 }
 
 /// Whoever stands in between has one of these.
 #[test]
 fn a_mail_server_with_a_strange_certificate_is_told_nothing() {
-    asked(&OURS.map(tls_file), None, nothing_but("untrusted"));
+    for how in ["starttls", "tls"] {
+        asked((how, Some(how)), None, nothing_but("untrusted"));
+    }
 }
 
 fn nothing_but(code: &str) -> impl AsyncFnOnce(&World, &Value, &mut MailServer) {

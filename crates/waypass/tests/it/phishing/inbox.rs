@@ -18,8 +18,8 @@ use crate::world::SCOPES;
 const PROMPTS_PER_HOUR: usize = 30;
 /// As long as a message may be.
 const MARKUP: &str = "</bdi><img src=x onerror=alert(1)><b>Approved</b> &amp; safe {{7*7}} <script>alert(1)</script>";
-/// What one inbox shows at most.
-const SHOWN: usize = 20;
+/// What an inbox shows of one instance at most.
+const SHOWN: usize = 5;
 
 /// Each script by its name in the table.
 macro_rules! scripts {
