@@ -127,15 +127,25 @@ pub fn main(command: Command) -> ExitCode {
 pub fn usage(error: &clap::Error) -> ExitCode {
     let wants_json = || std::env::args_os().any(|word| word == "--json");
     if error.use_stderr() && wants_json() {
-        let text = error.to_string();
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Failure::usage(what).print(&mut Io::of_this_process(), true);
+        mistake(&error.to_string()).print(&mut Io::of_this_process(), true);
     } else {
         // A closed stream cannot be told that it is closed.
         let _ = error.print();
     }
     let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
     exit.into()
+}
+
+/// What clap says in its first paragraph, and the tip that may follow it.
+fn mistake(text: &str) -> Failure {
+    let mut paragraphs = text.split("\n\n");
+    let lines = paragraphs.next().unwrap_or_default().lines().map(str::trim);
+    let what = lines.collect::<Vec<_>>().join(" ");
+    let failure = Failure::usage(what.trim_start_matches("error: "));
+    match paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: ")) {
+        Some(tip) => failure.hint(tip),
+        None => failure,
+    }
 }
 
 pub async fn run(command: Command, io: &mut Io) -> Exit {
@@ -176,5 +186,33 @@ pub async fn run(command: Command, io: &mut Io) -> Exit {
             failure.print(io, as_json);
             failure.exit
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_told_to_programs_with_all_that_is_missing_and_the_tip() {
+        use clap::Parser as _;
+        #[derive(Debug, clap::Parser)]
+        struct Words {
+            #[arg(long)]
+            scope: Option<String>,
+            url: String,
+        }
+        let told = |words: &[&str]| {
+            let error = Words::try_parse_from(words).unwrap_err();
+            let failure = mistake(&error.to_string());
+            (failure.what, failure.hint.unwrap_or_default())
+        };
+        let missing = "the following required arguments were not provided: <URL>".to_owned();
+        assert_eq!(told(&["w"]), (missing, String::new()));
+        let (what, hint) = told(&["w", "--scop", "x", "u"]);
+        assert!(
+            what.starts_with("unexpected argument '--scop' found") && hint.contains("'--scope'"),
+            "{what} {hint}"
+        );
     }
 }

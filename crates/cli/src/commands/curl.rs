@@ -144,6 +144,17 @@ fn details(outgoing: &Outgoing, resource: &str) -> Result<Details, Failure> {
     detail::checked(&[act?])
 }
 
+/// Its approver allows more than is sent, and whoever sends it has to know.
+fn warn_of_segments(io: &mut Io, url: &Url) {
+    if url.path().contains('%') {
+        say!(
+            io.errors,
+            "warning: a percent-encoded segment cannot be named: * is asked for in its place, in {}",
+            url.path()
+        );
+    }
+}
+
 pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {
     #[cfg(target_os = "linux")]
     crate::run::child::hide()?;
@@ -154,6 +165,7 @@ pub async fn run(args: &CurlArgs, io: &mut Io) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| at.origin().ascii_serialization());
     let details = details(&outgoing, &name)?;
+    warn_of_segments(io, &outgoing.url);
     if args.dry_run {
         detail::show(io, &details, args.screen.json);
         return Ok(());

@@ -411,6 +411,8 @@ pub fn print(printer: &mut Printer, view: &RequestView, raw: bool, now: Timestam
     for fact in &view.facts {
         add(&fact.label, format!("{} [{}]", fact.value, fact.source));
     }
+    let claimed = view.binding_message.iter().map(|words| format!("{words} [claimed]"));
+    claimed.for_each(|words| add("It shows", words));
     view.key_words.iter().for_each(|words| add("Key words", words.clone()));
     add("Asked at", date::moment(view.requested_at));
     let left = Timestamp::from_millis(view.expires_at) - now;

@@ -90,7 +90,8 @@ pub async fn run(command: &NoticeCommand, io: &mut Io) -> Result<(), Failure> {
         WebhookCommand::Test(OneArgs { id, local }) => {
             let path = ["webhooks", id, "test"];
             let value = local.open()?.post(io, &path, &Value::Null).await?;
-            local.tell(io, value, tested)
+            must_be_taken(&value)?;
+            local.tell(io, value, |io, _: WebhookTested| say!(io.output, "It was taken."))
         }
     }
 }
@@ -106,10 +107,11 @@ fn added(io: &mut Io, webhook: WebhookView) {
     say!(io.output, "    {secret}");
 }
 
-fn tested(io: &mut Io, tested: WebhookTested) {
-    match tested.because {
-        None => say!(io.output, "It was taken."),
-        Some(why) => say!(io.output, "It was not taken: {why}."),
+fn must_be_taken(tested: &Value) -> Result<(), Failure> {
+    match tested.get("because").and_then(Value::as_str) {
+        None => Ok(()),
+        Some(why) => Err(Failure::unreachable(format!("the webhook did not take it: {why}"))
+            .hint("docs/events.md says what the word means, at notice.given_up")),
     }
 }
 

@@ -91,8 +91,9 @@ pub async fn test(app: &App, id: &str) -> Result<Result<(), Undelivered>, Failur
     let webhook = find(app, id)
         .await?
         .ok_or(Failure::NotFound("There is no webhook of this name."))?;
-    let body =
-        json!({ "type": "inbox.test", "timestamp": Moment::at(app.now()).iso, "data": { "issuer": app.issuer() } });
+    let data = json!({ "issuer": app.issuer() });
+    let body = json!({ "type": "inbox.test", "timestamp": Moment::at(app.now()).iso, "data": data,
+        "text": "A test of this server's notices. Nothing waits." });
     let message_id = format!("msg_{}", app.new_id());
     Ok(post(app, &webhook, &message_id, &body).await)
 }

@@ -94,7 +94,14 @@ async fn listed(world: &World, browser: &Browser) {
         .local(&[&hook[..], &["--approver", "alice"]].concat())
         .await
         .expect_code(0);
-    world.local(&hook).await.expect_code(0);
+    let added = world.local(&hook).await.expect_code(0).stdout;
+    let id = added.split_whitespace().next().unwrap();
+    let tested = world.local(&["notice", "webhook", "test", id]).await.expect_code(69);
+    assert!(
+        tested.stderr.contains("did not take it: unreachable"),
+        "{}",
+        tested.stderr
+    );
     let mail = ["approver", "mail", "alice", "alice@example.com"];
     world.local(&mail).await.expect_code(0);
     browser.open(&world.htu("/account")).await;

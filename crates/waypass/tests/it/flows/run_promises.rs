@@ -72,6 +72,15 @@ async fn what_a_dry_run_shows_is_what_is_asked_for_and_nobody_is_asked(world: &W
             "{said}"
         );
     }
+    let url = format!("{}/v2/notes/a b", resource.url);
+    let wide = run(&mut desk.command("curl", &["--dry-run", &url], &[]))
+        .await
+        .expect_code(0);
+    assert!(
+        wide.stderr.contains("* is asked for in its place, in /v2/notes/a%20b"),
+        "{}",
+        wide.stderr
+    );
     let events = world.events_of(&desk.client).await;
     let asked = events.iter().filter(|event| event["action"] == "device.requested");
     assert_eq!(asked.count(), 4, "a dry run asks nobody");
