@@ -207,7 +207,15 @@ async fn what_is_printed_of_requests_is_documented_member_by_member(world: &Worl
     let request = listed.as_array().unwrap().iter().find(is_it).unwrap();
     assert_eq!(request["state"], "pending");
     assert_eq!(members_of(request), members("cli.md", "request list"));
-    let cancel = ["request", "cancel", waiting["request_id"].as_str().unwrap(), "--json"];
+    let id = waiting["request_id"].as_str().unwrap();
+    let shown = world
+        .remote(&["show", id, "--key-file", &key])
+        .await
+        .expect_code(0)
+        .stdout;
+    let words = format!("{} [claimed]", waiting["binding_message"].as_str().unwrap());
+    assert!(shown.contains("It shows") && shown.contains(&words), "{shown}");
+    let cancel = ["request", "cancel", id, "--json"];
     let cancelled = world.local(&cancel).await.expect_code(0).json();
     assert_eq!(members_of(&cancelled), members("cli.md", "request cancel"));
     let (code, printed) = login.ends().await;
