@@ -205,7 +205,11 @@ impl Request<'_> {
     ) -> Result<Asked, Failure> {
         let chance = io.draw().map_err(|_| Failure::failed("no randomness can be had"))?;
         let words = key_words::of(&base64url::encode(&chance.0));
-        let binding_message: String = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let mut words: Vec<_> = words.split(' ').collect();
+        // One word twice would be half as much to compare.
+        words.dedup();
+        words.truncate(2);
+        let binding_message = words.join(" ");
         self.brought
             .push((backchannel::BINDING_MESSAGE, binding_message.clone()));
         let asked_at = io.now();

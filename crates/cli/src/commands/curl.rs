@@ -42,7 +42,7 @@ pub struct CurlArgs {
     /// Where to: https, or http on this machine
     url: String,
     /// The method of the request [default: GET, with --data POST]
-    #[arg(short = 'X', long, value_name = "METHOD")]
+    #[arg(short = 'X', long, value_name = "METHOD", value_parser = super::run::method)]
     request: Option<String>,
     /// A header of the request; may be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]

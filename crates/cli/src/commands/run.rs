@@ -70,11 +70,32 @@ pub struct ResourceArgs {
     #[arg(long, value_name = "URL", requires = "path")]
     pub resource: Option<String>,
     /// A method that it may use there; may be repeated
-    #[arg(long, value_name = "METHOD", default_value = "GET", requires = "resource")]
+    #[arg(long, value_name = "METHOD", default_value = "GET", requires = "resource", value_parser = method)]
     pub method: Vec<String>,
     /// A path that it may use there, absolute and below the resource's own, where * is one segment that is not empty and ** at the end any that follow; may be repeated
-    #[arg(long, value_name = "PATH", requires = "resource")]
+    #[arg(long, value_name = "PATH", requires = "resource", value_parser = path)]
     pub path: Vec<String>,
+}
+
+/// What could not be asked for, told by the flag that it stands behind.
+pub fn method(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err("a method is written in capitals, as in POST".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let why = if !text.starts_with('/') {
+        "a path begins with /"
+    } else if text.contains(['?', '#']) {
+        "a path has no query: what comes after ? is the command's own"
+    } else if text.contains('%') {
+        "a percent-encoded segment cannot be named: write * for it"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(why.to_owned())
 }
 
 /// Run a command whose variables name an address and a key: the run's endpoint and its secret

@@ -55,6 +55,7 @@ impl Program {
     pub fn find(argv: &[OsString], inputs: &[OsString], path: &OsStr, way: Way) -> Result<Self, Failure> {
         let name = argv
             .first()
+            .filter(|name| !name.is_empty())
             .ok_or_else(|| Failure::usage("there is no command to run"))?;
         let executable = executable(name, path, way)?;
         let mut program = Self {
@@ -243,11 +244,12 @@ fn executable(name: &OsStr, path: &OsStr, way: Way) -> Result<Held, Failure> {
 const IN_PLACE: &str = "--in-place runs it from where it is";
 
 fn not_found(name: &OsStr) -> Failure {
-    Failure::new(
-        NOT_FOUND,
-        "not_found",
-        format!("{}: there is no such command", name.display()),
-    )
+    let what = format!("{}: there is no such command", name.display());
+    let failure = Failure::new(NOT_FOUND, "not_found", what);
+    if name.as_bytes().contains(&b' ') {
+        return failure.hint("that is one word: leave the quotation marks out, and each argument is a word");
+    }
+    failure
 }
 
 fn no_program(path: &Path, why: &str) -> Failure {

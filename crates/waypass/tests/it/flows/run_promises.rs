@@ -22,6 +22,7 @@ on_one!(
     a_program_finds_address_and_key_in_the_variables_that_it_knows,
     an_endpoint_outlives_no_approval,
     what_a_program_is_told_is_documented_member_by_member,
+    what_is_mistyped_is_told_before_anybody_is_asked,
 );
 
 async fn what_a_dry_run_shows_is_what_is_asked_for_and_nobody_is_asked(world: &World) {
@@ -84,6 +85,33 @@ async fn what_a_dry_run_shows_is_what_is_asked_for_and_nobody_is_asked(world: &W
     let events = world.events_of(&desk.client).await;
     let asked = events.iter().filter(|event| event["action"] == "device.requested");
     assert_eq!(asked.count(), 4, "a dry run asks nobody");
+}
+
+async fn what_is_mistyped_is_told_before_anybody_is_asked(world: &World) {
+    let desk = Desk::new(world, None).await;
+    let at = ["--resource", "https://api.example.com", "--path"];
+    let (path, method) = (
+        |path| [&at[..], &[path]].concat(),
+        |name| ["-X", name, "https://api.example.com/"],
+    );
+    for (command, flags, argv, code, told) in [
+        ("run", &path("x")[..], &["true"][..], 64, "a path begins with /"),
+        ("run", &path("/a?b=1"), &["true"], 64, "a path has no query"),
+        ("run", &path("/a%20b"), &["true"], 64, "write * for it"),
+        ("curl", &method("get"), &[], 64, "written in capitals, as in POST"),
+        ("run", &[], &[""], 64, "there is no command to run"),
+        ("run", &[], &["./deploy --site b"], 127, "each argument is a word"),
+    ] {
+        let refused = run(&mut desk.command(command, flags, argv)).await.expect_code(code);
+        assert!(refused.stderr.contains(told), "{argv:?}: {}", refused.stderr);
+    }
+    assert!(
+        world
+            .events_of(&desk.client)
+            .await
+            .iter()
+            .all(|event| event["action"] != "device.requested")
+    );
 }
 
 async fn a_program_finds_address_and_key_in_the_variables_that_it_knows(world: &World) {
