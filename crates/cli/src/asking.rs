@@ -147,17 +147,25 @@ impl Asking<'_> {
 
     /// What the server wants beside the request is a flag, or another command first.
     fn hint(&self, failure: Failure, answer: &Answer) -> Failure {
-        let needs = answer.error().and_then(|body| body.needs);
+        let body = answer.error();
+        let needs = body.as_ref().and_then(|body| body.needs.as_deref());
+        let is_beyond = matches!(
+            body.as_ref().map(|body| &*body.error),
+            Some("invalid_scope" | "invalid_target")
+        );
         let Profile { server, client_id, .. } = &self.target.profile;
         let name = self.profile_name;
         let enroll = format!("waypass enroll --server {server} --client-id {client_id} --profile {name}");
         let command = self.command;
-        match needs.as_deref() {
+        match needs {
             Some("enrollment") => failure.hint(format!("once, on this machine: {enroll}")),
             Some("new_key") => failure.hint(format!("{enroll} --new-key")),
             Some("binding_data") => failure.hint(format!("{command} --binding asks for it")),
             Some("initiator_assertion") => failure.hint(format!(
                 "{command} --initiator-key-file FILE, with the software key of whoever starts this"
+            )),
+            _ if is_beyond => failure.hint(format!(
+                "an administrator sees what it may ask for, and changes that: waypass client show {client_id}, client set {client_id}"
             )),
             _ => failure,
         }
@@ -271,5 +279,6 @@ impl Request<'_> {
 }
 
 fn stopped_by_hand() -> Failure {
-    Failure::new(Exit::Failed, "interrupted", "stopped; no token was stored").hint("the request ends by itself")
+    Failure::new(Exit::Failed, "interrupted", "stopped; no token was stored")
+        .hint("the request waits on until it expires: whoever sees it may decline it")
 }

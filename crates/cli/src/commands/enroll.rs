@@ -186,7 +186,7 @@ async fn ceremony(
         biased;
         enrolled = poll.wait(io, asked, &mut screen, finished) => enrolled,
         () = interrupted => Err(Failure::new(Exit::Failed, "interrupted", "stopped; the key is not enrolled")
-            .hint("the request ends by itself")),
+            .hint("the request waits on until it expires: whoever sees it may decline it")),
     }
 }
 

@@ -112,6 +112,14 @@ async fn what_is_mistyped_is_told_before_anybody_is_asked(world: &World) {
             .iter()
             .all(|event| event["action"] != "device.requested")
     );
+    let beyond = run(&mut desk.command("run", &path("/x"), &["true"]))
+        .await
+        .expect_code(5);
+    assert!(
+        beyond.stderr.contains(&format!("client set {}", desk.client)),
+        "{}",
+        beyond.stderr
+    );
 }
 
 async fn a_program_finds_address_and_key_in_the_variables_that_it_knows(world: &World) {
