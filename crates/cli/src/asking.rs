@@ -151,7 +151,7 @@ impl Asking<'_> {
         let needs = body.as_ref().and_then(|body| body.needs.as_deref());
         let is_beyond = matches!(
             body.as_ref().map(|body| &*body.error),
-            Some("invalid_scope" | "invalid_target")
+            Some("invalid_authorization_details" | "invalid_scope" | "invalid_target")
         );
         let Profile { server, client_id, .. } = &self.target.profile;
         let name = self.profile_name;
@@ -165,7 +165,7 @@ impl Asking<'_> {
                 "{command} --initiator-key-file FILE, with the software key of whoever starts this"
             )),
             _ if is_beyond => failure.hint(format!(
-                "an administrator sees what it may ask for, and changes that: waypass client show {client_id}, client set {client_id}"
+                "what it may ask for, an administrator sees and changes: waypass client show {client_id}, waypass client set {client_id}"
             )),
             _ => failure,
         }

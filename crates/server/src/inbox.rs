@@ -35,7 +35,7 @@ const MOST_LISTENING: usize = 8;
 pub struct Listed {
     /// Oldest first.
     pub requests: Vec<Opened>,
-    /// So many more wait.
+    /// So many more wait, of the hundred of an inbox that are looked at.
     pub more: usize,
 }
 

@@ -80,7 +80,7 @@ impl Turned {
                 "This endpoint stands for the approved resource alone: ask for what is below WAYPASS_ENDPOINT."
             }
             Self::NoPlainRequest => "Only plain requests for a path go on: no CONNECT, no upgrade, no other form.",
-            Self::NotApproved => "This method and path were not approved, or a header names others.",
+            Self::NotApproved => "This method, path and query were not approved, or a header names others.",
             Self::OutsideResource => "This path is not below the one that the resource's own address has.",
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -199,10 +199,11 @@ fn refusal(status: StatusCode, error: &str, sentence: &str) -> Response<Body> {
         .header(CONTENT_TYPE, "application/json")
         .header(CACHE_CONTROL, "no-store")
         .header("waypass-run", "refused");
-    let response = if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.header(RETRY_AFTER, "0")
-    } else {
-        response
+    let response = match status {
+        // Whoever has no secret, or no approval any more, keeps no place.
+        StatusCode::UNAUTHORIZED => response.header(CONNECTION, "close"),
+        StatusCode::SERVICE_UNAVAILABLE => response.header(RETRY_AFTER, "0"),
+        _ => response,
     };
     response.body(body.into()).unwrap_or_default()
 }

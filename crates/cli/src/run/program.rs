@@ -190,18 +190,18 @@ impl Program {
 
 /// In any of the ways in which programs are told of files: `FILE`, `if=FILE`, `@FILE`, `-fFILE`, `FILE:FILE`.
 fn names_a_file(word: &[u8]) -> bool {
-    const BEFORE: &[u8] = b"=@:,";
-    const AFTER: &[u8] = b":,";
+    const BEFORE: &[u8] = b"=@<:,";
+    const AFTER: &[u8] = b":,;";
     let is_there = |name: &[u8]| {
         let path = Path::new(OsStr::from_bytes(name));
         path.is_file() || path.is_dir()
     };
-    let of_option = word
-        .get(2..)
-        .filter(|_| word.starts_with(b"-") && !word.starts_with(b"--"));
-    let beginnings = word.iter().enumerate().filter(|(_, byte)| BEFORE.contains(byte));
+    // -fFILE, and -xvfFILE.
+    let has_options = word.starts_with(b"-") && !word.starts_with(b"--");
+    let is_beginning = |(place, byte): &(usize, &u8)| BEFORE.contains(byte) || (has_options && *place > 0);
+    let beginnings = word.iter().enumerate().filter(is_beginning);
     let later = beginnings.filter_map(|(place, _)| word.get(place + 1..));
-    let mut rests = [word].into_iter().chain(of_option).chain(later);
+    let mut rests = [word].into_iter().chain(later);
     rests.any(|rest| {
         let first = rest.split(|byte| AFTER.contains(byte)).next();
         is_there(rest) || first.is_some_and(is_there)

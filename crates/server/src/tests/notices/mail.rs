@@ -49,10 +49,8 @@ fn converse(mut stream: &TcpStream) -> std::io::Result<String> {
                 is_text = true;
                 b"354 go on\r\n"
             }
-            "QUIT" => {
-                stream.write_all(b"221 bye\r\n")?;
-                break;
-            }
+            // The client waits for the end of the connection, which comes when the mail is kept.
+            "QUIT" => break,
             _ => b"250 fine\r\n",
         };
         stream.write_all(answer)?;

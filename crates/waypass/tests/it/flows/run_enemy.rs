@@ -212,6 +212,7 @@ async fn no_secret_of_another_run_opens_an_endpoint(world: &World) {
             (401, "invalid_secret".to_owned()),
             "{secret}"
         );
+        assert_eq!(answer.header("connection"), Some("close"), "it keeps no place");
     }
     Answer::to(CLIENT.get(&url)).await.expect(401);
     for (name, value) in [

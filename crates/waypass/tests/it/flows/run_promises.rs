@@ -116,7 +116,7 @@ async fn what_is_mistyped_is_told_before_anybody_is_asked(world: &World) {
         .await
         .expect_code(5);
     assert!(
-        beyond.stderr.contains(&format!("client set {}", desk.client)),
+        beyond.stderr.contains(&format!("waypass client set {}", desk.client)),
         "{}",
         beyond.stderr
     );
