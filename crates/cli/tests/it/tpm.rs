@@ -1,7 +1,7 @@
 //! Keys in a TPM 2.0, against swtpm: a TPM in software, started for each test on ports of its own.
 #![cfg(feature = "tpm")]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -24,6 +24,8 @@ impl SoftwareTpm {
     fn start(world: &World, name: &str) -> Option<Self> {
         let folder = world.folder.join(name);
         std::fs::create_dir_all(&folder).unwrap();
+        // Written when both ports are its own. That somebody answers there would not say who.
+        let listens = folder.join("pid");
         for _ in 0..20 {
             let port = two_free_ports();
             let Ok(mut process) = Command::new("swtpm")
@@ -31,6 +33,7 @@ impl SoftwareTpm {
                 .args(["--tpmstate", &format!("dir={}", folder.display())])
                 .args(["--server", &format!("type=tcp,port={port},bindaddr=127.0.0.1")])
                 .args(["--ctrl", &format!("type=tcp,port={},bindaddr=127.0.0.1", port + 1)])
+                .args(["--pid", &format!("file={}", listens.display())])
                 .stderr(Stdio::null())
                 .spawn()
             else {
@@ -41,7 +44,7 @@ impl SoftwareTpm {
             };
             // Another process may have taken a port meanwhile: swtpm has ended then.
             while process.try_wait().unwrap().is_none() {
-                if TcpStream::connect(("127.0.0.1", port + 1)).is_ok() {
+                if listens.exists() {
                     let address = format!("swtpm:host=127.0.0.1,port={port}");
                     return Some(Self {
                         process,
@@ -49,6 +52,7 @@ impl SoftwareTpm {
                         address,
                     });
                 }
+                std::thread::yield_now();
             }
         }
         panic!("swtpm does not start in {}", world.folder.display());
