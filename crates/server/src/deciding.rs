@@ -46,6 +46,9 @@ pub struct Deciding {
     pub used_up: Batch,
 }
 
+/// What lets an approver decide a request.
+type Ground = (Client, Arc<Profile>, Eligible);
+
 /// A request that this approver may look at, with everything it stands on.
 pub struct Opened {
     pub request: AuthorizationRequest,
@@ -146,7 +149,17 @@ impl Deciding {
 
     /// A request with all that it stands on, if this approver may decide it.
     pub async fn everything_of(&self, app: &App, request: AuthorizationRequest) -> Result<Opened, Failure> {
-        let (client, profile, eligible) = self.ground(app, &request).await?;
+        let ground = self.ground(app, &request).await?;
+        self.everything_on(app, request, ground).await
+    }
+
+    /// The same, where it is known that they may.
+    pub async fn everything_on(
+        &self,
+        app: &App,
+        request: AuthorizationRequest,
+        (client, profile, eligible): Ground,
+    ) -> Result<Opened, Failure> {
         let requester = End::asked(app, &request.content);
         let first_seen = FirstSeen::of(app, &request.content, &self.approver.id, &requester.place).await?;
         let left = quorum::left(app, &request).await?;
@@ -163,11 +176,7 @@ impl Deciding {
     }
 
     /// That this approver may decide it, and what says so.
-    pub async fn ground(
-        &self,
-        app: &App,
-        request: &AuthorizationRequest,
-    ) -> Result<(Client, Arc<Profile>, Eligible), Failure> {
+    pub async fn ground(&self, app: &App, request: &AuthorizationRequest) -> Result<Ground, Failure> {
         let client = app.stored_client(&request.content.client_id).await?;
         client.must_be_active(app.now())?;
         must_be_somebody_else(app, request).await?;

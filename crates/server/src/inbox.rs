@@ -176,10 +176,10 @@ impl Deciding {
         is_listed: bool,
     ) -> Result<Option<Opened>, Failure> {
         request.act(&self.taking_up(&request), app.now())?;
-        let (client, ..) = self.ground(app, &request).await?;
-        judging::may_be_seen(app, self, (&request, &client)).await?;
+        let ground = self.ground(app, &request).await?;
+        judging::may_be_seen(app, self, (&request, &ground.0)).await?;
         if is_listed {
-            return Ok(Some(self.everything_of(app, request).await?));
+            return Ok(Some(self.everything_on(app, request, ground).await?));
         }
         Ok(None)
     }
